@@ -1,0 +1,71 @@
+import { attr, type Endpoint } from '../../src/graph/index.ts';
+import type { AdditionConfig, UNetConfig } from './config.ts';
+import type { GraphBuilder } from './graph-builder.ts';
+import { linear, silu } from './layers.ts';
+
+/**
+ * Frequencies of the sinusoidal embedding, rounded to float32 at each step as PyTorch does, so that the phases of large
+ * timesteps agree to the last bit.
+ *
+ * Source: diffusers, `get_timestep_embedding` with max_period 10000 and no frequency shift.
+ */
+export function frequencies(width: number): number[] {
+  const half = width / 2;
+  const logPeriod = Math.fround(-Math.log(10000));
+  return Array.from({ length: half }, (_, index) => {
+    const exponent = Math.fround(Math.fround(logPeriod * index) / half);
+    return Math.fround(Math.exp(exponent));
+  });
+}
+
+/** [n] values -> [n, width]: cosines first, then sines (flip_sin_to_cos). */
+function sinusoidal(builder: GraphBuilder, scope: string, values: Endpoint, width: number): Endpoint {
+  const column = builder.op(`${scope}/column`, 'Reshape', [values, builder.ints([-1, 1])]);
+  const phases = builder.op(`${scope}/phases`, 'Mul', [column, builder.floats(frequencies(width), [1, width / 2])]);
+  const cosines = builder.op(`${scope}/cos`, 'Cos', [phases]);
+  const sines = builder.op(`${scope}/sin`, 'Sin', [phases]);
+  const axis = builder.ints([1], []);
+  return builder.op(`${scope}/embedding`, 'ConcatV2', [cosines, sines, axis], { N: attr.int(2) });
+}
+
+function mlp(builder: GraphBuilder, module: string, x: Endpoint, inputs: number, outputs: number): Endpoint {
+  const hidden = linear(builder, `${module}.linear_1`, x, { inputs, outputs });
+  const active = silu(builder, `${module}/act`, hidden);
+  return linear(builder, `${module}.linear_2`, active, { inputs: outputs, outputs });
+}
+
+function additionEmbedding(
+  builder: GraphBuilder,
+  inputs: { textEmbeds: Endpoint; timeIds: Endpoint },
+  addition: AdditionConfig,
+  outputs: number,
+): Endpoint {
+  const { timeEmbedDim, textEmbedDim } = addition;
+  const sizes = sinusoidal(builder, 'add_time_proj', inputs.timeIds, timeEmbedDim);
+  const flat = builder.op('add_time_proj/flat', 'Reshape', [sizes, builder.ints([-1, 6 * timeEmbedDim])]);
+  const joined = builder.op('add_embedding/joined', 'ConcatV2', [inputs.textEmbeds, flat, builder.ints([1], [])], {
+    N: attr.int(2),
+  });
+  return mlp(builder, 'add_embedding', joined, textEmbedDim + 6 * timeEmbedDim, outputs);
+}
+
+/**
+ * The embedding that every resnet adds, already through its SiLU: [B or 1, 4 * first width].
+ *
+ * Source: diffusers, `UNet2DConditionModel.get_time_embed` and `get_aug_embed` (text_time).
+ */
+export function timeEmbedding(
+  builder: GraphBuilder,
+  config: Pick<UNetConfig, 'down' | 'addition'>,
+  inputs: { timestep: Endpoint; textEmbeds?: Endpoint; timeIds?: Endpoint },
+): Endpoint {
+  const width = config.down[0]?.width ?? 0;
+  const projected = sinusoidal(builder, 'time_proj', inputs.timestep, width);
+  let embedding = mlp(builder, 'time_embedding', projected, width, 4 * width);
+  const { textEmbeds, timeIds } = inputs;
+  if (config.addition && textEmbeds && timeIds) {
+    const added = additionEmbedding(builder, { textEmbeds, timeIds }, config.addition, 4 * width);
+    embedding = builder.op('add_embedding/sum', 'AddV2', [embedding, added]);
+  }
+  return silu(builder, 'time_embedding/out', embedding);
+}

@@ -1,0 +1,268 @@
+import { SlothfulError } from '../errors.ts';
+import { type Attributes, attr } from './attributes.ts';
+import { type ConstantValue, constantBytes, constantFromInline, inlineConstant } from './constant.ts';
+import { type Endpoint, endpoint, sameEndpoint } from './endpoint.ts';
+import { type JsonObject, type ParsedModel, parseModelJson, readModelJson, writeNode } from './model-json.ts';
+import type { GraphNode, Use } from './node.ts';
+import { type Pass, runPasses } from './pass.ts';
+import { prune } from './prune.ts';
+import type { WeightGroup, WeightSpec } from './weights.ts';
+
+/**
+ * A TF.js graph model as a document: nodes, weights manifest, signature and metadata, without the weights' bytes.
+ *
+ * Nodes are immutable values; edits replace them, so that a pass can keep what it has read. Constants that were added
+ * here carry their bytes (`addedConstants`) until a writer or loader stores them.
+ */
+export class Graph {
+  private readonly byName = new Map<string, GraphNode>();
+  private readonly known = new Map<string, ConstantValue>();
+  private uses: Map<string, Use[]> | undefined;
+  private manifest: WeightGroup[];
+  private added = new Map<string, ConstantValue>();
+  private model: ParsedModel;
+
+  private constructor(model: ParsedModel) {
+    this.model = model;
+    this.manifest = [...model.weights];
+    for (const node of model.nodes) this.keepNode(node);
+  }
+
+  /** Reads the text of a model.json. @throws SlothfulError `bad-model` */
+  static parse(text: string, place?: string): Graph {
+    return new Graph(parseModelJson(text, place));
+  }
+
+  /** Reads a parsed model.json. @throws SlothfulError `bad-model` */
+  static fromJson(value: unknown, place?: string): Graph {
+    return new Graph(readModelJson(value, place));
+  }
+
+  /** An empty graph to build on. */
+  static create(header: { generatedBy?: string; convertedBy?: string } = {}): Graph {
+    return Graph.fromJson({ format: 'graph-model', ...header, modelTopology: { node: [], versions: {} } });
+  }
+
+  private keepNode(node: GraphNode): void {
+    if (this.byName.has(node.name)) {
+      throw new SlothfulError(
+        'bad-graph',
+        `node "${node.name}"`,
+        'is there twice',
+        'TF.js would silently use the last',
+      );
+    }
+    this.byName.set(node.name, node);
+    const inline = node.op === 'Const' ? constantFromInline(node.attributes.value?.tensor) : undefined;
+    if (inline) this.known.set(node.name, inline);
+    this.uses = undefined;
+  }
+
+  /** All nodes, in the order of the document. */
+  get nodes(): IterableIterator<GraphNode> {
+    return this.byName.values();
+  }
+
+  get size(): number {
+    return this.byName.size;
+  }
+
+  node(name: string): GraphNode | undefined {
+    return this.byName.get(name);
+  }
+
+  /** The node, or an error that names what wanted it. */
+  expectNode(name: string, wantedBy: string): GraphNode {
+    const node = this.byName.get(name);
+    if (!node) throw new SlothfulError('bad-graph', wantedBy, `needs the node "${name}", which is not there`);
+    return node;
+  }
+
+  /** Every data input that reads an output of the node. */
+  consumers(name: string): readonly Use[] {
+    this.uses ??= this.indexUses();
+    return this.uses.get(name) ?? [];
+  }
+
+  private indexUses(): Map<string, Use[]> {
+    const uses = new Map<string, Use[]>();
+    for (const node of this.byName.values()) {
+      node.inputs.forEach(({ node: source, output }, slot) => {
+        const list = uses.get(source) ?? [];
+        list.push({ node, slot, output });
+        uses.set(source, list);
+      });
+    }
+    return uses;
+  }
+
+  /** Adds a node. @throws SlothfulError `bad-graph` when the name is taken */
+  add(node: {
+    name: string;
+    op: string;
+    inputs?: readonly Endpoint[];
+    controls?: readonly string[];
+    attributes?: Attributes;
+  }): Endpoint {
+    this.keepNode({ inputs: [], controls: [], attributes: {}, ...node });
+    return endpoint(node.name);
+  }
+
+  /** Replaces a node by another of the same name. */
+  replace(node: GraphNode): void {
+    this.expectNode(node.name, 'replace');
+    this.byName.set(node.name, node);
+    this.uses = undefined;
+  }
+
+  /** Removes a node; its users must have been redirected. */
+  remove(name: string): void {
+    this.byName.delete(name);
+    this.known.delete(name);
+    this.uses = undefined;
+  }
+
+  /** Makes every user of `from` read `to` instead, but for the nodes in `except`. */
+  redirect(from: Endpoint, to: Endpoint, except: ReadonlySet<string> = new Set()): void {
+    const users = new Set(
+      this.consumers(from.node)
+        .filter((use) => use.output === from.output)
+        .map((use) => use.node.name),
+    );
+    for (const name of users) {
+      const node = this.byName.get(name);
+      if (!node || except.has(name)) continue;
+      this.replace({ ...node, inputs: node.inputs.map((input) => (sameEndpoint(input, from) ? to : input)) });
+    }
+  }
+
+  /** A name that no node has: `prefix`, or `prefix_1`, `prefix_2`, ... */
+  uniqueName(prefix: string): string {
+    let name = prefix;
+    for (let count = 1; this.byName.has(name); count++) name = `${prefix}_${count}`;
+    return name;
+  }
+
+  /** The values of a small Const, from the document or as `knowConstant` was told; undefined when not known. */
+  constant(name: string): ConstantValue | undefined {
+    return this.known.get(name);
+  }
+
+  /** Tells the values of a small Const that a reader found in the shards. */
+  knowConstant(name: string, value: ConstantValue): void {
+    if (this.byName.has(name)) this.known.set(name, value);
+  }
+
+  /** Adds a small constant, values and all. */
+  addConstant(name: string, value: ConstantValue): Endpoint {
+    const attributes = { dtype: attr.type(value.dtype), value: inlineConstant(value) };
+    const added = this.add({ name, op: 'Const', attributes });
+    this.known.set(name, value);
+    this.added.set(name, value);
+    return added;
+  }
+
+  /** Constants that were added since the document was read, whose bytes are in no shard yet. */
+  get addedConstants(): ReadonlyMap<string, ConstantValue> {
+    return this.added;
+  }
+
+  /** The weights manifest of the document that was read or set; added constants are not in it. */
+  get weightGroups(): readonly WeightGroup[] {
+    return this.manifest;
+  }
+
+  /**
+   * Sets the manifest after a writer has stored the weights. Added constants named in it count as stored, so a writer
+   * that appends a group for them calls this with that group included.
+   */
+  setWeightGroups(groups: readonly WeightGroup[]): void {
+    this.manifest = [...groups];
+    for (const { weights } of groups) for (const { name } of weights) this.added.delete(name);
+  }
+
+  /** The spec of a weight, stored or added. */
+  weight(name: string): WeightSpec | undefined {
+    const constant = this.added.get(name);
+    if (constant) return { name, shape: constant.shape, dtype: constant.dtype };
+    return this.weightIndex().get(name);
+  }
+
+  private weightIndex(): Map<string, WeightSpec> {
+    if (this.indexed?.of !== this.manifest) {
+      const map = new Map(this.manifest.flatMap((group) => group.weights).map((spec) => [spec.name, spec] as const));
+      this.indexed = { of: this.manifest, map };
+    }
+    return this.indexed.map;
+  }
+  private indexed: { of: WeightGroup[]; map: Map<string, WeightSpec> } | undefined;
+
+  /** Bytes of the added constants, in the order of `addedConstants`. */
+  addedBytes(): Uint8Array[] {
+    return [...this.added.values()].map(constantBytes);
+  }
+
+  /** `userDefinedMetadata`. */
+  get metadata(): JsonObject {
+    return this.model.metadata;
+  }
+
+  setMetadata(metadata: JsonObject): void {
+    this.model = { ...this.model, metadata };
+  }
+
+  get signature(): JsonObject | undefined {
+    return this.model.signature;
+  }
+
+  setSignature(signature: JsonObject): void {
+    this.model = { ...this.model, signature };
+  }
+
+  /** Removes what no output, signature entry or initializer needs. Returns the removed names. */
+  prune(keep: readonly string[] = []): string[] {
+    return prune(this, keep);
+  }
+
+  /** Runs passes in order; each is linted before and after and recorded. On an error the document is unchanged. */
+  async transform(...passes: readonly Pass[]): Promise<this> {
+    const result = await runPasses(this.clone(), passes);
+    this.adopt(result);
+    return this;
+  }
+
+  clone(): Graph {
+    const copy = new Graph({ ...this.model, nodes: [...this.byName.values()], weights: [...this.manifest] });
+    for (const [name, value] of this.known) copy.known.set(name, value);
+    copy.added = new Map(this.added);
+    return copy;
+  }
+
+  private adopt(other: Graph): void {
+    this.model = other.model;
+    this.manifest = other.manifest;
+    this.added = other.added;
+    this.byName.clear();
+    this.known.clear();
+    for (const node of other.nodes) this.byName.set(node.name, node);
+    for (const [name, value] of other.known) this.known.set(name, value);
+    this.uses = undefined;
+  }
+
+  /** The model.json, with the manifest as it was set. Added constants must have been stored by then. */
+  toJson(): JsonObject {
+    return {
+      format: 'graph-model',
+      ...this.model.rest,
+      ...(this.model.signature ? { signature: this.model.signature } : {}),
+      userDefinedMetadata: this.model.metadata,
+      modelTopology: { versions: {}, ...this.model.topologyRest, node: [...this.byName.values()].map(writeNode) },
+      weightsManifest: this.manifest,
+    };
+  }
+
+  /** Top-level fields of the model.json that the document carries through unread. */
+  get extras(): JsonObject {
+    return this.model.rest;
+  }
+}

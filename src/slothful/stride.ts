@@ -1,0 +1,79 @@
+import type { PoolingMode, SlothfulParameters } from './parameters.ts';
+import { timeFactor } from './sigma.ts';
+
+/** Which part of the UNet a site is in: on the way down, in the middle, or on the way up. */
+export type SiteBlock = 'input' | 'middle' | 'output';
+
+/** What the stride of a self-attention depends on: its part of the UNet, and its linear downscale (1, 2, 4, 8). */
+export interface StrideSite {
+  readonly block: SiteBlock;
+  readonly downscale: number;
+}
+
+/** Downscales of a UNet's shallowest and deepest self-attention (SD1.5: 1 and 8; SDXL, SSD-1B: 2 and 4). */
+export interface DepthRange {
+  readonly top: number;
+  readonly deep: number;
+}
+
+/**
+ * Why a site is left as it is: the middle block is kept; its strength asks for no reduction at all; its depth takes the
+ * stride down to 1 at every step; or this step does.
+ */
+export type UntouchedReason = 'keep_middle' | 'strength' | 'depth' | 'late step';
+
+/** The reduction asked of a site at one step. Up to 1, the site is left exactly as it is, for `reason`. */
+export type Stride =
+  | { readonly pooled: true; readonly stride: number }
+  | { readonly pooled: false; readonly stride: number; readonly reason: UntouchedReason };
+
+/** The reasons in words, for reports. */
+export const UNTOUCHED_REASONS: Readonly<Record<UntouchedReason, string>> = {
+  keep_middle: 'the middle block is kept',
+  strength: 'the strength asks for no reduction',
+  depth: 'the depth decay takes the stride to 1 or less',
+  'late step': 'the time decay takes the stride to 1 or less at this step',
+};
+
+/**
+ * The stride of one site at one step: `strength * depth ratio * t ^ time_decay`, with `t` from sigma and
+ * `0 ^ 0 = 1` (formulas and sources: the original node's first release).
+ *
+ * @param depth the UNet's shallowest and deepest self-attention
+ * @param sigma noise level of the step that is being run
+ */
+export function siteStride(parameters: SlothfulParameters, site: StrideSite, depth: DepthRange, sigma: number): Stride {
+  if (site.block === 'middle' && parameters.keep_middle) return { pooled: false, stride: 1, reason: 'keep_middle' };
+  const { strength, depthDecay } = sideOf(parameters, site.block);
+  const atStart = strength * depthRatio(depthDecay, site.downscale, depth);
+  const stride = atStart * timeFactor(sigma) ** parameters.time_decay;
+  if (stride > 1) return { pooled: true, stride };
+  const reason = strength <= 1 ? 'strength' : atStart <= 1 ? 'depth' : 'late step';
+  return { pooled: false, stride, reason };
+}
+
+/** The parameters of one side of the UNet, without their prefix. */
+export interface Side {
+  readonly mode: PoolingMode;
+  readonly depthDecay: number;
+  readonly strength: number;
+  readonly kBlend: number;
+  readonly vBlend: number;
+}
+
+/** The `in_*` or the `out_*` parameters: the middle block goes with the input blocks. */
+export function sideOf(parameters: SlothfulParameters, block: SiteBlock): Side {
+  const p = parameters;
+  return block === 'output'
+    ? side(p.out_mode, p.out_depth_decay, p.out_strength, p.out_k_blend, p.out_v_blend)
+    : side(p.in_mode, p.in_depth_decay, p.in_strength, p.in_k_blend, p.in_v_blend);
+}
+
+function side(mode: PoolingMode, depthDecay: number, strength: number, kBlend: number, vBlend: number): Side {
+  return { mode, depthDecay, strength, kBlend, vBlend };
+}
+
+/** 1 at the shallowest level and less below; for a negative decay 1 at the deepest and less above. */
+function depthRatio(decay: number, downscale: number, { top, deep }: DepthRange): number {
+  return decay >= 0 ? (top / downscale) ** decay : (downscale / deep) ** -decay;
+}

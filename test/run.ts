@@ -1,0 +1,62 @@
+/**
+ * Runs the test files one process each and adds up what uvu counted. A file that counts no test fails: that is how a
+ * forgotten `test.run()` is found.
+ */
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+interface Tally {
+  passed: number;
+  failed: number;
+}
+
+const root = new URL('.', import.meta.url).pathname;
+const patterns = process.argv.slice(2);
+
+function testFiles(): string[] {
+  const names = readdirSync(root, { recursive: true, encoding: 'utf8' });
+  const files = names.filter((name) => name.endsWith('.test.ts')).sort();
+  return patterns.length ? files.filter((name) => patterns.some((pattern) => name.includes(pattern))) : files;
+}
+
+function count(output: string, label: string): number {
+  const found = [...output.matchAll(new RegExp(`${label}:\\s+(\\d+)`, 'g'))].at(-1);
+  return Number(found?.[1] ?? 0);
+}
+
+function runFile(name: string): Promise<Tally> {
+  const path = join(root, name);
+  const hasRun = /\.run\(\)/.test(readFileSync(path, 'utf8'));
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', pathToFileURL(path).pathname], {
+      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1', TF_CPP_MIN_LOG_LEVEL: '2' },
+    });
+    let output = '';
+    const keep = (chunk: Buffer) => {
+      output += chunk;
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    child.on('close', (code) => {
+      const passed = count(output, 'Passed');
+      const total = count(output, 'Total');
+      const broken = code !== 0 || total === 0 || !hasRun;
+      const failed = broken ? Math.max(1, total - passed) : total - passed;
+      if (failed) process.stdout.write(`${output}\n${total === 0 ? 'no test ran\n' : ''}`);
+      process.stdout.write(`${failed ? 'FAIL' : 'ok  '} ${name}: ${passed} passed, ${failed} failed\n`);
+      resolve({ passed, failed });
+    });
+  });
+}
+
+const sum: Tally = { passed: 0, failed: 0 };
+const files = testFiles();
+for (const name of files) {
+  const tally = await runFile(name);
+  sum.passed += tally.passed;
+  sum.failed += tally.failed;
+}
+console.log(`\n${sum.passed} passed, ${sum.failed} failed`);
+if (sum.failed || sum.passed === 0) process.exitCode = 1;
