@@ -8,8 +8,8 @@ export type HiddenForm = 'tokens' | 'flat' | 'grid';
 /** How the merged heads leave: [B, N, inner], [B*N, inner], [B, h, w, inner] or [B, N, heads, headDim]. */
 export type OutputForm = HiddenForm | 'heads';
 
-const HIDDEN_FORMS: readonly HiddenForm[] = ['tokens', 'flat', 'grid'];
-const OUTPUT_FORMS: readonly OutputForm[] = ['tokens', 'flat', 'grid', 'heads'];
+export const HIDDEN_FORMS: readonly HiddenForm[] = ['tokens', 'flat', 'grid'];
+export const OUTPUT_FORMS: readonly OutputForm[] = ['tokens', 'flat', 'grid', 'heads'];
 
 /** The attributes of a `SlothfulAttention` node. */
 export interface NodeAttributes {
@@ -18,6 +18,8 @@ export interface NodeAttributes {
   readonly scale: number;
   /** Row of the control table; for a cross-attention its number in reports. */
   readonly site: number;
+  /** The site's stable name (`input.1.0.0`), for messages and reports. Lower case: TF.js lower-cases it anyway. */
+  readonly id: string;
   readonly cross: boolean;
   /** Which of the projections has a bias input. */
   readonly queryBias: boolean;
@@ -36,6 +38,7 @@ export const ATTRIBUTE_TYPES = {
   heads: 'int',
   scale: 'float',
   site: 'int',
+  id: 'string',
   cross: 'bool',
   queryBias: 'bool',
   keyBias: 'bool',
@@ -57,11 +60,11 @@ export interface NodeInputs<T> {
   readonly queryBias?: T | undefined;
   readonly keyBias?: T | undefined;
   readonly valueBias?: T | undefined;
-  /** The control table, [sites, 7] float32; a self-attention has one. */
+  /** The control table, [sites, 7] float32; a self-attention without one is a plain attention. */
   readonly control?: T | undefined;
   /**
-   * NHWC shape, int32 [4], of the rank-4 tensor whose pixels are the tokens. A cross-attention needs it only where
-   * the batch or the grid cannot be told from its inputs' and output's forms.
+   * NHWC shape, int32 [4], of the rank-4 tensor whose pixels are the tokens; there wherever `control` is. A
+   * cross-attention needs it only where the batch or the grid cannot be told from its inputs.
    */
   readonly grid?: T | undefined;
 }
@@ -109,8 +112,8 @@ export function nameInputs<T>(list: readonly T[], attributes: NodeAttributes, pl
   const biases = weights + 3;
   const control = biases + Number(queryBias) + Number(keyBias) + Number(valueBias);
   const grid = control + (cross ? 0 : 1);
-  if (list.length !== grid + 1 && !(cross && list.length === grid)) {
-    throw new SlothfulError('bad-graph', place, `${SLOTHFUL_OP} needs ${grid + 1} inputs, got ${list.length}`);
+  if (list.length !== control && list.length !== grid + 1) {
+    throw new SlothfulError('bad-graph', place, `expected ${control} or ${grid + 1} inputs, got ${list.length}`);
   }
   const at = (index: number): T => {
     const value = list[index];
@@ -126,45 +129,7 @@ export function nameInputs<T>(list: readonly T[], attributes: NodeAttributes, pl
     queryBias: queryBias ? at(biases) : undefined,
     keyBias: keyBias ? at(biases + Number(queryBias)) : undefined,
     valueBias: valueBias ? at(control - 1) : undefined,
-    control: cross ? undefined : at(control),
+    control: cross ? undefined : list[control],
     grid: list[grid],
-  };
-}
-
-/**
- * Checks the attributes that a custom op's executor receives: decoded, text lower-cased by TF.js.
- *
- * @throws SlothfulError `bad-graph` naming the attribute
- */
-export function parseAttributes(raw: Readonly<Record<string, unknown>>, place: string): NodeAttributes {
-  const wrong = (name: string, expected: string) =>
-    new SlothfulError('bad-graph', place, `attribute "${name}" must be ${expected}, got ${String(raw[name])}`);
-  const number = (name: string, valid: (value: number) => boolean, expected: string): number => {
-    const value = raw[name];
-    if (typeof value !== 'number' || !valid(value)) throw wrong(name, expected);
-    return value;
-  };
-  const bool = (name: string): boolean => {
-    const value = raw[name] ?? false;
-    if (typeof value !== 'boolean') throw wrong(name, 'true or false');
-    return value;
-  };
-  const form = <F extends string>(name: string, forms: readonly F[]): F => {
-    const value = forms.find((each) => each === (raw[name] ?? 'tokens'));
-    if (value === undefined) throw wrong(name, `one of ${forms.join(', ')}`);
-    return value;
-  };
-  return {
-    heads: number('heads', (value) => Number.isInteger(value) && value > 0, 'an integer from 1'),
-    scale: number('scale', Number.isFinite, 'a finite number'),
-    site: number('site', (value) => Number.isInteger(value) && value >= 0, 'an integer from 0'),
-    cross: bool('cross'),
-    queryBias: bool('queryBias'),
-    keyBias: bool('keyBias'),
-    valueBias: bool('valueBias'),
-    transposeWeights: bool('transposeWeights'),
-    hiddenForm: form('hiddenForm', HIDDEN_FORMS),
-    contextForm: form('contextForm', HIDDEN_FORMS),
-    outputForm: form('outputForm', OUTPUT_FORMS),
   };
 }

@@ -6,6 +6,7 @@ export {
   isUntouched,
   UNTOUCHED,
 } from './control.ts';
+export { type PatchedSite, readSlothfulMetadata, type SlothfulMetadata } from './metadata.ts';
 export {
   type BooleanSpec,
   type ChoiceSpec,

@@ -3,12 +3,12 @@ import { describe, isRecord, type UnknownRecord } from './parameter-reader.ts';
 import { PARAMETERS, SIMPLE_PARAMETERS, type SlothfulParameters } from './parameters.ts';
 import { parseParameters, simpleParameters } from './parse-parameters.ts';
 
-/** What the two nodes' widgets are called, in the order in which a workflow lists their values. */
-const WIDGETS: Readonly<Record<string, readonly string[]>> = {
-  SlothfulAttention: Object.keys(PARAMETERS),
-  SlothfulAttentionSimple: Object.keys(SIMPLE_PARAMETERS),
-};
 const SIMPLE_TYPE = 'SlothfulAttentionSimple';
+/** What the two nodes' widgets are called, in the order in which a workflow lists their values. */
+const WIDGETS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['SlothfulAttention', Object.keys(PARAMETERS)],
+  [SIMPLE_TYPE, Object.keys(SIMPLE_PARAMETERS)],
+]);
 /** Modes of a node that does not run: muted and bypassed. */
 const INACTIVE: readonly unknown[] = [2, 4];
 /** Names that only the Simple node has. */
@@ -50,7 +50,7 @@ function fromFlat(value: UnknownRecord, place: string): SlothfulParameters {
     throw new SlothfulError('bad-parameter', place, `preset must be "simple" or "full", got ${describe(preset)}`);
   }
   const simple = preset === 'simple' || (preset === undefined && ONLY_SIMPLE.some((name) => name in parameters));
-  return simple ? simpleParameters(parameters, place) : parseParameters(parameters, place);
+  return simple ? simpleParameters(parameters, `${place} (Simple node)`) : parseParameters(parameters, place);
 }
 
 function fromNodes(nodes: readonly FoundNode[], place: string): SlothfulParameters {
@@ -77,7 +77,7 @@ function fromNodes(nodes: readonly FoundNode[], place: string): SlothfulParamete
 function nodesOfWorkflow(nodes: readonly unknown[], place: string): FoundNode[] {
   return nodes.flatMap((node) => {
     if (!isRecord(node) || typeof node.type !== 'string' || INACTIVE.includes(node.mode)) return [];
-    const names = WIDGETS[node.type];
+    const names = WIDGETS.get(node.type);
     if (!names) return [];
     const id = String(node.id);
     const values = {
@@ -113,7 +113,7 @@ function isApiFormat(value: UnknownRecord): boolean {
 function nodesOfPrompt(prompt: UnknownRecord): FoundNode[] {
   return Object.entries(prompt).flatMap(([id, node]) => {
     if (!isRecord(node) || typeof node.class_type !== 'string' || !isRecord(node.inputs)) return [];
-    if (!(node.class_type in WIDGETS)) return [];
+    if (!WIDGETS.has(node.class_type)) return [];
     const { model: _, ...values } = node.inputs;
     return [{ type: node.class_type, id, values }];
   });

@@ -1,0 +1,98 @@
+import { basename } from 'node:path';
+import { SlothfulError } from '../../src/errors.ts';
+import type { TensorSource } from '../weights/entry.ts';
+import { looksLike, unetSpelling } from './identify.ts';
+import { type Located, locate } from './locate.ts';
+import { readMarkers } from './markers.ts';
+import { readJsonIfThere } from './read-json.ts';
+import { openShards, openSingle, type Shards } from './shards.ts';
+import { pickSources } from './sources.ts';
+
+/** An open checkpoint: every UNet tensor by the name its layout gives it, unread. */
+export interface Checkpoint {
+  readonly path: string;
+  readonly layout: 'diffusers' | 'ldm';
+  /** By name, for `ldm` without the prefix `model.diffusion_model.`. */
+  readonly tensors: ReadonlyMap<string, TensorSource>;
+  /** The parsed config.json, where there is one; not validated. */
+  readonly config?: unknown;
+  /** The parsed scheduler_config.json of a pipeline, or the fields that a single file's marks set; not validated. */
+  readonly schedulerConfig?: unknown;
+  /** Tensors of other models (VAE, text encoders, EMA) that were left alone. */
+  readonly otherTensors: number;
+  /** Bytes of the UNet's tensors. */
+  readonly bytes: number;
+  /** Choices that were made for the user and that they may want to know of, one line each. */
+  readonly notes: readonly string[];
+  close(): Promise<void>;
+}
+
+/** `variant`: which of a folder's variants to take, `''` for the plain one. */
+export interface OpenOptions {
+  variant?: string;
+}
+
+function refuseOther(path: string, names: readonly string[]): never {
+  const what = looksLike(names);
+  throw new SlothfulError(
+    'bad-checkpoint',
+    path,
+    `holds no Stable Diffusion UNet among its ${names.length} tensors${what ? `: it looks like ${what}` : ''}`,
+    'give a diffusers UNet folder or a single-file checkpoint',
+  );
+}
+
+function notesOf({ weights }: Located, otherTensors: number): string[] {
+  const { variant, variants } = weights;
+  const notes: string[] = [];
+  if (variants.length > 1) {
+    const others = variants.filter((other) => other !== variant).map((other) => other || '(plain)');
+    notes.push(`took ${basename(weights.path)}; --variant can choose ${others.join(', ')}`);
+  }
+  if (otherTensors) notes.push(`left ${otherTensors} tensors of other models`);
+  return notes;
+}
+
+async function jsonBeside({ configPath, schedulerPath }: Located) {
+  const schedulerConfig = schedulerPath === undefined ? undefined : await readJsonIfThere(schedulerPath);
+  return { config: await readJsonIfThere(configPath), schedulerConfig, notes: [] };
+}
+
+async function describe(path: string, located: Located, shards: Shards): Promise<Checkpoint> {
+  const names = new Set(shards.fileOf.keys());
+  const spelling = unetSpelling([...names]) ?? refuseOther(path, [...names]);
+  const { tensors, bytes, others } = pickSources(shards, spelling.prefix);
+  const { notes, ...beside } = spelling.layout === 'ldm' ? readMarkers(names) : await jsonBeside(located);
+  return {
+    path,
+    layout: spelling.layout,
+    tensors,
+    ...beside,
+    otherTensors: others,
+    bytes,
+    notes: [...notesOf(located, others), ...notes],
+    close: () => closeAll(shards),
+  };
+}
+
+async function closeAll({ files }: Shards): Promise<void> {
+  await Promise.all(files.map((file) => file.close()));
+}
+
+/**
+ * Opens a checkpoint and reads its headers: a diffusers UNet folder (sharded or not), a pipeline folder with `unet/`, or
+ * one .safetensors file in LDM or diffusers names. No weights are read.
+ *
+ * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input` (variant) or `unsupported` (pickles, other models' pipelines)
+ */
+export async function openCheckpoint(path: string, { variant }: OpenOptions = {}): Promise<Checkpoint> {
+  const located = await locate(path, variant);
+  const { weights } = located;
+  const shards = weights.sharded ? await openShards(weights.path) : await openSingle(weights.path);
+  try {
+    return await describe(path, located, shards);
+  } catch (error) {
+    await closeAll(shards);
+    throw error;
+  }
+}

@@ -1,0 +1,145 @@
+import { SlothfulError } from '../../src/errors.ts';
+import type { WeightSpec } from '../../src/graph/index.ts';
+import { isWeightDtype, type WeightDtype } from '../safetensors/dtypes.ts';
+import { type Bits, bitsView, type StoredDtype, toFloats, toHalves } from './convert.ts';
+import type { Scratch } from './scratch.ts';
+import { convTurn, matrixTurn, type Turn, transpose } from './transpose.ts';
+
+/** A tensor of a checkpoint that can be read when it is needed. */
+export interface TensorSource {
+  /** As the file spells it. */
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly file: string;
+  /** All its bytes, little-endian; into the start of `buffer` when that is long enough. */
+  read(buffer?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>;
+  /** Bytes `begin` to `end`, counted from the tensor's start. */
+  readRange(begin: number, end: number, buffer?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** One weight of a model: what the manifest says of it, and how its bytes come to be. */
+export interface WeightEntry {
+  readonly spec: WeightSpec;
+  /** The bytes, little-endian. They may lie in `scratch`, and are then valid until it is used again. */
+  produce(scratch: Scratch): Promise<Uint8Array>;
+}
+
+/**
+ * How a checkpoint's tensor becomes a weight.
+ *
+ * - `layout`: `as-is`; `matrix` [out, in] (or [out, in, 1, 1]) -> [in, out]; `conv` [out, in, h, w] -> [h, w, in, out]
+ * - `rows`: only these of the tensor's first dimension, taken before the layout (GEGLU's two matrices)
+ */
+export interface Recipe {
+  readonly dtype: StoredDtype;
+  readonly layout: 'as-is' | 'matrix' | 'conv';
+  readonly rows?: { readonly from: number; readonly to: number };
+}
+
+function placeOf(source: TensorSource): string {
+  return `${source.file} tensor "${source.name}"`;
+}
+
+function fail(source: TensorSource, problem: string): never {
+  throw new SlothfulError('bad-checkpoint', placeOf(source), `${problem}, its shape is [${source.shape.join(', ')}]`);
+}
+
+/** The dtype of a tensor that is about to become a weight. @throws SlothfulError `unsupported` for F64, F8, I64, ... */
+export function weightDtype(source: TensorSource): WeightDtype {
+  if (isWeightDtype(source.dtype)) return source.dtype;
+  throw new SlothfulError(
+    'unsupported',
+    placeOf(source),
+    `is ${source.dtype}; weights are read from F16, BF16 and F32`,
+    'convert the checkpoint to fp16 first',
+  );
+}
+
+/** The tensor's shape after `rows`, and which bytes of it these rows are. */
+function rowsOf(source: TensorSource, { rows }: Recipe, valueBytes: number) {
+  const [first = 1, ...rest] = source.shape;
+  const rowBytes = rest.reduce((product, size) => product * size, valueBytes);
+  if (!rows) return { shape: source.shape, begin: 0, end: first * rowBytes };
+  const { from, to } = rows;
+  if (!(Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from < to && to <= (source.shape[0] ?? 0))) {
+    fail(source, `has no rows ${from} to ${to}`);
+  }
+  return { shape: [to - from, ...rest], begin: from * rowBytes, end: to * rowBytes };
+}
+
+/** The weight's shape, or an error where the tensor has not the rank that its layout turns. */
+function storedShape(source: TensorSource, shape: readonly number[], layout: Recipe['layout']): readonly number[] {
+  const [out = 0, input = 0, height = 1, width = 1] = shape;
+  if (layout === 'as-is') return shape;
+  if (layout === 'conv') return shape.length === 4 ? [height, width, input, out] : fail(source, 'is no convolution');
+  const isMatrix = shape.length === 2 || (shape.length === 4 && height === 1 && width === 1);
+  return isMatrix ? [input, out] : fail(source, 'is no matrix');
+}
+
+function turnOf(shape: readonly number[], layout: Recipe['layout']): Turn | null {
+  const [out = 0, input = 0] = shape;
+  if (layout === 'as-is') return null;
+  return layout === 'conv' ? convTurn(shape) : matrixTurn(out, input);
+}
+
+function bitsIn(buffer: ArrayBuffer, values: number, size: number): Bits {
+  return size === 2 ? new Uint16Array(buffer, 0, values) : new Uint32Array(buffer, 0, values);
+}
+
+/** Transposes into the output buffer; 16-bit and 32-bit are told apart here, once. */
+function turned(values: Bits, turn: Turn | null, scratch: Scratch): Bits {
+  if (!turn) return values;
+  const into = bitsIn(scratch.take('output', values.byteLength), values.length, values.BYTES_PER_ELEMENT);
+  return transpose(values, into, turn);
+}
+
+/** Float16 bits of bytes; where they are not that already they are narrowed in place. */
+function halvesOf(bytes: Uint8Array<ArrayBuffer>, from: WeightDtype, place: string): Bits {
+  const values = bitsView(bytes, from);
+  if (from === 'F16') return values;
+  return toHalves(values, new Uint16Array(values.buffer, values.byteOffset, values.length), place);
+}
+
+interface Job {
+  readonly from: WeightDtype;
+  readonly to: StoredDtype;
+  readonly turn: Turn | null;
+  readonly place: string;
+}
+
+/** Narrowing comes before the transposition and widening after it, so that the fewest bytes are moved. */
+function transform(bytes: Uint8Array<ArrayBuffer>, { from, to, turn, place }: Job, scratch: Scratch): Bits {
+  if (to === 'float16') return turned(halvesOf(bytes, from, place), turn, scratch);
+  const values = turned(bitsView(bytes, from), turn, scratch);
+  if (values instanceof Uint32Array || from === 'F32') return values;
+  // Of the two buffers, the one that the values are not in is free by now.
+  const free = scratch.take(turn ? 'input' : 'output', 4 * values.length);
+  return toFloats(values, from, new Uint32Array(free, 0, values.length));
+}
+
+/**
+ * The weight that a recipe makes of a checkpoint's tensor. Shapes and dtypes are checked now, bytes are read by `produce`.
+ *
+ * @throws SlothfulError `unsupported` (dtype) or `bad-checkpoint` (shape) now; from `produce` `bad-checkpoint` where a
+ * value does not fit float16, or the file ends early
+ */
+export function weightEntry(name: string, source: TensorSource, recipe: Recipe): WeightEntry {
+  const from = weightDtype(source);
+  const { shape, begin, end } = rowsOf(source, recipe, from === 'F32' ? 4 : 2);
+  const { dtype: to, layout } = recipe;
+  return {
+    spec: specOf(name, storedShape(source, shape, layout), to),
+    async produce(scratch) {
+      const bytes = await source.readRange(begin, end, scratch.take('input', end - begin));
+      const job = { from, to, turn: turnOf(shape, layout), place: placeOf(source) };
+      const bits = transform(bytes, job, scratch);
+      return new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
+    },
+  };
+}
+
+function specOf(name: string, shape: readonly number[], dtype: StoredDtype): WeightSpec {
+  if (dtype === 'float32') return { name, shape, dtype };
+  return { name, shape, dtype: 'float32', quantization: { dtype: 'float16', original_dtype: 'float32' } };
+}

@@ -1,0 +1,133 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf, SlothfulError } from '../../src/errors.ts';
+import { storedBytes, type WeightGroup } from '../../src/graph/index.ts';
+import type { WeightEntry } from './entry.ts';
+import { Scratch } from './scratch.ts';
+
+/** How the weights are cut, and who hears of it; `done` and `total` are bytes. */
+export interface WriteOptions {
+  shardBytes?: number;
+  onProgress?: (progress: { done: number; total: number }) => void;
+}
+
+/** Fits the readers that stop at 2 GiB a file, and is few files for a big model. */
+export const DEFAULT_SHARD_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Cuts entries into shards, in order. A weight never straddles two files, and one above `shardBytes` gets its own.
+ */
+export function planShards(entries: readonly WeightEntry[], shardBytes: number): WeightEntry[][] {
+  const shards: WeightEntry[][] = [];
+  let room = 0;
+  for (const entry of entries) {
+    const bytes = entryBytes(entry);
+    const shard = shards.at(-1);
+    if (shard && bytes <= room) {
+      shard.push(entry);
+      room -= bytes;
+    } else {
+      shards.push([entry]);
+      room = shardBytes - bytes;
+    }
+  }
+  return shards;
+}
+
+function checkUnique(entries: readonly WeightEntry[]): void {
+  const names = new Set<string>();
+  for (const { spec } of entries) {
+    const { name } = spec;
+    if (names.has(name)) throw new SlothfulError('bug', `weight "${name}"`, 'is to be written twice');
+    names.add(name);
+  }
+}
+
+/** Bytes of an entry in its shard, by its spec. */
+function entryBytes({ spec }: WeightEntry): number {
+  const bytes = storedBytes(spec);
+  if (bytes !== undefined) return bytes;
+  throw new SlothfulError('bug', `weight "${spec.name}"`, `is ${spec.dtype}, whose size its shape does not tell`);
+}
+
+async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) done += (await handle.write(bytes, done)).bytesWritten;
+}
+
+/** Produces entries one ahead of the writing, with a scratch for each of the two that are then in flight. */
+class Producer {
+  private readonly scratches = [new Scratch(), new Scratch()] as const;
+  private count = 0;
+
+  async next(entry: WeightEntry): Promise<Uint8Array> {
+    const scratch = this.scratches[this.count++ % 2 === 0 ? 0 : 1];
+    const bytes = await entry.produce(scratch);
+    if (bytes.byteLength === entryBytes(entry)) return bytes;
+    const problem = `made ${bytes.byteLength} bytes for ${entryBytes(entry)}, shape [${entry.spec.shape.join(', ')}]`;
+    throw new SlothfulError('bug', `weight "${entry.spec.name}"`, problem);
+  }
+}
+
+async function writeShard(
+  path: string,
+  shard: readonly WeightEntry[],
+  producer: Producer,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const handle = await open(path, 'wx');
+  let writing: Promise<void> = Promise.resolve();
+  try {
+    for (const entry of shard) {
+      const bytes = await producer.next(entry);
+      await writing;
+      onBytes(bytes.byteLength);
+      writing = writeFully(handle, bytes);
+      // A failure is thrown by the await above or below, at the latest one entry later.
+      writing.catch(() => undefined);
+    }
+    await writing;
+  } finally {
+    await writing.catch(() => undefined);
+    await handle.close();
+  }
+}
+
+/**
+ * Streams weights into shards `weights-00001.bin`, ... of a folder: each a group of the manifest, at most two tensors in
+ * memory at a time. The next one is read and transformed while the one before is written.
+ *
+ * Weights follow each other without padding: TF.js copies each out of the shard before it looks at its values.
+ *
+ * @param dir an existing folder; the caller makes it under a temporary name and renames it when all is written
+ * @throws SlothfulError `io` where a shard cannot be written; whatever `produce` throws
+ */
+export async function writeWeights(
+  dir: string,
+  entries: readonly WeightEntry[],
+  { shardBytes = DEFAULT_SHARD_BYTES, onProgress }: WriteOptions = {},
+): Promise<WeightGroup[]> {
+  if (!(Number.isSafeInteger(shardBytes) && shardBytes > 0)) {
+    throw new SlothfulError('bad-parameter', 'shardBytes', `${shardBytes} is not a positive whole number of bytes`);
+  }
+  checkUnique(entries);
+  const total = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
+  const producer = new Producer();
+  const groups: WeightGroup[] = [];
+  let done = 0;
+  for (const shard of planShards(entries, shardBytes)) {
+    const name = `weights-${String(groups.length + 1).padStart(5, '0')}.bin`;
+    const path = join(dir, name);
+    const onBytes = (bytes: number) => {
+      done += bytes;
+      onProgress?.({ done, total });
+    };
+    await writeShard(path, shard, producer, onBytes).catch((error: unknown) => {
+      if (error instanceof SlothfulError) throw error;
+      const cure = 'check the folder and the space on its disk';
+      throw new SlothfulError('io', path, `cannot be written (${messageOf(error)})`, cure, { cause: error });
+    });
+    groups.push({ paths: [name], weights: shard.map(({ spec }) => spec) });
+  }
+  return groups;
+}

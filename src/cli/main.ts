@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { hideBin } from 'yargs/helpers';
+import { runCli } from './run-cli.ts';
+
+process.exitCode = await runCli(hideBin(process.argv));

@@ -1,0 +1,98 @@
+import { SlothfulError } from '../errors.ts';
+import { Graph, sizeOf, storedBytes, type WeightGroup, type WeightSpec } from '../graph/index.ts';
+import { readConstants } from './constants.ts';
+import { GroupReader } from './group-reader.ts';
+import type { ModelStore } from './model-store.ts';
+
+/** The stored bytes of one weight. */
+export interface StoredWeight {
+  readonly spec: WeightSpec;
+  readonly bytes: Uint8Array;
+}
+
+/** Gives the bytes that a weight is read into; its length must be `length`. */
+export type Allocate = (spec: WeightSpec, length: number) => Uint8Array;
+
+/** A model at a place: its document, and its weights, which are read when they are asked for. */
+export class ModelFile {
+  private constructor(
+    readonly store: ModelStore,
+    /** The document of the model.json. Passes may change it; the weights stay where they lie. */
+    readonly graph: Graph,
+  ) {}
+
+  /** Reads the model.json, and no weights. @throws SlothfulError `io`, `bad-model`, `bad-graph` */
+  static async open(store: ModelStore): Promise<ModelFile> {
+    return new ModelFile(store, Graph.parse(await store.text(), store.place));
+  }
+
+  /** Path or URL of the model.json. */
+  get place(): string {
+    return this.store.place;
+  }
+
+  /**
+   * The stored bytes of weights, one at a time in the order of the manifest; files are read once, from their start to
+   * their end. Bytes that `allocate` lends may be used until the next weight is asked for.
+   *
+   * @param wanted names of weights; the others are passed over
+   * @throws SlothfulError `io`, `bad-model` where a file is shorter than the manifest says
+   */
+  async *weights(
+    wanted: ReadonlySet<string>,
+    allocate: Allocate = (_, length) => new Uint8Array(length),
+  ): AsyncGenerator<StoredWeight> {
+    for (const group of this.graph.weightGroups) {
+      if (group.weights.some(({ name }) => wanted.has(name))) yield* this.groupWeights(group, wanted, allocate);
+    }
+  }
+
+  private async *groupWeights(
+    group: WeightGroup,
+    wanted: ReadonlySet<string>,
+    allocate: Allocate,
+  ): AsyncGenerator<StoredWeight> {
+    const reader = this.reader(group);
+    try {
+      let offset = 0;
+      for (const spec of group.weights) {
+        const length = storedBytes(spec) ?? (await stringBytes(reader, offset, spec));
+        if (wanted.has(spec.name)) {
+          const bytes = allocate(spec, length);
+          await reader.read(offset, bytes, `the weight "${spec.name}"`);
+          yield { spec, bytes };
+        }
+        offset += length;
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+
+  /**
+   * Reads the small constants (shapes, permutations, scales) of a graph from the shards, by a few positional reads, and
+   * tells them to the graph. Constants written into the model.json are known without.
+   *
+   * @param graph this model's document, or one made from it
+   * @throws SlothfulError `io`, `bad-model`
+   */
+  async loadConstants(graph: Graph = this.graph): Promise<void> {
+    await readConstants(graph, (group) => this.reader(group));
+  }
+
+  private reader(group: WeightGroup): GroupReader {
+    return new GroupReader(group.paths, (path) => this.store.open(path), this.place);
+  }
+}
+
+/** Stored length of a string weight: for every element four bytes of length, then so many bytes. */
+async function stringBytes(reader: GroupReader, offset: number, spec: WeightSpec): Promise<number> {
+  const length = new Uint8Array(4);
+  let end = offset;
+  for (let index = 0; index < sizeOf(spec.shape); index++) {
+    await reader.read(end, length, `the weight "${spec.name}"`);
+    end += 4 + new DataView(length.buffer).getUint32(0, true);
+  }
+  if (!Number.isSafeInteger(end)) throw new SlothfulError('bad-model', `weight "${spec.name}"`, 'has no usable length');
+  return end - offset;
+}

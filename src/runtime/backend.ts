@@ -1,0 +1,138 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { messageOf, SlothfulError } from '../errors.ts';
+
+/** Backends by what users call them. `current`: the one that the program has set with TF.js itself. */
+export type BackendName = 'native' | 'wasm' | 'cpu' | 'current';
+
+/** One way to get a backend. */
+export interface BackendCandidate {
+  readonly name: Exclude<BackendName, 'current'>;
+  /** Where it comes from: a package. */
+  readonly from: string;
+  /** Loads the package and returns the name under which TF.js knows the backend. Throws where it cannot. */
+  load(): Promise<string>;
+}
+
+/** The backend that runs, and why this one. */
+export interface ChosenBackend {
+  readonly name: BackendName;
+  /** TF.js's name for it (`tensorflow` for native). */
+  readonly tfjsName: string;
+  /** What it computes on, where that can be told. */
+  readonly device: string;
+  /** Why it was chosen, in one line; with the reasons of those that failed before it. */
+  readonly reason: string;
+  readonly failed: readonly FailedBackend[];
+}
+
+export interface FailedBackend {
+  readonly name: BackendName;
+  readonly from: string;
+  readonly reason: string;
+}
+
+export interface BackendOptions {
+  /** Use this one or fail; by default the first that works. */
+  readonly backend?: BackendName | undefined;
+  /** Told the choice, in one line. */
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/** The backends that work in browsers too, fastest first. Their packages are loaded when they are tried. */
+export const WEB_BACKENDS: readonly BackendCandidate[] = [
+  {
+    name: 'wasm',
+    from: '@tensorflow/tfjs-backend-wasm',
+    load: async () => {
+      await import('@tensorflow/tfjs-backend-wasm');
+      return 'wasm';
+    },
+  },
+  {
+    name: 'cpu',
+    from: '@tensorflow/tfjs-backend-cpu',
+    load: async () => {
+      await import('@tensorflow/tfjs-backend-cpu');
+      return 'cpu';
+    },
+  },
+];
+
+/**
+ * Makes the first candidate that works TF.js's backend: one works when it multiplies two matrices rightly.
+ *
+ * @throws SlothfulError `backend` where the asked one, or none, works: with the reason of each
+ */
+export async function chooseBackend(
+  { backend, log }: BackendOptions = {},
+  candidates: readonly BackendCandidate[] = WEB_BACKENDS,
+): Promise<ChosenBackend> {
+  const before = tf.engine().backendName;
+  const chosen = backend === 'current' ? await useCurrent() : await useFirst(candidates, backend, before);
+  log?.(`backend: ${chosen.name} on ${chosen.device}; ${chosen.reason}`);
+  return chosen;
+}
+
+async function useCurrent(): Promise<ChosenBackend> {
+  await tf.ready();
+  const tfjsName = tf.getBackend();
+  await checkProduct();
+  const reason = 'it was set by the program';
+  return { name: 'current', tfjsName, device: deviceOf(tfjsName), reason, failed: [] };
+}
+
+async function useFirst(
+  candidates: readonly BackendCandidate[],
+  asked: BackendName | undefined,
+  before: string | null,
+): Promise<ChosenBackend> {
+  const failed: FailedBackend[] = [];
+  for (const candidate of candidates.filter(({ name }) => asked === undefined || name === asked)) {
+    try {
+      const tfjsName = await activate(candidate);
+      const reason = asked ? 'it was asked for' : explain(failed);
+      return { name: candidate.name, tfjsName, device: deviceOf(tfjsName), reason, failed };
+    } catch (error) {
+      failed.push({ name: candidate.name, from: candidate.from, reason: messageOf(error) });
+    }
+  }
+  if (before !== null) await tf.setBackend(before);
+  throw noneWorks(asked, failed);
+}
+
+async function activate(candidate: BackendCandidate): Promise<string> {
+  const tfjsName = await candidate.load();
+  const set = await tf.setBackend(tfjsName);
+  if (!set || tf.getBackend() !== tfjsName) throw new Error('TF.js could not start it');
+  await checkProduct();
+  return tfjsName;
+}
+
+/** A backend that starts may still be unable to compute: a library may be missing, a kernel broken. */
+async function checkProduct(): Promise<void> {
+  const product = tf.tidy(() => tf.matMul(tf.tensor2d([1, 2, 3, 4], [2, 2]), tf.tensor2d([5, 6, 7, 8], [2, 2])));
+  const values = await product.data();
+  product.dispose();
+  if ([19, 22, 43, 50].some((value, index) => value !== values[index])) {
+    throw new Error(`it multiplies wrongly: got ${values.join(', ')} for 19, 22, 43, 50`);
+  }
+}
+
+function explain(failed: readonly FailedBackend[]): string {
+  const reasons = failed.map(({ from, reason }) => `${from}: ${reason}`);
+  return reasons.length ? `the first that works (${reasons.join('; ')})` : 'the first choice';
+}
+
+function noneWorks(asked: BackendName | undefined, failed: readonly FailedBackend[]): SlothfulError {
+  const reasons = failed.map(({ from, reason }) => `${from}: ${reason}`).join('; ') || 'there is none here';
+  const cure = asked === 'native' ? 'run "npm run setup:native", or leave the backend to the toolkit' : undefined;
+  return new SlothfulError('backend', `backend ${asked ?? 'choice'}`, `does not work: ${reasons}`, cure);
+}
+
+/** The native backend tells whether it computes on a GPU; the others have their device in their name. */
+function deviceOf(tfjsName: string): string {
+  if (tfjsName !== 'tensorflow') return tfjsName === 'wasm' || tfjsName === 'cpu' ? 'CPU' : tfjsName;
+  const backend: unknown = tf.backend();
+  const isGpu = typeof backend === 'object' && backend !== null && Reflect.get(backend, 'isUsingGpuDevice') === true;
+  return isGpu ? 'GPU' : 'CPU';
+}

@@ -1,0 +1,107 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { SlothfulError } from '../errors.ts';
+import { listOf, type ModelInput, shapeText } from './model-inputs.ts';
+
+/** Tensors of one step, under the names of the inputs; a timestep may be a number. */
+export interface UNetInputs {
+  /** Latent, [B, h, w, C], or [B, C, h, w] where the layout is nchw. */
+  readonly sample: tf.Tensor;
+  /** Number, or tensor [] or [B]. Models without such an input use it for the strides alone. */
+  readonly timestep?: tf.Tensor | number | undefined;
+  /** Text embedding, [B, T, C]. */
+  readonly encoder_hidden_states?: tf.Tensor | undefined;
+  readonly [name: string]: tf.Tensor | number | undefined;
+}
+
+/** Order of the axes of the caller's rank-4 tensors; the models' own is nhwc. */
+export type Layout = 'nhwc' | 'nchw';
+
+/**
+ * Checks a step's inputs against the model's and makes them what it is fed: by node name, channels last, the timestep of
+ * the rank and type that the model has. Run it in a `tf.tidy`.
+ *
+ * @throws SlothfulError `bad-input` naming the input, what it got and what it takes
+ */
+export function makeFeeds(inputs: UNetInputs, model: readonly ModelInput[], layout: Layout): Map<string, tf.Tensor> {
+  checkNames(inputs, model);
+  const batch = inputs.sample.shape[0] ?? 1;
+  const feeds = new Map<string, tf.Tensor>();
+  for (const input of model) {
+    const value = inputs[input.name];
+    if (value === undefined) {
+      if (input.optional) continue;
+      throw wrong(input.name, 'is missing', `feed ${describe(input)}`);
+    }
+    const tensor = input.role === 'timestep' ? timestepTensor(value, input, batch) : value;
+    if (typeof tensor === 'number') throw wrong(input.name, 'is a number', `feed a tensor: ${describe(input)}`);
+    const fed = layout === 'nchw' && tensor.rank === 4 ? tf.transpose(tensor, [0, 2, 3, 1]) : tensor;
+    checkTensor(fed, input, batch, layout);
+    feeds.set(input.node, fed);
+  }
+  return feeds;
+}
+
+/** The number of a timestep, that of the first image where there are several. */
+export function firstTimestep(timestep: tf.Tensor | number | undefined): number | undefined {
+  return timestep instanceof tf.Tensor ? timestep.dataSync()[0] : timestep;
+}
+
+function checkNames(inputs: UNetInputs, model: readonly ModelInput[]): void {
+  const known = new Set(['timestep', ...model.map(({ name }) => name)]);
+  for (const [name, value] of Object.entries(inputs)) {
+    if (value === undefined) continue;
+    if (!known.has(name)) throw wrong(name, 'is no input of this model', `it has ${listOf(model)}`);
+    if (typeof value !== 'number' && !(value instanceof tf.Tensor)) throw wrong(name, `is no tensor: ${String(value)}`);
+  }
+}
+
+/** A timestep as the model takes it: one number, or one for every image. */
+function timestepTensor(value: tf.Tensor | number, input: ModelInput, batch: number): tf.Tensor {
+  const given = typeof value === 'number' ? tf.scalar(value, 'float32') : value;
+  if (input.dtype === 'int32' && given.dtype !== 'int32') checkWhole(given, input.name);
+  const typed = given.dtype === input.dtype ? given : tf.cast(given, input.dtype);
+  const rank = input.shape?.length ?? 1;
+  if (typed.rank === rank || typed.size !== 1) return typed;
+  if (rank === 0) return tf.reshape(typed, []);
+  const count = input.shape?.[0] === 1 ? 1 : batch;
+  return typed.rank === 0 ? tf.fill([count], typed.dataSync()[0] ?? 0, input.dtype) : typed;
+}
+
+function checkWhole(timestep: tf.Tensor, name: string): void {
+  const fraction = [...timestep.dataSync()].find((value) => !Number.isInteger(value));
+  if (fraction !== undefined) throw wrong(name, `is ${fraction}, and this model takes whole numbers`, 'round it');
+}
+
+function checkTensor(tensor: tf.Tensor, input: ModelInput, batch: number, layout: Layout): void {
+  const { name, shape, dtype } = input;
+  if (tensor.dtype !== dtype) throw wrong(name, `is ${tensor.dtype}, and the model takes ${dtype}`);
+  if (tensor.size === 0) throw wrong(name, `has no elements: ${shapeText(tensor.shape)}`);
+  if (shape && !fits(tensor.shape, shape)) {
+    throw wrong(name, `is ${shapeText(tensor.shape)}, and the model takes ${shapeText(shape)}`, hint(tensor, input, layout));
+  }
+  const first = tensor.shape[0];
+  if (tensor.rank >= 2 && (shape?.[0] ?? -1) < 0 && first !== batch) {
+    throw wrong(name, `is for ${first} images (${shapeText(tensor.shape)}), and the sample has ${batch}`);
+  }
+}
+
+function fits(shape: readonly number[], wanted: readonly number[]): boolean {
+  return shape.length === wanted.length && shape.every((dim, axis) => (wanted[axis] ?? -1) < 0 || wanted[axis] === dim);
+}
+
+/** Channels in the wrong place are the usual mistake. */
+function hint(tensor: tf.Tensor, { shape }: ModelInput, layout: Layout): string | undefined {
+  const [b = 0, h = 0, w = 0, c = 0] = tensor.shape;
+  if (tensor.rank !== 4 || !shape) return undefined;
+  if (layout === 'nhwc' && fits([b, w, c, h], shape)) return 'its channels come first: say layout "nchw"';
+  if (layout === 'nchw' && fits([b, c, h, w], shape)) return 'its channels come last: say layout "nhwc"';
+  return undefined;
+}
+
+function describe({ dtype, shape, name }: ModelInput): string {
+  return `"${name}" ${dtype} ${shape ? shapeText(shape) : 'of any shape'}`;
+}
+
+function wrong(name: string, problem: string, cure?: string): SlothfulError {
+  return new SlothfulError('bad-input', `input "${name}"`, problem, cure);
+}
