@@ -79,7 +79,7 @@ class OpenFile implements SafetensorsFile {
     return info;
   }
 
-  read(name: string, buffer?: ArrayBuffer) {
+  async read(name: string, buffer?: ArrayBuffer) {
     const { begin, end } = this.info(name);
     return this.readRange(name, 0, end - begin, buffer);
   }

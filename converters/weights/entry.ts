@@ -37,7 +37,9 @@ export interface Recipe {
   readonly rows?: { readonly from: number; readonly to: number };
 }
 
-function placeOf(source: TensorSource): string {
+type Named = Pick<TensorSource, 'name' | 'file'>;
+
+function placeOf(source: Named): string {
   return `${source.file} tensor "${source.name}"`;
 }
 
@@ -46,7 +48,7 @@ function fail(source: TensorSource, problem: string): never {
 }
 
 /** The dtype of a tensor that is about to become a weight. @throws SlothfulError `unsupported` for F64, F8, I64, ... */
-export function weightDtype(source: TensorSource): WeightDtype {
+export function weightDtype(source: Named & Pick<TensorSource, 'dtype'>): WeightDtype {
   if (isWeightDtype(source.dtype)) return source.dtype;
   throw new SlothfulError(
     'unsupported',

@@ -36,6 +36,8 @@ export interface AttentionSite {
   readonly scale: number | undefined;
   readonly heads: number | undefined;
   readonly headDim: number | undefined;
+  /** Why heads or scale are not known, in words; undefined where they are. */
+  readonly unknown: string | undefined;
   /** Channels that the queries have over all heads. */
   readonly channels: number;
   /** Width of the context that keys and values are made of. */

@@ -9,7 +9,11 @@ export function executionOrder(graph: Graph): { order: GraphNode[]; cyclic: stri
     const sources = new Set([...node.inputs.map((input) => input.node), ...node.controls]);
     const present = [...sources].filter((name) => graph.node(name));
     waiting.set(node.name, present.length);
-    for (const name of present) users.set(name, [...(users.get(name) ?? []), node.name]);
+    for (const name of present) {
+      const list = users.get(name);
+      if (list) list.push(node.name);
+      else users.set(name, [node.name]);
+    }
   }
   const ready = [...waiting].filter(([, count]) => count === 0).map(([name]) => name);
   const order: GraphNode[] = [];

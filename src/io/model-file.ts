@@ -1,4 +1,3 @@
-import { SlothfulError } from '../errors.ts';
 import { Graph, sizeOf, storedBytes, type WeightGroup, type WeightSpec } from '../graph/index.ts';
 import { readConstants } from './constants.ts';
 import { GroupReader } from './group-reader.ts';
@@ -56,13 +55,12 @@ export class ModelFile {
     try {
       let offset = 0;
       for (const spec of group.weights) {
-        const length = storedBytes(spec) ?? (await stringBytes(reader, offset, spec));
+        const length = storedBytes(spec);
+        const text = length === undefined ? await readText(reader, offset, spec) : undefined;
         if (wanted.has(spec.name)) {
-          const bytes = allocate(spec, length);
-          await reader.read(offset, bytes, `the weight "${spec.name}"`);
-          yield { spec, bytes };
+          yield { spec, bytes: text ?? (await readPlain(reader, offset, spec, allocate(spec, length ?? 0))) };
         }
-        offset += length;
+        offset += length ?? text?.length ?? 0;
       }
     } finally {
       await reader.close();
@@ -85,14 +83,29 @@ export class ModelFile {
   }
 }
 
-/** Stored length of a string weight: for every element four bytes of length, then so many bytes. */
-async function stringBytes(reader: GroupReader, offset: number, spec: WeightSpec): Promise<number> {
-  const length = new Uint8Array(4);
-  let end = offset;
+async function readPlain(reader: GroupReader, offset: number, spec: WeightSpec, target: Uint8Array) {
+  await reader.read(offset, target, `the weight "${spec.name}"`);
+  return target;
+}
+
+/** A text weight, whose length only its bytes tell: for every element four bytes of length, then so many bytes. */
+async function readText(reader: GroupReader, start: number, spec: WeightSpec): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let offset = start;
+  const next = async (length: number) => {
+    const part = await readPlain(reader, offset, spec, new Uint8Array(length));
+    offset += length;
+    parts.push(part);
+    return part;
+  };
   for (let index = 0; index < sizeOf(spec.shape); index++) {
-    await reader.read(end, length, `the weight "${spec.name}"`);
-    end += 4 + new DataView(length.buffer).getUint32(0, true);
+    const length = await next(4);
+    await next(new DataView(length.buffer).getUint32(0, true));
   }
-  if (!Number.isSafeInteger(end)) throw new SlothfulError('bad-model', `weight "${spec.name}"`, 'has no usable length');
-  return end - offset;
+  const bytes = new Uint8Array(offset - start);
+  parts.reduce((at, part) => {
+    bytes.set(part, at);
+    return at + part.length;
+  }, 0);
+  return bytes;
 }

@@ -123,10 +123,9 @@ export class UrlSource implements ByteSource {
 
 /** `fetch` hides why it failed in the error's cause. */
 export function unreachable(url: string, error: unknown): SlothfulError {
-  const cause = error instanceof Error && error.cause !== undefined ? `: ${messageOf(error.cause)}` : '';
-  return new SlothfulError('io', url, `cannot be fetched (${messageOf(error)}${cause})`, 'check the address', {
-    cause: error,
-  });
+  const cause = error instanceof Error ? error.cause : undefined;
+  const why = cause === undefined ? messageOf(error) : messageOf(cause) || String(Reflect.get(Object(cause), 'code'));
+  return new SlothfulError('io', url, `cannot be fetched (${why})`, 'check the address', { cause: error });
 }
 
 function take(stream: Stream, count: number): void {

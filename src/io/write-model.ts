@@ -12,6 +12,8 @@ import { shardPathParts } from './shard-path.ts';
 export interface WriteOptions extends OutputOptions {
   /** The model whose weights the graph has; needed where its manifest names any file. */
   readonly shardsFrom?: ModelFile | undefined;
+  /** Other files of that model to take along, relative to its folder: a text table, for instance. */
+  readonly files?: readonly string[] | undefined;
   /** Copy the weights where they would be linked. */
   readonly copy?: boolean | undefined;
 }
@@ -42,16 +44,18 @@ const ADDED_FILE = /^slothful-[0-9a-f]{12}(-\d+)?\.bin$/;
  * @throws SlothfulError `exists`, `io`, `bad-model`, `bad-input`
  */
 export async function writeModel(graph: Graph, outDir: string, options: WriteOptions = {}): Promise<WrittenModel> {
-  const sourceFolder = await checkSource(graph, outDir, options.shardsFrom);
+  const sourceFolder = await checkSource(graph, outDir, options);
   return atomicDirectory(outDir, options, async (folder) => {
     const stored = graph.clone();
     stored.setWeightGroups(stored.weightGroups.filter((group) => !isOrphan(stored, group)));
-    const paths = new Set(stored.weightGroups.flatMap((group) => group.paths));
-    for (const path of paths) await share(sourceFolder, folder, shardPathParts(path, outDir), options.copy === true);
+    const shards = new Set(stored.weightGroups.flatMap((group) => group.paths));
+    for (const path of new Set([...shards, ...(options.files ?? [])])) {
+      await share(sourceFolder, folder, shardPathParts(path, outDir), options.copy === true);
+    }
     const addedBytes = await storeAddedConstants(stored, folder);
     const jsonBytes = await writeModelJson(stored, folder);
     const newBytes = addedBytes + jsonBytes;
-    return { folder: resolve(outDir), shards: paths.size, sharing: options.copy ? 'copied' : 'linked', newBytes };
+    return { folder: resolve(outDir), shards: shards.size, sharing: options.copy ? 'copied' : 'linked', newBytes };
   });
 }
 
@@ -88,8 +92,12 @@ function isOrphan(graph: Graph, { paths, weights }: WeightGroup): boolean {
 }
 
 /** The folder that the shards are in; an output that would take it away is refused. */
-async function checkSource(graph: Graph, outDir: string, source: ModelFile | undefined): Promise<string> {
-  if (!graph.weightGroups.some((group) => group.paths.length)) return '';
+async function checkSource(
+  graph: Graph,
+  outDir: string,
+  { shardsFrom: source, files = [] }: WriteOptions,
+): Promise<string> {
+  if (!files.length && !graph.weightGroups.some((group) => group.paths.length)) return '';
   if (!source) throw new SlothfulError('bug', outDir, 'cannot be written: where the weights lie was not told');
   if (source.store.folder === undefined) {
     throw new SlothfulError('bad-input', source.place, 'is behind a URL', 'download the model to write a patched one');
@@ -114,7 +122,7 @@ async function share(from: string, to: string, parts: readonly string[], copy: b
     await (copy ? copyFile(real, target) : link(real, target));
   } catch (error) {
     if (!copy && CANNOT_LINK.has(systemCode(error) ?? '')) {
-      const problem = `cannot be shared by a hard link from ${to} (${systemCode(error)})`;
+      const problem = `cannot be hard-linked to where the output is (${systemCode(error)})`;
       throw new SlothfulError('io', source, problem, 'write to the same file system, or copy the weights (--copy)');
     }
     throw ioError(error, source);

@@ -11,7 +11,7 @@ export {
   type OutputForm,
   orderInputs,
   SLOTHFUL_OP,
-} from './node-contract.ts';
+} from '../slothful/node-contract.ts';
 export { parseAttributes } from './parse-attributes.ts';
 export { type AttentionListener, type AttentionRecord, recordAttention } from './recorder.ts';
 export { registerSlothfulOps } from './register.ts';

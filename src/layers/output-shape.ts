@@ -1,4 +1,4 @@
-import type { NodeAttributes, NodeInputs } from './node-contract.ts';
+import type { NodeAttributes, NodeInputs } from '../slothful/node-contract.ts';
 import type { Shape } from './shape.ts';
 
 /** The shape that an attention of such inputs has, null where it depends on what runs. */

@@ -1,5 +1,5 @@
 import { SlothfulError } from '../errors.ts';
-import { HIDDEN_FORMS, type NodeAttributes, OUTPUT_FORMS } from './node-contract.ts';
+import { HIDDEN_FORMS, type NodeAttributes, OUTPUT_FORMS } from '../slothful/node-contract.ts';
 
 /**
  * Checks the attributes that a custom op's executor receives: decoded, text lower-cased by TF.js.

@@ -7,14 +7,14 @@ import { sample } from './sample.ts';
  * The inputs that keys and values are projected from: `sampled * (1 - blend) + pooled * blend`, both at the row's
  * strides. What a blend of 0 or 1 does not need is not computed, and equal blends are computed once.
  *
- * Windows larger than the grid are clipped to it. An untouched row gives clones, which share the hidden states' data.
+ * Windows larger than the grid are clipped to it. An untouched row gives two tensors that share the hidden states' data.
  *
  * @param hiddenStates [B, h*w, C]
  * @param grid [h, w]
  * @returns K input and V input, [B, M, C] with M = `kvTokens(row, grid)`
  */
 export function poolKeysValues(hiddenStates: tf.Tensor3D, row: ControlRow, grid: Grid): [tf.Tensor3D, tf.Tensor3D] {
-  if (isUntouched(row)) return [tf.clone(hiddenStates), tf.clone(hiddenStates)];
+  if (isUntouched(row)) return [share(hiddenStates), share(hiddenStates)];
   return tf.tidy(() => {
     const [batch, , channels] = hiddenStates.shape;
     const [rows, columns] = pooledGrid(row, grid);
@@ -24,6 +24,11 @@ export function poolKeysValues(hiddenStates: tf.Tensor3D, row: ControlRow, grid:
     const values = row.vBlend === row.kBlend ? keys : mixed(row.vBlend);
     return [tokens(keys), tokens(values)];
   });
+}
+
+/** A tensor of its own over the same data. `tf.clone` would copy on wasm. */
+function share(tensor: tf.Tensor3D): tf.Tensor3D {
+  return tf.reshape(tensor, tensor.shape);
 }
 
 /** Mixes by a blend; the sampled and the pooled tensor are each made when a blend first needs them. */

@@ -1,7 +1,7 @@
 import { type GraphNode, registerOp } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import { SLOTHFUL_OP } from './node-contract.ts';
+import { SLOTHFUL_OP } from '../slothful/node-contract.ts';
 import { parseAttributes } from './parse-attributes.ts';
 import { SlothfulAttention } from './slothful-attention.ts';
 

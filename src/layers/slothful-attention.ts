@@ -7,7 +7,7 @@ import { fromTokens, toTokens } from './forms.ts';
 import { valuesOf } from './host.ts';
 import { KVPooling } from './kv-pooling.ts';
 import { layoutOf } from './layout.ts';
-import { type NodeAttributes, type NodeInputs, nameInputs } from './node-contract.ts';
+import { type NodeAttributes, type NodeInputs, nameInputs } from '../slothful/node-contract.ts';
 import { outputShapeOf } from './output-shape.ts';
 import { parseAttributes } from './parse-attributes.ts';
 import { project } from './project.ts';

@@ -9,7 +9,7 @@ import {
   type NodeInputs,
   orderInputs,
   SLOTHFUL_OP,
-} from '../layers/node-contract.ts';
+} from '../slothful/node-contract.ts';
 
 /**
  * Puts one `SlothfulAttention` node in the place of an attention: from the hidden states to the merged heads.
@@ -62,6 +62,7 @@ function describeSite(
     throw new SlothfulError('unsupported', `site "${site.id}" at "${site.scope}"`, `cannot be rewritten: ${obstacle}`);
   }
   return {
+    id: site.id,
     heads,
     scale,
     transposeWeights: site.query.transposed,

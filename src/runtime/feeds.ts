@@ -77,7 +77,11 @@ function checkTensor(tensor: tf.Tensor, input: ModelInput, batch: number, layout
   if (tensor.dtype !== dtype) throw wrong(name, `is ${tensor.dtype}, and the model takes ${dtype}`);
   if (tensor.size === 0) throw wrong(name, `has no elements: ${shapeText(tensor.shape)}`);
   if (shape && !fits(tensor.shape, shape)) {
-    throw wrong(name, `is ${shapeText(tensor.shape)}, and the model takes ${shapeText(shape)}`, hint(tensor, input, layout));
+    throw wrong(
+      name,
+      `is ${shapeText(tensor.shape)}, and the model takes ${shapeText(shape)}`,
+      hint(tensor, input, layout),
+    );
   }
   const first = tensor.shape[0];
   if (tensor.rank >= 2 && (shape?.[0] ?? -1) < 0 && first !== batch) {

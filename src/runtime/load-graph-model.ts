@@ -19,7 +19,11 @@ export function graphModelOf(graph: Graph, weights: NamedTensorMap, place: strin
     throw new SlothfulError('unsupported', place, 'has an initializer (hash tables), which no UNet needs');
   }
   const artifacts: io.ModelArtifacts = { modelTopology: isObject(modelTopology) ? modelTopology : {} };
-  const model = new GraphModel<io.IOHandlerSync>({ load: () => artifacts }, {}, { ...io, decodeWeights: () => weights });
+  const model = new GraphModel<io.IOHandlerSync>(
+    { load: () => artifacts },
+    {},
+    { ...io, decodeWeights: () => weights },
+  );
   model.load();
   return model;
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import { type ConstantValue, constantBytes, type Graph, type WeightSpec } from '../graph/index.ts';
+import { type ConstantValue, constantBytes, type Graph, storedBytes, type WeightSpec } from '../graph/index.ts';
 import { decodeWeight, isStoredPlain } from '../io/decode-weight.ts';
 import type { ModelFile } from '../io/model-file.ts';
 
@@ -33,8 +33,11 @@ export async function loadWeights(file: ModelFile, graph: Graph, progress?: Load
   try {
     for (const [name, constant] of graph.addedConstants) tensors[name] = constantTensor(constant);
     const wanted = new Set(stored.map(({ name }) => name));
-    for await (const { spec, bytes, done, total } of file.weights(wanted, scratchAllocator())) {
+    const total = stored.reduce((sum, spec) => sum + (storedBytes(spec) ?? 0), 0);
+    let done = 0;
+    for await (const { spec, bytes } of file.weights(wanted, scratchAllocator())) {
       tensors[spec.name] = keepOnDevice(weightTensor(spec, bytes, file.place));
+      done += bytes.length;
       progress?.(done, total);
     }
     return tensors;

@@ -1,5 +1,5 @@
 import { SlothfulError } from '../errors.ts';
-import { type Graph, isObject, outputNodes, parseInput, formatEndpoint } from '../graph/index.ts';
+import { formatEndpoint, type Graph, isObject, outputNodes, parseInput } from '../graph/index.ts';
 
 /**
  * The endpoint that holds a UNet's prediction: the one output that the model has, or the one called `out_sample`.

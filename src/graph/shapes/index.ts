@@ -1,4 +1,4 @@
-export { type Dims, isConcrete, type Values } from './abstract.ts';
+export { type Dims, isConcrete } from './abstract.ts';
 export { type Equation, parseEquation, productEquation } from './einsum.ts';
 export { type InputShapes, inferShapes } from './infer.ts';
 export { ShapeTable } from './table.ts';

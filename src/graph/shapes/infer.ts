@@ -18,12 +18,17 @@ export type InputShapes = Readonly<Record<string, readonly number[]>>;
  * single sizes are kept where they are known.
  *
  * @param inputShapes shapes of placeholders; one that is not given has its declared shape, with unknown sizes
+ * @param order the nodes in the order of execution, for callers who have it
  * @throws SlothfulError `bad-input` where a name is no placeholder or a shape contradicts the declared one
  */
-export function inferShapes(graph: Graph, inputShapes: InputShapes = {}): ShapeTable {
+export function inferShapes(
+  graph: Graph,
+  inputShapes: InputShapes = {},
+  order: readonly GraphNode[] = executionOrder(graph).order,
+): ShapeTable {
   checkInputs(graph, inputShapes);
   const found = new Map<string, readonly Abstract[]>();
-  for (const node of executionOrder(graph).order) found.set(node.name, inferNode(graph, node, inputShapes, found));
+  for (const node of order) found.set(node.name, inferNode(graph, node, inputShapes, found));
   return new ShapeTable(found);
 }
 

@@ -69,7 +69,7 @@ function concat(inputs: readonly Abstract[], axis: number | undefined): Abstract
   if (!first) return undefined;
   if (axis === undefined) return { dims: ofRank(first.length) };
   const at = fromStart(axis, first.length);
-  const sizes = inputs.map((input) => input.dims?.[at]);
+  const sizes: Dims = inputs.map((input) => input.dims?.[at]);
   const sum = isConcrete(sizes) ? sizes.reduce((total, size) => total + size, 0) : undefined;
   const dims = first.map((_, index) => inputs.map((input) => input.dims?.[index]).find((size) => size !== undefined));
   return { dims: withDim(dims, at, sum), values: first.length === 1 ? joinValues(inputs) : undefined };

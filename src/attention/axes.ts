@@ -1,0 +1,110 @@
+/**
+ * A part of an index: digit `floor(index / stride) % size` of the linear index of `axis`.
+ *
+ * Splitting heads off channels, folding them into the batch and transposing are then the same thing: digits that move.
+ */
+export interface Digit {
+  readonly axis: Axis;
+  readonly stride: number;
+  readonly size: number;
+}
+
+/** What an index counts: the tokens or the channels of the queries, keys or values; `left`, `right`: of a product. */
+export type Axis = `${'left' | 'right' | 'query' | 'key' | 'value'}.${'token' | 'channel'}`;
+
+/** How a tensor's dimensions are made of digits, major first. Dimensions of size 1 are empty. */
+export type Layout = ReadonlyArray<readonly Digit[]>;
+
+/** Digits as few as they can be: neighbours that continue each other are joined, those of size 1 left out. */
+export function joinDigits(digits: readonly Digit[]): readonly Digit[] {
+  const joined: Digit[] = [];
+  for (const digit of digits) {
+    if (digit.size === 1) continue;
+    const last = joined.at(-1);
+    if (last?.axis === digit.axis && last.stride === digit.stride * digit.size) {
+      joined[joined.length - 1] = { ...digit, size: last.size * digit.size };
+    } else joined.push(digit);
+  }
+  return joined;
+}
+
+/** The digits of an axis of several sizes, one digit a dimension. */
+export function digitsOf(axis: Axis, sizes: readonly number[]): Digit[] {
+  let stride = 1;
+  return sizes
+    .toReversed()
+    .map((size) => {
+      const digit = { axis, stride, size };
+      stride *= size;
+      return digit;
+    })
+    .reverse();
+}
+
+/** The whole of an axis as one digit; nothing where it has one index. */
+export function wholeAxis(axis: Axis, size: number): readonly Digit[] {
+  return joinDigits([{ axis, stride: 1, size }]);
+}
+
+/** Regroups the digits of a tensor to a new shape; undefined where a dimension would cut through a digit. */
+export function reshapeLayout(layout: Layout, shape: readonly number[]): Layout | undefined {
+  const rest = [...joinDigits(layout.flat())];
+  const dims: Digit[][] = [];
+  for (const size of shape) {
+    const dim = takeDigits(rest, size);
+    if (!dim) return undefined;
+    dims.push(dim);
+  }
+  return rest.length ? undefined : dims;
+}
+
+/** Takes digits of `size` elements together from the front, cutting the last one where it must. */
+function takeDigits(rest: Digit[], size: number): Digit[] | undefined {
+  const taken: Digit[] = [];
+  let open = size;
+  while (open > 1) {
+    const digit = rest.shift();
+    if (!digit) return undefined;
+    if (open % digit.size === 0) {
+      taken.push(digit);
+      open /= digit.size;
+    } else if (digit.size % open === 0) {
+      const minor = digit.size / open;
+      taken.push({ ...digit, stride: digit.stride * minor, size: open });
+      rest.unshift({ ...digit, size: minor });
+      open = 1;
+    } else return undefined;
+  }
+  return taken;
+}
+
+export function transposeLayout(layout: Layout, order: readonly number[]): Layout {
+  return order.map((axis) => layout[axis < 0 ? axis + layout.length : axis] ?? []);
+}
+
+export function sameDigits(a: readonly Digit[], b: readonly Digit[]): boolean {
+  const x = joinDigits(a);
+  const y = joinDigits(b);
+  return (
+    x.length === y.length &&
+    x.every((digit, index) => {
+      const other = y[index];
+      return digit.axis === other?.axis && digit.stride === other.stride && digit.size === other.size;
+    })
+  );
+}
+
+/** Number of elements that digits count. */
+export function countDigits(digits: readonly Digit[]): number {
+  return digits.reduce((product, { size }) => product * size, 1);
+}
+
+/** The sizes of the dimensions of a layout. */
+export function shapeOfLayout(layout: Layout): number[] {
+  return layout.map(countDigits);
+}
+
+/** Names an axis of a layout anew. */
+export function renameAxis(layout: Layout, names: Readonly<Partial<Record<Axis, Axis>>>): Layout {
+  return layout.map((dim) => dim.map((digit) => ({ ...digit, axis: names[digit.axis] ?? digit.axis })));
+}

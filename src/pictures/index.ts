@@ -1,0 +1,2 @@
+export { enlarge, paste, sheet } from './compose.ts';
+export { encodePng } from './png.ts';

@@ -1,0 +1,36 @@
+import type { ModelStore } from '../io/model-store.ts';
+import { UrlStore } from '../io/url-store.ts';
+import { WEB_BACKENDS } from './backend.ts';
+import { type LoadOptions, loadUNetOn } from './load-unet.ts';
+import type { UNet } from './unet.ts';
+
+export type { ByteSource, ModelStore } from '../io/model-store.ts';
+export { UrlStore } from '../io/url-store.ts';
+export {
+  type BackendCandidate,
+  type BackendName,
+  type BackendOptions,
+  type ChosenBackend,
+  chooseBackend,
+  type FailedBackend,
+  WEB_BACKENDS,
+} from './backend.ts';
+export type { Layout, UNetInputs } from './feeds.ts';
+export { defaultHook, type HookStep, type SlothfulHook } from './hook.ts';
+export type { LoadOptions, Platform } from './load-unet.ts';
+export type { LoadProgress } from './load-weights.ts';
+export type { InputNames, InputRole, ModelInput } from './model-inputs.ts';
+export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './unet.ts';
+
+/**
+ * Loads a UNet, in browsers and anywhere else that has `fetch`. Weights are streamed, one tensor at a time.
+ *
+ * In a browser the wasm backend needs to know where its `.wasm` files are served: call `setWasmPaths` of
+ * `@tensorflow/tfjs-backend-wasm` first.
+ *
+ * @param source URL of a model.json or of its folder, or a store of the caller's own (files that a user picked, a cache)
+ * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
+ */
+export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
+  return loadUNetOn({ openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS }, source, options);
+}

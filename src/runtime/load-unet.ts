@@ -1,0 +1,75 @@
+import { checkGraph, type Graph } from '../graph/index.ts';
+import { ModelFile } from '../io/model-file.ts';
+import type { ModelStore } from '../io/model-store.ts';
+import { registerSlothfulOps, setLogitsLimit } from '../layers/index.ts';
+import { slothful } from '../rewrite/index.ts';
+import { readSlothfulMetadata, type SlothfulOptions } from '../slothful/index.ts';
+import { type BackendCandidate, type BackendOptions, chooseBackend } from './backend.ts';
+import type { SlothfulHook } from './hook.ts';
+import { graphModelOf } from './load-graph-model.ts';
+import { type LoadProgress, loadWeights, usedWeights } from './load-weights.ts';
+import { guardMemory } from './memory-guard.ts';
+import { type InputNames, modelInputs } from './model-inputs.ts';
+import { modelOutput } from './model-output.ts';
+import { UNet } from './unet.ts';
+
+/** How a UNet is loaded. */
+export interface LoadOptions extends BackendOptions {
+  /**
+   * Slothful Attention's parameters: a plain model is patched in memory while it loads; one that is patched already gets
+   * these parameters. `true`: the defaults, or those that a patched model records. Without, a model is used as it is.
+   */
+  readonly slothful?: SlothfulOptions | true | undefined;
+  /** Decides every site's strides before a step, in the place of the default one. */
+  readonly hook?: SlothfulHook | undefined;
+  /** Most bytes of one logits tensor; for all models of the program. See `setLogitsLimit`. */
+  readonly logitsLimit?: number | undefined;
+  /** Names of the model's inputs where they cannot be told. */
+  readonly inputNames?: InputNames | undefined;
+  /** Name of the model's output where it has several and none is called `out_sample`. */
+  readonly outputName?: string | undefined;
+  /** Told how far the weights are, in bytes. */
+  readonly onProgress?: LoadProgress | undefined;
+}
+
+/** What differs between browsers and Node: which places can be read and which backends there are. */
+export interface Platform {
+  openStore(source: string): ModelStore | Promise<ModelStore>;
+  readonly backends: readonly BackendCandidate[];
+}
+
+/**
+ * Loads a UNet for a platform; `loadUNet` of the package's entries is this with the platform filled in.
+ *
+ * @param source path or URL of a model, or an open store
+ * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
+ */
+export async function loadUNetOn(
+  platform: Platform,
+  source: string | ModelStore,
+  options: LoadOptions = {},
+): Promise<UNet> {
+  const file = await ModelFile.open(typeof source === 'string' ? await platform.openStore(source) : source);
+  const graph = await prepareGraph(file, options);
+  const metadata = readSlothfulMetadata(graph.metadata, file.place);
+  const { hook, inputNames = {}, outputName } = options;
+  const inputs = modelInputs(graph, inputNames, metadata?.control, file.place);
+  const output = modelOutput(graph, outputName, file.place);
+  const backend = await chooseBackend(options, platform.backends);
+  guardMemory(usedWeights(graph, file.place), file.place);
+  if (options.logitsLimit !== undefined) setLogitsLimit(options.logitsLimit);
+  registerSlothfulOps();
+  const model = graphModelOf(graph, await loadWeights(file, graph, options.onProgress), file.place);
+  const patch = metadata && { metadata };
+  return new UNet({ model, place: file.place, inputs, output, metadata: graph.metadata, backend, patch, hook });
+}
+
+/** The graph to run: the model's own, checked, or with Slothful Attention put in. */
+async function prepareGraph(file: ModelFile, options: LoadOptions): Promise<Graph> {
+  const { graph } = file;
+  checkGraph(graph, `in ${file.place}`);
+  const isPatched = readSlothfulMetadata(graph.metadata, file.place) !== undefined;
+  if (options.slothful === undefined || (options.slothful === true && isPatched)) return graph;
+  await file.loadConstants(graph);
+  return graph.transform(slothful(options.slothful === true ? {} : options.slothful));
+}

@@ -1,0 +1,21 @@
+import type { ModelStore } from '../io/model-store.ts';
+import { openStore } from '../io/read-model.ts';
+import { type BackendOptions, type ChosenBackend, chooseBackend as chooseAmong } from './backend.ts';
+import { type LoadOptions, loadUNetOn } from './load-unet.ts';
+import { NODE_BACKENDS } from './native-backends.ts';
+import type { UNet } from './unet.ts';
+
+/**
+ * Loads a UNet in Node. Weights are streamed, one tensor at a time; tfjs-node is not needed for it.
+ *
+ * @param source a folder with a model.json, the model.json itself, the URL of either, or a store of the caller's own
+ * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
+ */
+export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
+  return loadUNetOn({ openStore, backends: NODE_BACKENDS }, source, options);
+}
+
+/** Makes the first of native, wasm and cpu that works TF.js's backend, or the one that is asked for. */
+export function chooseBackend(options: BackendOptions = {}): Promise<ChosenBackend> {
+  return chooseAmong(options, NODE_BACKENDS);
+}

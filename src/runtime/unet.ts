@@ -1,0 +1,171 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import * as tf from '@tensorflow/tfjs-core';
+import { messageOf, SlothfulError } from '../errors.ts';
+import type { JsonObject } from '../graph/index.ts';
+import { type AttentionRecord, recordAttention } from '../layers/index.ts';
+import { parseParameters, type SlothfulOptions, type SlothfulParameters } from '../slothful/index.ts';
+import type { ChosenBackend } from './backend.ts';
+import { type ControlState, controlTable } from './control.ts';
+import { firstTimestep, type Layout, makeFeeds, type UNetInputs } from './feeds.ts';
+import { defaultHook, type SlothfulHook } from './hook.ts';
+import type { ModelInput } from './model-inputs.ts';
+
+/** How one prediction is made. */
+export interface PredictOptions {
+  /** Order of the axes of rank-4 inputs and of the output. Default nhwc. */
+  readonly layout?: Layout | undefined;
+  /** Noise level of the step; by default told from the timestep. The first image's serves the whole batch. */
+  readonly sigma?: number | undefined;
+  /** Parameters for this prediction alone, over those that are set. */
+  readonly parameters?: SlothfulOptions | undefined;
+  /** `false`: as the unpatched model does. */
+  readonly slothful?: false | undefined;
+  /** Handed to the hook. */
+  readonly stepIndex?: number | undefined;
+}
+
+/** What one self-attention did. */
+export interface SiteRecord extends Omit<AttentionRecord, 'site' | 'cross'> {}
+
+/** One prediction. */
+export interface Prediction {
+  /** The caller's to dispose. */
+  readonly out_sample: tf.Tensor4D;
+  /** Every patched self-attention, in the order of the control table; empty for a model that is not patched. */
+  readonly sites: readonly SiteRecord[];
+}
+
+/** The parts that `loadUNet` puts together. */
+export interface UNetParts {
+  readonly model: Pick<GraphModel, 'execute' | 'dispose'>;
+  readonly place: string;
+  readonly inputs: readonly ModelInput[];
+  /** Name of the node that holds the prediction. */
+  readonly output: string;
+  readonly metadata: JsonObject;
+  readonly backend: ChosenBackend;
+  readonly patch: ControlState | undefined;
+  readonly hook?: SlothfulHook | undefined;
+}
+
+/** A UNet that is loaded and ready to predict. Made by `loadUNet`. */
+export class UNet {
+  private state: ControlState | undefined;
+  private hook: SlothfulHook;
+  private disposed = false;
+
+  constructor(private readonly parts: UNetParts) {
+    this.state = parts.patch;
+    this.hook = parts.hook ?? defaultHook;
+  }
+
+  /** `userDefinedMetadata` of the model: family, scheduler defaults and what passes recorded. */
+  get metadata(): JsonObject {
+    return this.parts.metadata;
+  }
+
+  /** The inputs it takes, under the names to feed them by. */
+  get inputs(): readonly ModelInput[] {
+    return this.parts.inputs;
+  }
+
+  /** The backend that it was loaded on. */
+  get backend(): ChosenBackend {
+    return this.parts.backend;
+  }
+
+  /** The parameters in force; undefined where the model is not patched. */
+  get parameters(): SlothfulParameters | undefined {
+    return this.state?.metadata.parameters;
+  }
+
+  /**
+   * Predicts the noise (or v) of a step: one evaluation of the UNet.
+   *
+   * @param inputs sample [B, h, w, C] of any batch and size, timestep, encoder_hidden_states [B, T, C], and what else
+   *   the model takes; they stay the caller's
+   * @returns the prediction, of the sample's shape and layout, and what every patched site did
+   * @throws SlothfulError `bad-input` for inputs that do not fit, or where neither timestep nor sigma is told;
+   *   `bad-parameter`; `bad-graph` where TF.js fails
+   */
+  predict(inputs: UNetInputs, options: PredictOptions = {}): Prediction {
+    if (this.disposed) throw new SlothfulError('bad-input', this.parts.place, 'was disposed of', 'load it again');
+    const layout = options.layout ?? 'nhwc';
+    const sites: SiteRecord[] = [];
+    const out_sample = tf.tidy(() => {
+      const feeds = Object.fromEntries(makeFeeds(inputs, this.parts.inputs, layout));
+      const control = this.control(inputs, options);
+      const output = recordAttention(
+        ({ cross, site, ...record }) => {
+          if (!cross) sites[site] = record;
+        },
+        () => this.execute({ ...feeds, ...control }),
+      );
+      return layout === 'nchw' ? tf.transpose(output, [0, 3, 1, 2]) : output;
+    });
+    return { out_sample, sites };
+  }
+
+  /**
+   * Changes parameters from the next step on; those that are not named stay as they are, those that are
+   * undefined get their default back.
+   *
+   * @throws SlothfulError `bad-parameter` for values out of range, or where the model is not patched
+   */
+  setParameters(changes: SlothfulOptions): void {
+    this.state = this.withParameters(changes);
+  }
+
+  /** Replaces the function that decides every site's strides before a step; undefined brings the first one back. */
+  setHook(hook: SlothfulHook | undefined): void {
+    this.hook = hook ?? defaultHook;
+  }
+
+  /** Frees the weights. The model cannot be used after; calling it again does nothing. */
+  dispose(): void {
+    if (!this.disposed) this.parts.model.dispose();
+    this.disposed = true;
+  }
+
+  private withParameters(changes: SlothfulOptions): ControlState {
+    const { state } = this;
+    if (!state) {
+      const cure = 'load it with slothful: true, or patch it first (slothful patch)';
+      throw new SlothfulError('bad-parameter', this.parts.place, 'is not patched, so it has no parameters', cure);
+    }
+    const parameters = parseParameters({ ...state.metadata.parameters, ...changes }, 'parameters');
+    return { ...state, metadata: { ...state.metadata, parameters } };
+  }
+
+  /** The control input's feed; none where the model is not patched or shall not pool. */
+  private control(inputs: UNetInputs, options: PredictOptions): tf.NamedTensorMap {
+    const state = options.parameters ? this.withParameters(options.parameters) : this.state;
+    if (!state || options.slothful === false) return {};
+    const [, first = 0, second = 0, third = 0] = inputs.sample.shape;
+    const [height, width] = options.layout === 'nchw' ? [second, third] : [first, second];
+    const { sigma, stepIndex } = options;
+    const timestep = firstTimestep(inputs.timestep);
+    const table = controlTable(state, this.hook, { timestep, sigma, stepIndex, latent: { height, width } });
+    return { [state.metadata.control]: table };
+  }
+
+  private execute(feeds: tf.NamedTensorMap): tf.Tensor4D {
+    const output = this.run(feeds);
+    if (output instanceof tf.Tensor && isRank4(output)) return output;
+    throw new SlothfulError('bad-graph', this.parts.place, `its output "${this.parts.output}" is no rank-4 tensor`);
+  }
+
+  private run(feeds: tf.NamedTensorMap): tf.Tensor | tf.Tensor[] {
+    try {
+      return this.parts.model.execute(feeds, this.parts.output);
+    } catch (error) {
+      if (error instanceof SlothfulError) throw error;
+      const problem = `TF.js failed while it ran: ${messageOf(error)}`;
+      throw new SlothfulError('bad-graph', this.parts.place, problem, undefined, { cause: error });
+    }
+  }
+}
+
+function isRank4(tensor: tf.Tensor): tensor is tf.Tensor4D {
+  return tensor.rank === 4;
+}

@@ -1,0 +1,67 @@
+import { SlothfulError } from '../errors.ts';
+import { checkValues, concatenate, type Values } from './values.ts';
+
+/**
+ * What a model is told besides sample and timestep: under the names of its inputs, for one image ([1, ...], used for
+ * all) or for every image of the batch ([batch, ...]).
+ */
+export interface Conditioning {
+  /** Text, [1 or batch, T, C]. */
+  readonly encoder_hidden_states?: Values | undefined;
+  /** SDXL kin: pooled text, [1 or batch, C]. */
+  readonly text_embeds?: Values | undefined;
+  /** SDXL kin: sizes and crop, [1 or batch, 6]. */
+  readonly time_ids?: Values | undefined;
+  readonly [input: string]: Values | undefined;
+}
+
+/**
+ * The conditioning of one evaluation: repeated for the batch, and where `uncond` is given, that in front of it, as the
+ * two halves of one batch. `uncond` takes `time_ids` from `cond` where it has none.
+ *
+ * @returns values by input name, [batch or 2 batch, ...]
+ * @throws SlothfulError `bad-input` where shapes do not fit each other or the batch
+ */
+export function batchConditioning(
+  cond: Conditioning,
+  uncond: Conditioning | undefined,
+  batch: number,
+): ReadonlyMap<string, Values> {
+  const halves = uncond ? [completed(uncond, cond), cond] : [cond];
+  const names = new Set(halves.flatMap((half) => Object.keys(half).filter((name) => half[name] !== undefined)));
+  return new Map(
+    [...names].map((name) => {
+      const parts = halves.map((half) => repeated(half[name], labelOf(name, half === cond), batch));
+      return [name, joined(parts, name)] as const;
+    }),
+  );
+}
+
+const labelOf = (name: string, conditional: boolean): string => `${conditional ? 'cond' : 'uncond'}.${name}`;
+
+function completed(uncond: Conditioning, cond: Conditioning): Conditioning {
+  return { ...uncond, time_ids: uncond.time_ids ?? cond.time_ids };
+}
+
+function repeated(values: Values | undefined, place: string, batch: number): Values {
+  if (!values) throw new SlothfulError('bad-input', place, 'is missing', 'guidance needs it in both, cond and uncond');
+  checkValues(values, place);
+  const [count, ...rest] = values.shape;
+  if (count !== 1 && count !== batch) {
+    const problem = `is for ${count ?? 'no'} images (shape [${values.shape}]), and the batch has ${batch}`;
+    throw new SlothfulError('bad-input', place, problem, 'give one, or one for every image');
+  }
+  const copies = batch / count;
+  return { shape: [batch, ...rest], data: concatenate(Array.from({ length: copies }, () => values.data)) };
+}
+
+function joined(parts: readonly Values[], name: string): Values {
+  const [first, second] = parts;
+  if (!first) throw new SlothfulError('bug', name, 'no conditioning to join');
+  if (second && String(first.shape) !== String(second.shape)) {
+    const problem = `is [${first.shape}] in uncond and [${second.shape}] in cond`;
+    throw new SlothfulError('bad-input', name, problem, 'make both with the same text encoder and length');
+  }
+  const [count = 0, ...rest] = first.shape;
+  return { shape: [count * parts.length, ...rest], data: concatenate(parts.map(({ data }) => data)) };
+}

@@ -1,0 +1,161 @@
+import { SlothfulError } from '../errors.ts';
+import type { SiteRecord } from '../runtime/index.ts';
+import type { SlothfulOptions } from '../slothful/index.ts';
+import { batchConditioning, type Conditioning } from './conditioning.ts';
+import { evaluate } from './evaluate.ts';
+import { doubled, guided } from './guidance.ts';
+import type { DenoisingModel } from './model.ts';
+import { type GivenNoise, type NoiseSource, noiseSource } from './noise-source.ts';
+import type { Scheduler } from './schedulers/index.ts';
+import type { Values } from './values.ts';
+
+/** Where a run stands as a step begins. */
+export interface StepFacts {
+  /** From 0. */
+  readonly index: number;
+  /** How many steps the run has. */
+  readonly steps: number;
+  readonly timestep: number;
+  /** The noise level of this step; the strides go by it. */
+  readonly sigma: number;
+}
+
+/** A step that is done. */
+export interface DenoiseStep extends StepFacts {
+  /** The latents after the step, [batch, height, width, channels] as the converted models have them. */
+  readonly latents: Float32Array;
+  /** What the model takes the finished latents to be, same layout. */
+  readonly predictedOriginal: Float32Array;
+  /** Every patched self-attention with its K/V tokens; empty for a model that is not patched. */
+  readonly sites: readonly SiteRecord[];
+  /** The parameters that `control` gave for this step. */
+  readonly parameters?: SlothfulOptions | undefined;
+  readonly milliseconds: number;
+}
+
+export interface DenoiseOptions {
+  readonly unet: DenoisingModel;
+  readonly scheduler: Scheduler;
+  readonly cond: Conditioning;
+  /** Needed where `guidanceScale` is above 1. */
+  readonly uncond?: Conditioning | undefined;
+  /** Classifier-free guidance; at 1 (the default) or less the unconditional half is not computed. */
+  readonly guidanceScale?: number | undefined;
+  /** Size in latent pixels. */
+  readonly height: number;
+  readonly width: number;
+  /** Default 4. */
+  readonly channels?: number | undefined;
+  /** How many images at once, default 1. Image i is the picture of seed + i. */
+  readonly batch?: number | undefined;
+  /** 0 (the default) to 2^53 - 1. */
+  readonly seed?: number | undefined;
+  /** In the place of a seed. */
+  readonly noise?: GivenNoise | undefined;
+  /** Parameters of a step, over those that are set in the model. */
+  readonly control?: ((step: StepFacts) => SlothfulOptions | undefined) | undefined;
+  /** `false`: as the unpatched model does, for comparison. */
+  readonly slothful?: false | undefined;
+  /** Called, and waited for, after every `previewEvery` steps and the last. */
+  readonly onPreview?: ((step: DenoiseStep) => void | Promise<void>) | undefined;
+  /** Default 1. */
+  readonly previewEvery?: number | undefined;
+  /** Stops the run between two steps. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Denoises step by step: `for await (const step of denoise({...}))`. The last step's `latents` are the result.
+ *
+ * All arithmetic but the model's own is done on plain numbers, so that a seed means the same on every backend. Between
+ * steps no tensor is held: leave the loop whenever you like.
+ *
+ * @throws SlothfulError `aborted` where the signal stopped it; `bad-input` or `bad-parameter` for options that do not
+ *   fit each other or the model; `bad-model` naming the step where the model answers NaN
+ */
+export async function* denoise(options: DenoiseOptions): AsyncGenerator<DenoiseStep, void, undefined> {
+  const run = prepare(options);
+  const { scheduler, onPreview, previewEvery = 1 } = options;
+  const steps = scheduler.timesteps.length;
+  let sample: Float32Array = run.noise.initial().map((value) => value * scheduler.initNoiseSigma);
+  let previousOriginal: Float32Array | undefined;
+  for (const [index, timestep] of scheduler.timesteps.entries()) {
+    await eventLoopTurn();
+    checkSignal(options.signal, index, steps);
+    const facts = { index, steps, timestep, sigma: scheduler.sigmas[index] ?? 0 };
+    const done = await runStep(options, run, facts, sample, previousOriginal);
+    sample = done.latents;
+    previousOriginal = done.predictedOriginal;
+    if ((index + 1) % previewEvery === 0 || index === steps - 1) await onPreview?.(done);
+    yield done;
+  }
+}
+
+/** What all steps of a run share. */
+interface Run {
+  readonly shape: readonly number[];
+  readonly guidanceScale: number | undefined;
+  readonly conditioning: ReadonlyMap<string, Values>;
+  readonly noise: NoiseSource;
+}
+
+function prepare(options: DenoiseOptions): Run {
+  const { height, width, channels = 4, batch = 1, guidanceScale = 1, cond, uncond, previewEvery = 1 } = options;
+  for (const [name, value] of Object.entries({ height, width, channels, batch, previewEvery })) {
+    if (Number.isInteger(value) && value >= 1) continue;
+    throw new SlothfulError('bad-parameter', name, `must be an integer from 1, got ${value}`);
+  }
+  if (!Number.isFinite(guidanceScale)) {
+    throw new SlothfulError('bad-parameter', 'guidanceScale', `must be a finite number, got ${guidanceScale}`);
+  }
+  const twice = guidanceScale > 1;
+  if (twice && !uncond) {
+    const problem = `${guidanceScale} needs the unconditional half`;
+    throw new SlothfulError('bad-input', 'guidanceScale', problem, 'give uncond, or a guidanceScale of 1');
+  }
+  return {
+    shape: [batch, height, width, channels],
+    guidanceScale: twice ? guidanceScale : undefined,
+    conditioning: batchConditioning(cond, twice ? uncond : undefined, batch),
+    noise: noiseSource(height * width * channels, batch, options.seed ?? 0, options.noise),
+  };
+}
+
+async function runStep(
+  options: DenoiseOptions,
+  run: Run,
+  facts: StepFacts,
+  sample: Float32Array,
+  previousOriginal: Float32Array | undefined,
+): Promise<DenoiseStep> {
+  const { unet, scheduler, control, slothful } = options;
+  const { index, timestep, sigma } = facts;
+  const began = performance.now();
+  const parameters = control?.(facts);
+  const scaled = { shape: run.shape, data: scheduler.scaleInput(sample, index) };
+  const request = {
+    timestep,
+    sample: run.guidanceScale === undefined ? scaled : doubled(scaled),
+    conditioning: run.conditioning,
+    options: { sigma, parameters, slothful, stepIndex: index },
+  };
+  const place = `step ${index} (timestep ${timestep})`;
+  const { output, sites } = await evaluate(unet, request, place);
+  const modelOutput = run.guidanceScale === undefined ? output : guided(output, run.guidanceScale);
+  const noise = scheduler.needsNoise(index) ? run.noise.step(index) : undefined;
+  const next = scheduler.step(index, { modelOutput, sample, noise, previousOriginal });
+  const milliseconds = performance.now() - began;
+  return { ...facts, latents: next.sample, predictedOriginal: next.predictedOriginal, sites, parameters, milliseconds };
+}
+
+function checkSignal(signal: AbortSignal | undefined, done: number, steps: number): void {
+  if (!signal?.aborted) return;
+  throw new SlothfulError('aborted', 'denoise', `stopped after ${done} of ${steps} steps`, undefined, {
+    cause: signal.reason,
+  });
+}
+
+/** Lets timers, signals and input be heard: wasm and cpu compute without ever leaving the microtasks. */
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}

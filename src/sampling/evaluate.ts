@@ -1,0 +1,59 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { SlothfulError } from '../errors.ts';
+import type { PredictOptions, SiteRecord } from '../runtime/index.ts';
+import type { DenoisingModel } from './model.ts';
+import type { Values } from './values.ts';
+
+/** One evaluation of the model, in plain numbers. */
+export interface Evaluation {
+  readonly timestep: number;
+  /** The sample, [B, h, w, C]. */
+  readonly sample: Values;
+  /** The other inputs, of the same batch. */
+  readonly conditioning: ReadonlyMap<string, Values>;
+  readonly options: PredictOptions;
+}
+
+export interface Evaluated {
+  /** Of the sample's shape. */
+  readonly output: Float32Array;
+  readonly sites: readonly SiteRecord[];
+}
+
+/**
+ * Evaluates the model once. Tensors live only within the call, so a run that is left at any step leaks none.
+ *
+ * @param place the step, for messages
+ * @throws SlothfulError `bad-model` where the output has another shape or holds NaN or infinity
+ */
+export async function evaluate(model: DenoisingModel, request: Evaluation, place: string): Promise<Evaluated> {
+  const tensors = new Map<string, tf.Tensor>();
+  try {
+    for (const [name, values] of [...request.conditioning, ['sample', request.sample] as const]) {
+      tensors.set(name, tf.tensor(values.data, [...values.shape], 'float32'));
+    }
+    const { sample, ...others } = Object.fromEntries(tensors);
+    if (!sample) throw new SlothfulError('bug', place, 'no sample');
+    const { out_sample, sites } = await model.predict(
+      { ...others, sample, timestep: request.timestep },
+      request.options,
+    );
+    tensors.set('out_sample', out_sample);
+    const output = Float32Array.from(await out_sample.data());
+    checkOutput(output, out_sample.shape, request.sample.shape, place);
+    return { output, sites };
+  } finally {
+    for (const tensor of tensors.values()) tensor.dispose();
+  }
+}
+
+function checkOutput(output: Float32Array, shape: readonly number[], expected: readonly number[], place: string): void {
+  if (String(shape) !== String(expected)) {
+    const problem = `the model's output is [${shape}], and its sample was [${expected}]`;
+    throw new SlothfulError('bad-model', place, problem, "is this the model's prediction? outputName names another");
+  }
+  const index = output.findIndex((value) => !Number.isFinite(value));
+  if (index < 0) return;
+  const problem = `the model answered ${output[index]} at value ${index} of ${output.length}`;
+  throw new SlothfulError('bad-model', place, problem, 'its weights are broken, or its inputs far out of range');
+}

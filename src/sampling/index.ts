@@ -1,0 +1,28 @@
+export type { Conditioning } from './conditioning.ts';
+export { DATA_SPACES, type DataSpace, dataSpaceOf, decodePictures, type Picture } from './decode.ts';
+export { type DenoiseOptions, type DenoiseStep, denoise, type StepFacts } from './denoise.ts';
+export type { DenoisingModel } from './model.ts';
+export { batchNoise, checkSeed, type NoisePurpose, normalNoise } from './noise.ts';
+export type { GivenNoise } from './noise-source.ts';
+export {
+  defaultConfig,
+  hasSigmas,
+  makeScheduler,
+  type ParsedScheduler,
+  PREDICTION_TYPES,
+  type PredictionType,
+  parseSchedulerConfig,
+  SAMPLERS,
+  type SamplerName,
+  type Scheduler,
+  type SchedulerConfig,
+  SIGMA_SCHEDULES,
+  type SigmaSchedule,
+  type StepInput,
+  type StepResult,
+  TIMESTEP_SPACINGS,
+  type TimestepSpacing,
+  withSampler,
+} from './schedulers/index.ts';
+export { encodePrompt, parseTextTable, type TextTable, tokenize } from './text.ts';
+export type { Values } from './values.ts';

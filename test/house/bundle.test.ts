@@ -1,0 +1,27 @@
+import { build } from 'esbuild';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const test = suite('browser bundle');
+
+const ENTRY = new URL('../../src/index.ts', import.meta.url).pathname;
+
+test("src/index.ts bundles for a browser and needs nothing of Node's", async () => {
+  const { errors, outputFiles, metafile } = await build({
+    entryPoints: [ENTRY],
+    bundle: true,
+    platform: 'browser',
+    format: 'esm',
+    target: 'es2022',
+    write: false,
+    metafile: true,
+    logLevel: 'silent',
+  });
+  assert.equal(errors, []);
+  assert.ok((outputFiles[0]?.contents.length ?? 0) > 100_000);
+  const ours = Object.keys(metafile.inputs).filter((path) => !path.includes('node_modules'));
+  assert.ok(ours.some((path) => path.endsWith('src/runtime/unet.ts')));
+  assert.not(ours.some((path) => /file-store|write-model|native-backends|cli\//.test(path)));
+});
+
+test.run();
