@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, SlothfulError } from '../../src/errors.ts';
+import { isPickledHypernetwork, refuseHypernetwork } from './hypernetwork.ts';
 
 /** Where a folder's weights are: one file, or the index of several. */
 export interface WeightFiles {
@@ -19,6 +20,7 @@ const PICKLE = /\.(?:bin|ckpt|pt|pth|pkl)$/i;
 
 /** Refuses a file that Python would unpickle. */
 export function refusePickle(path: string): never {
+  if (isPickledHypernetwork(path)) refuseHypernetwork(path);
   throw new SlothfulError(
     'unsupported',
     path,

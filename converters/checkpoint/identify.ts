@@ -1,3 +1,5 @@
+import { HYPERNETWORK_NAMES } from './hypernetwork.ts';
+
 /** What names give a checkpoint away that is no UNet of ours; the first that fits is it. */
 const KINDS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
   [
@@ -6,6 +8,7 @@ const KINDS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
   ],
   [/^(?:control_model\.|controlnet_|input_hint_block\.|zero_convs\.)/, 'a ControlNet'],
   [/^(?:image_proj|ip_adapter)\./, 'an IP-Adapter'],
+  [HYPERNETWORK_NAMES, 'a hypernetwork, which patches keys and values itself and cannot be converted'],
   [/motion_modules\./, 'an AnimateDiff motion module'],
   [/(?:^|\.)(?:double_blocks|single_blocks|single_transformer_blocks)\.\d+\./, 'a Flux model'],
   [

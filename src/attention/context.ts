@@ -18,6 +18,7 @@ export class Context {
   readonly shapes: ShapeTable;
   private readonly outputs: ReadonlySet<string>;
   private readonly constants: ReadonlySet<string>;
+  private readonly shapeMath: ReadonlySet<string>;
   private other: ShapeTable | undefined;
 
   constructor(graph: Graph) {
@@ -25,7 +26,8 @@ export class Context {
     this.order = executionOrder(graph).order;
     this.shapes = inferShapes(graph, probeShapes(graph), this.order);
     this.outputs = new Set(outputNodes(graph));
-    this.constants = constantNodes(this.order);
+    this.constants = nodesMadeOf(this.order, ({ op }) => op === 'Const');
+    this.shapeMath = nodesMadeOf(this.order, (node) => node.op === 'Const' || readsShape(node));
   }
 
   /** Whether the node is an output of the model. */
@@ -36,6 +38,11 @@ export class Context {
   /** Whether an endpoint depends on constants only: a weight, or something computed from weights. */
   isConstant({ node }: Endpoint): boolean {
     return this.constants.has(node);
+  }
+
+  /** Whether an endpoint depends on constants and shapes only. */
+  isShapeMath({ node }: Endpoint): boolean {
+    return this.shapeMath.has(node);
   }
 
   /** Shapes at another size of the inputs. */
@@ -50,11 +57,18 @@ export class Context {
   }
 }
 
-function constantNodes(order: readonly GraphNode[]): Set<string> {
-  const constants = new Set<string>();
-  for (const { name, op, inputs } of order) {
-    const isMade = op === 'Const' || (inputs.length > 0 && !/^(Placeholder|Random|Truncated)/.test(op));
-    if (isMade && inputs.every((input) => constants.has(input.node))) constants.add(name);
+/** Whether a node reads nothing of its input but the shape. */
+export function readsShape(node: GraphNode): boolean {
+  return /^(Shape|ShapeN|Size|Rank)$/.test(node.op);
+}
+
+/** The nodes that are computed from `sources` and nothing else. */
+function nodesMadeOf(order: readonly GraphNode[], isSource: (node: GraphNode) => boolean): Set<string> {
+  const made = new Set<string>();
+  for (const node of order) {
+    const { name, op, inputs } = node;
+    const isOpen = inputs.length === 0 || /^(Placeholder|Random|Truncated)/.test(op);
+    if (isSource(node) || (!isOpen && inputs.every((input) => made.has(input.node)))) made.add(name);
   }
-  return constants;
+  return made;
 }

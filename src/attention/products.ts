@@ -38,7 +38,8 @@ function findScores(context: Context, softmax: GraphNode): Pick<Products, 'score
   if (!node) return problem(softmax.name, 'the softmax has no input');
   const added = steps.find(({ kind }) => kind === 'bias');
   if (!isDataProduct(context, node)) return problem(node.name, notScores(context, node));
-  if (added) return problem(added.node.name, `a mask or a bias is added to the logits (${added.node.op})`);
+  if (added)
+    return problem(added.node.name, `a mask or a bias is added to the logits (${unknownAddend(context, added)})`);
   let scale: number | undefined = 1;
   for (const { kind, factor } of steps) {
     if (kind === 'scale') scale = scale === undefined || factor === undefined ? undefined : scale * factor;
@@ -46,6 +47,11 @@ function findScores(context: Context, softmax: GraphNode): Pick<Products, 'score
   const fused = node.op === '_FusedMatMul' && (node.attributes.fused_ops?.list?.s?.length ?? 0) > 0;
   if (fused) return problem(node.name, 'the product of queries and keys is fused with another op');
   return { scores: node, before: steps, scale };
+}
+
+function unknownAddend(context: Context, { node, bias }: Step): string {
+  const isKnown = !bias || context.shapes.reason(bias) === undefined;
+  return isKnown ? node.op : `${node.op}; it may be zero, but ${context.shapes.reason(bias)}`;
 }
 
 /** What the softmax is of, where it is not of a product of two tensors. */

@@ -1,7 +1,6 @@
 import type { Endpoint, GraphNode } from '../graph/index.ts';
-import type { Context } from './context.ts';
+import { type Context, readsShape } from './context.ts';
 import type { Place } from './terrain.ts';
-import { readsShape } from './walk.ts';
 
 interface Surveyed {
   readonly places: ReadonlyMap<string, Place>;

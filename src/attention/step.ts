@@ -79,9 +79,10 @@ function factorOf(context: Context, operand: Endpoint): { value: number | undefi
     if (others.some((other) => other !== value)) return undefined;
     return context.isConstant(operand) || isFixed(context, operand, value) ? { value } : undefined;
   }
-  const shape = context.shapes.shape(operand);
-  const isSingle = shape?.every((size) => size === 1);
-  return context.isConstant(operand) && isSingle ? { value: undefined } : undefined;
+  const dims = context.shapes.dims(operand);
+  const isNumber =
+    dims !== undefined && (dims.every((size) => size === 1) || (dims.length < 2 && dims[0] === undefined));
+  return isNumber && context.isShapeMath(operand) ? { value: undefined } : undefined;
 }
 
 /** Whether a number that was computed from shapes is the same at another size: 1 / sqrt(head dimension), say. */

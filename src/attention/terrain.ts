@@ -1,8 +1,7 @@
 import { type Endpoint, endpoint, type GraphNode, readInts, readString } from '../graph/index.ts';
-import type { Context } from './context.ts';
+import { type Context, readsShape } from './context.ts';
 import { findFlattened } from './flatten.ts';
 import { skipSource } from './skips.ts';
-import { readsShape } from './walk.ts';
 
 /** What is known of a tensor from all that lies upstream of it. */
 export interface Place {

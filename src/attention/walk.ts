@@ -1,5 +1,5 @@
 import { type Endpoint, endpoint, type GraphNode, sameEndpoint, type Use } from '../graph/index.ts';
-import type { Context } from './context.ts';
+import { type Context, readsShape } from './context.ts';
 import { type Problem, problem } from './problem.ts';
 import { type Step, stepOf } from './step.ts';
 
@@ -23,11 +23,6 @@ export function walkBack(context: Context, from: Endpoint): Walk {
     source = next;
   }
   return { source, steps };
-}
-
-/** Whether a node reads nothing of its input but the shape. */
-export function readsShape(node: GraphNode): boolean {
-  return /^(Shape|ShapeN|Size|Rank)$/.test(node.op);
 }
 
 /** The users of an endpoint that read its values. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, link, mkdir, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { SlothfulError } from '../errors.ts';
-import type { Graph, WeightGroup } from '../graph/index.ts';
+import { type Graph, isObject, type WeightGroup } from '../graph/index.ts';
 import { atomicDirectory, type OutputOptions } from './atomic.ts';
 import { ioError, systemCode } from './io-error.ts';
 import type { ModelFile } from './model-file.ts';
@@ -12,8 +12,6 @@ import { shardPathParts } from './shard-path.ts';
 export interface WriteOptions extends OutputOptions {
   /** The model whose weights the graph has; needed where its manifest names any file. */
   readonly shardsFrom?: ModelFile | undefined;
-  /** Other files of that model to take along, relative to its folder: a text table, for instance. */
-  readonly files?: readonly string[] | undefined;
   /** Copy the weights where they would be linked. */
   readonly copy?: boolean | undefined;
 }
@@ -36,7 +34,7 @@ const ADDED_FILE = /^slothful-[0-9a-f]{12}(-\d+)?\.bin$/;
  * Writes a model to a folder, as a whole or not at all.
  *
  * Weights are shared with `shardsFrom` by hard links: no byte is copied, each model is complete by itself, and either
- * can be moved or removed. Links need one file system; on another one the write is refused unless `copy` is set,
+ * can be moved or removed. So are the files that the metadata name. Links need one file system; on another one the write is refused unless `copy` is set,
  * since gigabytes should not be copied by surprise. Added constants go into one small file more.
  *
  * @param graph stays as it is, its added constants too
@@ -44,12 +42,12 @@ const ADDED_FILE = /^slothful-[0-9a-f]{12}(-\d+)?\.bin$/;
  * @throws SlothfulError `exists`, `io`, `bad-model`, `bad-input`
  */
 export async function writeModel(graph: Graph, outDir: string, options: WriteOptions = {}): Promise<WrittenModel> {
-  const sourceFolder = await checkSource(graph, outDir, options);
+  const sourceFolder = await checkSource(graph, outDir, options.shardsFrom);
   return atomicDirectory(outDir, options, async (folder) => {
     const stored = graph.clone();
     stored.setWeightGroups(stored.weightGroups.filter((group) => !isOrphan(stored, group)));
     const shards = new Set(stored.weightGroups.flatMap((group) => group.paths));
-    for (const path of new Set([...shards, ...(options.files ?? [])])) {
+    for (const path of new Set([...shards, ...companionFiles(stored)])) {
       await share(sourceFolder, folder, shardPathParts(path, outDir), options.copy === true);
     }
     const addedBytes = await storeAddedConstants(stored, folder);
@@ -86,18 +84,20 @@ function freeName(stem: string, taken: ReadonlySet<string>): string {
   return name;
 }
 
+/** Files beside the weights that the metadata name: the text table of a small model. */
+function companionFiles({ metadata }: Graph): string[] {
+  return isObject(metadata.text) ? Object.values(metadata.text).filter((path) => typeof path === 'string') : [];
+}
+
 /** Constants that an earlier patch added and this one replaced; weights of the model itself always stay. */
 function isOrphan(graph: Graph, { paths, weights }: WeightGroup): boolean {
   return paths.every((path) => ADDED_FILE.test(path)) && weights.every(({ name }) => !graph.node(name));
 }
 
 /** The folder that the shards are in; an output that would take it away is refused. */
-async function checkSource(
-  graph: Graph,
-  outDir: string,
-  { shardsFrom: source, files = [] }: WriteOptions,
-): Promise<string> {
-  if (!files.length && !graph.weightGroups.some((group) => group.paths.length)) return '';
+async function checkSource(graph: Graph, outDir: string, source: ModelFile | undefined): Promise<string> {
+  const files = [...graph.weightGroups.flatMap((group) => group.paths), ...companionFiles(graph)];
+  if (!files.length) return '';
   if (!source) throw new SlothfulError('bug', outDir, 'cannot be written: where the weights lie was not told');
   if (source.store.folder === undefined) {
     throw new SlothfulError('bad-input', source.place, 'is behind a URL', 'download the model to write a patched one');

@@ -1,25 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
+import { cutLogits, defaultLogitsLimit, type LogitsPlan, type Strategy, strategyOf } from '../slothful/logits-plan.ts';
 
-const MIB = 1024 * 1024;
-const FLOAT_BYTES = 4;
-/** By backend. Wasm has 4 GiB in all and fails silently past them; a GPU buffer may be refused past 128 MiB. */
-const DEFAULT_LIMITS: Readonly<Record<string, number>> = { wasm: 64 * MIB, cpu: 512 * MIB, tensorflow: 1024 * MIB };
-const OTHER_LIMIT = 128 * MIB;
-
-/** How attention is computed: one batched product over all heads, or a loop of 2-D products over heads. */
-export type Strategy = 'batched' | 'per-head';
-
-/** How one attention is cut so that a logits tensor stays under the limit. */
-export interface LogitsPlan {
-  readonly strategy: Strategy;
-  /** Heads (of all batch items) in one logits tensor. */
-  readonly headsAtOnce: number;
-  /** Queries in one logits tensor. */
-  readonly queriesAtOnce: number;
-  /** Bytes of the largest logits tensor. */
-  readonly logitsBytes: number;
-}
+export type { LogitsPlan, Strategy } from '../slothful/logits-plan.ts';
 
 let chosenLimit: number | undefined;
 
@@ -39,20 +22,16 @@ export function setLogitsLimit(bytes: number | undefined): void {
 
 /** The limit in force, in bytes. */
 export function logitsLimit(): number {
-  return chosenLimit ?? DEFAULT_LIMITS[tf.getBackend()] ?? OTHER_LIMIT;
+  return chosenLimit ?? defaultLogitsLimit(tf.getBackend());
 }
 
-/**
- * The strategy for the running backend. On wasm XNNPACK serves plain 2-D products only and a batched product is a naive
- * loop: at 2 x 20 heads, 1,024 tokens, 64 wide, heads one by one take 0.8 s and batched 9.5 s. On cpu both take the same.
- */
+/** The strategy for the running backend. */
 export function defaultStrategy(): Strategy {
-  return tf.getBackend() === 'wasm' ? 'per-head' : 'batched';
+  return strategyOf(tf.getBackend());
 }
 
 /**
- * Cuts one attention: all heads and all queries at once where the limit allows, else fewer queries, else (batched) fewer
- * heads too. One query of one head is the least, whatever the limit.
+ * Cuts one attention for the running backend, under the limit in force; see `cutLogits`.
  *
  * @param heads heads times batch
  */
@@ -63,15 +42,5 @@ export function planLogits(
   strategy = defaultStrategy(),
   limit = logitsLimit(),
 ): LogitsPlan {
-  const bytesPerQuery = keys * FLOAT_BYTES;
-  const atMost = strategy === 'per-head' ? 1 : heads;
-  const headsAtOnce = within(limit / bytesPerQuery, atMost);
-  const most = within(limit / (bytesPerQuery * headsAtOnce), queries);
-  // Slices of one size, so that the last is not a sliver.
-  const queriesAtOnce = Math.ceil(queries / Math.ceil(queries / most));
-  return { strategy, headsAtOnce, queriesAtOnce, logitsBytes: bytesPerQuery * headsAtOnce * queriesAtOnce };
-}
-
-function within(count: number, most: number): number {
-  return Math.max(1, Math.min(most, Math.floor(count)));
+  return cutLogits({ heads, queries, keys }, strategy, limit);
 }

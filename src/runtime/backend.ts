@@ -110,7 +110,9 @@ async function activate(candidate: BackendCandidate): Promise<string> {
 
 /** A backend that starts may still be unable to compute: a library may be missing, a kernel broken. */
 async function checkProduct(): Promise<void> {
-  const product = tf.tidy(() => tf.matMul(tf.tensor2d([1, 2, 3, 4], [2, 2]), tf.tensor2d([5, 6, 7, 8], [2, 2])));
+  const product = withoutAdvice(() =>
+    tf.tidy(() => tf.matMul(tf.tensor2d([1, 2, 3, 4], [2, 2]), tf.tensor2d([5, 6, 7, 8], [2, 2]))),
+  );
   const values = await product.data();
   product.dispose();
   if ([19, 22, 43, 50].some((value, index) => value !== values[index])) {
@@ -118,13 +120,29 @@ async function checkProduct(): Promise<void> {
   }
 }
 
+/** At its first use in Node the cpu backend advises on stderr to install another one. The choice says that already. */
+function withoutAdvice<T>(run: () => T): T {
+  const before = tf.env().getBool('PROD');
+  tf.env().set('PROD', true);
+  try {
+    return run();
+  } finally {
+    tf.env().set('PROD', before);
+  }
+}
+
 function explain(failed: readonly FailedBackend[]): string {
-  const reasons = failed.map(({ from, reason }) => `${from}: ${reason}`);
+  const reasons = failed.map(inShort);
   return reasons.length ? `the first that works (${reasons.join('; ')})` : 'the first choice';
 }
 
+/** The first sentence says what is wrong; what follows is advice for other set-ups. */
+function inShort({ from, reason }: FailedBackend): string {
+  return `${from}: ${reason.replace(/\.\s.*$/s, '')}`;
+}
+
 function noneWorks(asked: BackendName | undefined, failed: readonly FailedBackend[]): SlothfulError {
-  const reasons = failed.map(({ from, reason }) => `${from}: ${reason}`).join('; ') || 'there is none here';
+  const reasons = failed.map(inShort).join('; ') || 'there is none here';
   const cure = asked === 'native' ? 'run "npm run setup:native", or leave the backend to the toolkit' : undefined;
   return new SlothfulError('backend', `backend ${asked ?? 'choice'}`, `does not work: ${reasons}`, cure);
 }

@@ -75,11 +75,12 @@ test('the same patch has the same files', async () => {
   assert.equal(readdirSync(join(root, 'a')), readdirSync(join(root, 'b')));
 });
 
-test('copies and companion files on request', async () => {
+test('copies on request, and the files that the metadata name', async () => {
   const { root, file } = await tinyFile();
   writeFileSync(join(root, 'plain/vocab.json'), '{}');
+  file.graph.setMetadata({ text: { vocab: 'vocab.json' } });
   const out = join(root, 'copy');
-  const written = await writeModel(file.graph, out, { shardsFrom: file, copy: true, files: ['vocab.json'] });
+  const written = await writeModel(file.graph, out, { shardsFrom: file, copy: true });
   assert.is(written.sharing, 'copied');
   const shard = 'shards/group1-shard1.bin';
   assert.is.not(inode(join(out, shard)), inode(join(root, 'plain', shard)));

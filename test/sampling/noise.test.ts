@@ -75,6 +75,18 @@ test('moments are those of a normal distribution', () => {
   }
 });
 
+/** Blocks of four values are pixels of four channels: no channel may be tinted. */
+test('each of the four lanes is normal by itself', () => {
+  const noise = normalNoise(200_000, 1);
+  for (const lane of [0, 1, 2, 3]) {
+    const values = noise.filter((_, index) => index % 4 === lane);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const square = values.reduce((sum, value) => sum + value ** 2, 0) / values.length;
+    assert.ok(Math.abs(mean) < 4 / Math.sqrt(values.length), `lane ${lane} mean ${mean}`);
+    assert.ok(Math.abs(square - 1) < 4 * Math.sqrt(2 / values.length), `lane ${lane} variance ${square}`);
+  }
+});
+
 test('shares within 1, 2 and 3 sigma', () => {
   const noise = normalNoise(200_000, 99);
   for (const [limit, share] of [

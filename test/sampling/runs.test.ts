@@ -11,6 +11,7 @@ import {
   makeScheduler,
   readSlothfulMetadata,
   type SchedulerConfig,
+  SlothfulError,
   type SlothfulParameters,
   type UNet,
 } from '../../src/node.ts';
@@ -126,19 +127,27 @@ for (const each of runs) {
         each.kv_tokens,
       );
     const off = relative(steps.at(-1)?.latents ?? [], nhwc(golden(each.out).data));
-    console.log(each.out, off);
     assert.ok(off < 1e-3, `the latents are off by ${off}`);
     assert.is(tf.memory().numTensors, tensorsBefore, 'tensors leaked');
   });
 }
 
-test('a run that is left early or aborted leaks nothing', async () => {
+test('50 patched steps, a run that is left and one that is aborted leak nothing', async () => {
   const { unet } = context;
-  const [first] = runs;
-  assert.ok(unet && first);
+  assert.ok(unet, 'the model is loaded');
   const tensorsBefore = tf.memory().numTensors;
-  for await (const { index } of run(unet, first)) if (index === 1) break;
+  const scheduler = makeScheduler(defaultConfig('euler_ancestral'), 50);
+  const small = { unet, scheduler, cond: { encoder_hidden_states: golden('cond') }, height: 8, width: 8 };
+  assert.is((await collect(denoise(small))).length, 50);
+  for await (const { index } of denoise(small)) if (index === 1) break;
+  const stop = new AbortController();
+  await assertAborted(denoise({ ...small, signal: stop.signal, onPreview: () => stop.abort() }));
   assert.is(tf.memory().numTensors, tensorsBefore);
 });
+
+async function assertAborted(run: AsyncIterable<DenoiseStep>): Promise<void> {
+  const error = await collect(run).catch((reason: unknown) => reason);
+  assert.ok(error instanceof SlothfulError && error.code === 'aborted', String(error));
+}
 
 test.run();

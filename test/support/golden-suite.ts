@@ -62,7 +62,10 @@ function checkCase(unet: UNet, goldens: UNetGoldens, each: UNetCase, family: Fam
 }
 
 /** What ran, by the names that diffusers gives the attentions. */
-function tokensByName(unet: UNet, ran: ReadonlyArray<{ tokens: number; kvTokens: number }>): Record<string, readonly [number, number]> {
+function tokensByName(
+  unet: UNet,
+  ran: ReadonlyArray<{ tokens: number; kvTokens: number }>,
+): Record<string, readonly [number, number]> {
   const record = readSlothfulMetadata(unet.metadata);
   const entries = (record?.sites ?? []).map((site, row) => {
     const counts: readonly [number, number] = [ran[row]?.tokens ?? 0, ran[row]?.kvTokens ?? 0];

@@ -2,6 +2,7 @@ import { readBool, readString } from '../attributes.ts';
 import { type Abstract, type Call, type Dims, dimsAt, type Rule } from './abstract.ts';
 import { parseEquation } from './einsum.ts';
 import { broadcast } from './elementwise.ts';
+import { slothfulAttention } from './slothful.ts';
 
 function matrixProduct(adjointLeft: string, adjointRight: string): Rule {
   return (call) => {
@@ -26,40 +27,6 @@ function einsum(call: Call): Abstract | undefined {
   note(equation.left, dimsAt(call, 0));
   note(equation.right, dimsAt(call, 1));
   return { dims: [...equation.result].map((label) => sizes.get(label)) };
-}
-
-/** The one node that stands for an attention: its output form says how the merged heads leave. */
-function slothfulAttention(call: Call): Abstract | undefined {
-  const hidden = dimsAt(call, 0);
-  const cross = readBool(call.attributes, 'cross');
-  const value = dimsAt(call, cross ? 4 : 3);
-  const heads = Number(call.attributes.heads?.i ?? 1);
-  const transposed = readBool(call.attributes, 'transposeWeights');
-  if (!hidden) return undefined;
-  const inner = innerWidth(value, transposed);
-  const from = readString(call.attributes, 'hiddenForm', 'tokens').toLowerCase();
-  const to = readString(call.attributes, 'outputForm', from).toLowerCase();
-  if (to === 'heads') {
-    const headDim = inner === undefined ? undefined : inner / heads;
-    const [batch, tokens] = from === 'tokens' ? hidden : [undefined, undefined];
-    return { dims: [batch, tokens, heads, headDim] };
-  }
-  return { dims: from === to ? [...hidden.slice(0, -1), inner] : otherForm(hidden, to, inner) };
-}
-
-function otherForm(hidden: Dims, to: string, inner: number | undefined): Dims {
-  const known = hidden.slice(0, -1);
-  const count = known.every((size) => size !== undefined) ? known.reduce((product, size) => product * size, 1) : NaN;
-  if (to === 'flat') return [Number.isNaN(count) ? undefined : count, inner];
-  const [batch] = hidden.length > 2 ? hidden : [undefined];
-  if (to === 'grid') return [batch, undefined, undefined, inner];
-  return [batch, batch === undefined || Number.isNaN(count) ? undefined : count / batch, inner];
-}
-
-function innerWidth(weight: Dims | undefined, transposed: boolean): number | undefined {
-  if (weight?.length !== 3) return transposed ? weight?.[0] : weight?.at(-1);
-  const [, heads, dim] = weight;
-  return heads === undefined || dim === undefined ? undefined : heads * dim;
 }
 
 /** Shape functions of products. */

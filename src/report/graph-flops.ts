@@ -1,0 +1,40 @@
+import type { Graph, ShapeTable } from '../graph/index.ts';
+import { SLOTHFUL_OP } from '../slothful/node-contract.ts';
+import { opFlops } from './op-flops.ts';
+
+/** FLOPs of the stock ops of a graph. */
+export interface GraphFlops {
+  /** All of them, but for `SlothfulAttention` nodes, whose count depends on the step. */
+  readonly stock: number;
+  readonly convolutions: number;
+  /** Of single nodes, those with any. */
+  readonly byNode: ReadonlyMap<string, number>;
+  /** Nodes whose FLOPs are not known, with the reason. */
+  readonly unknown: readonly { readonly node: string; readonly reason: string }[];
+}
+
+/** Counts the FLOPs of every node at the size that `shapes` were inferred for. */
+export function graphFlops(graph: Graph, shapes: ShapeTable): GraphFlops {
+  const byNode = new Map<string, number>();
+  const unknown: { node: string; reason: string }[] = [];
+  let convolutions = 0;
+  let stock = 0;
+  for (const node of graph.nodes) {
+    if (node.op === SLOTHFUL_OP) continue;
+    const flops = opFlops(node, shapes);
+    if (flops === undefined) {
+      const reason = shapes.reason({ node: node.name, output: 0 }) ?? 'the shape of an input is not known';
+      unknown.push({ node: node.name, reason });
+    } else if (flops > 0) {
+      byNode.set(node.name, flops);
+      stock += flops;
+      if (isConvolution(node.op)) convolutions += flops;
+    }
+  }
+  return { stock, convolutions, byNode, unknown };
+}
+
+/** Whether an op is a convolution of any kind. */
+export function isConvolution(op: string): boolean {
+  return /Conv2[dD]/.test(op);
+}

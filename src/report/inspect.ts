@@ -1,0 +1,137 @@
+import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
+import { guessFamily } from './family.ts';
+import { type GraphFlops, graphFlops, isConvolution } from './graph-flops.ts';
+import { inputsOf, outputsOf } from './inputs.ts';
+import { INSPECT_SCHEMA, type InspectReport, type ReportShare, type ReportSite } from './inspect-report.ts';
+import type { SurveyedSite } from './site.ts';
+import { attentionFlops, logitsBytes, siteWeights, siteWidths } from './site-cost.ts';
+import { pixelScale, type RunSize, resolveSize } from './size.ts';
+import { type Survey, surveyGraph } from './survey.ts';
+import { siteTokens } from './tokens.ts';
+import { isParameter, parametersOf, sum, weightTotals } from './weights.ts';
+
+/** What a report can be told besides the graph. */
+export interface InspectOptions {
+  /** The model's path or name, as the report shall call it. */
+  readonly model?: string | undefined;
+  /** Default: the model's own size, one sample, 77 tokens of text. */
+  readonly size?: Partial<RunSize> | undefined;
+  /** What the reader of the files could not read, in words. */
+  readonly notes?: readonly string[] | undefined;
+}
+
+/**
+ * Describes a graph: inputs, weights, every attention with its cost at a size, and every softmax that is none.
+ *
+ * It needs the document only. Where that does not hold the values of small constants (a lone model.json of another
+ * exporter), some numbers are null, with the reason.
+ *
+ * @throws SlothfulError `bad-input` for a size that the graph cannot have, `bad-model`, `bad-graph`
+ */
+export function inspectGraph(graph: Graph, options: InspectOptions = {}): InspectReport {
+  const { model = 'model.json' } = options;
+  const { size, inputShapes } = resolveSize(graph, options.size);
+  const shapes = inferShapes(graph, inputShapes);
+  const survey = surveyGraph(graph, model);
+  const { patch, top, deep } = survey;
+  const sites = survey.sites.map((site) => describeSite(graph, site, shapes, size));
+  const flops = graphFlops(graph, shapes);
+  const scale = pixelScale(graph);
+  return {
+    schema: INSPECT_SCHEMA,
+    model,
+    family: guessFamily(graph, survey.sites),
+    generatedBy: text(graph.extras.generatedBy),
+    convertedBy: text(graph.extras.convertedBy),
+    size: { ...size, pixels: { width: size.columns * scale, height: size.rows * scale } },
+    inputs: inputsOf(graph),
+    outputs: outputsOf(graph),
+    nodes: graph.size,
+    ops: countOps(graph),
+    weights: weightTotals(graph),
+    patch: patch ? { control: patch.control, top: patch.top, deep: patch.deep, parameters: patch.parameters } : null,
+    top: top ?? null,
+    deep: deep ?? null,
+    sites,
+    rejections: survey.rejections.map(({ kind: _, ...rejection }) => rejection),
+    totals: totalsOf(graph, survey, sites, flops),
+    notes: [...(options.notes ?? []), ...flopNotes(flops)],
+  };
+}
+
+function describeSite(graph: Graph, site: SurveyedSite, shapes: ShapeTable, size: RunSize): ReportSite {
+  const { id, kind, exporterName, node, block, level, downscale, channels, contextChannels, patched } = site;
+  const { grid, tokens, contextTokens, reason } = siteTokens(site, shapes, size.batch);
+  const known = tokens !== undefined && contextTokens !== undefined;
+  const flops = known ? attentionFlops(siteWidths(graph, site), tokens, contextTokens, size.batch) : null;
+  const heads = site.heads ?? null;
+  const logits = known && heads !== null ? logitsBytes(heads, tokens, contextTokens, size.batch) : null;
+  return {
+    ...{ id, kind, exporterName, node, block, level, downscale, channels, heads, headDim: site.headDim ?? null },
+    ...{ contextChannels, patched, grid: grid ?? null, tokens: tokens ?? null, kvTokens: contextTokens ?? null },
+    parameters: parametersOf(graph, siteWeights(site)),
+    flops,
+    logitsBytes: logits,
+    unknown: site.unknown ?? reason ?? null,
+  };
+}
+
+function totalsOf(
+  graph: Graph,
+  survey: Survey,
+  sites: readonly ReportSite[],
+  flops: GraphFlops,
+): InspectReport['totals'] {
+  const { parameters } = weightTotals(graph);
+  const of = (list: readonly ReportSite[]) => sum(list, (site) => site.flops ?? 0);
+  const total = flops.stock + of(sites.filter(({ patched }) => patched));
+  const unknown = flops.unknown.length;
+  const share = (count: number, part: number): ReportShare => ({
+    parameters: count,
+    parameterShare: parameters ? count / parameters : 0,
+    flops: part,
+    flopShare: unknown || !total ? null : part / total,
+  });
+  const kind = (wanted: 'self' | 'cross') => {
+    const weights = survey.sites.filter((site) => site.kind === wanted).flatMap(siteWeights);
+    return share(parametersOf(graph, weights), of(sites.filter((site) => site.kind === wanted)));
+  };
+  return {
+    selfSites: sites.filter((site) => site.kind === 'self').length,
+    crossSites: sites.filter((site) => site.kind === 'cross').length,
+    parameters,
+    flops: total,
+    unknownFlops: unknown,
+    self: kind('self'),
+    cross: kind('cross'),
+    convolutions: share(parametersOf(graph, convolutionWeights(graph)), flops.convolutions),
+  };
+}
+
+function convolutionWeights(graph: Graph): string[] {
+  const weights = [...graph.nodes]
+    .filter(({ op }) => isConvolution(op))
+    .flatMap(({ inputs }) => inputs.slice(1).map((input) => input.node));
+  return weights.filter((name) => {
+    const spec = graph.weight(name);
+    return spec !== undefined && isParameter(graph, spec);
+  });
+}
+
+function countOps(graph: Graph): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const { op } of graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)));
+}
+
+function flopNotes({ unknown }: GraphFlops): string[] {
+  const [first] = unknown;
+  if (!first) return [];
+  return [
+    `the FLOPs of ${unknown.length} nodes are not known and not counted: "${first.node}" because ${first.reason}`,
+  ];
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
