@@ -23,36 +23,24 @@ const SCHEDULER_DEFAULTS: Readonly<Record<Family, JsonObject>> = {
   ssd1b: { _class_name: 'EulerDiscreteScheduler', ...SCHEDULER_COMMON },
 };
 
-/** Fields of a scheduler_config.json that change the arithmetic; the rest is left behind. */
-const SCHEDULER_FIELDS = [
-  '_class_name',
-  ...Object.keys(SCHEDULER_COMMON),
-  'set_alpha_to_one',
-  'clip_sample',
-  'thresholding',
-  'use_karras_sigmas',
-  'rescale_betas_zero_snr',
-  'original_inference_steps',
-  'timestep_scaling',
-];
-
-/** The scheduler that a checkpoint asks for: its own config over the family's defaults. */
+/**
+ * The scheduler that a checkpoint asks for. A whole scheduler_config.json is carried as it is, so that the samplers can
+ * refuse by name what they do not have; a few marks of a single file go over the family's defaults.
+ */
 export function schedulerMetadata(family: Family, schedulerConfig: unknown): JsonObject {
   const defaults = SCHEDULER_DEFAULTS[family];
   if (schedulerConfig === undefined) return defaults;
   if (!isObject(schedulerConfig)) {
     throw new SlothfulError('bad-checkpoint', 'scheduler/scheduler_config.json', 'is not a JSON object');
   }
-  const own = Object.entries(schedulerConfig).filter(
-    ([name, value]) => SCHEDULER_FIELDS.includes(name) && value !== null,
-  );
-  return { ...defaults, ...Object.fromEntries(own) };
+  const { _diffusers_version, ...own } = schedulerConfig;
+  return typeof own._class_name === 'string' ? own : { ...defaults, ...own };
 }
 
 /** `userDefinedMetadata` of a converted UNet. */
 export function unetMetadata(
   config: UNetConfig,
-  from: { schedulerConfig: unknown; dataSpace: DataSpace; layout: string; notes?: JsonObject },
+  from: { schedulerConfig: unknown; dataSpace: DataSpace; layout: string; wantsLcm?: boolean; notes?: JsonObject },
 ): JsonObject {
   const scheduler = schedulerMetadata(config.family, from.schedulerConfig);
   return {
@@ -60,6 +48,8 @@ export function unetMetadata(
     family: config.family,
     prediction_type: scheduler.prediction_type ?? 'epsilon',
     scheduler,
+    // Suggested, not set: which sampler runs is the user's choice, and other LoRAs may be in the model too.
+    ...(from.wantsLcm ? { suggested_scheduler: { ...scheduler, _class_name: 'LCMScheduler' } } : {}),
     data_space: from.dataSpace,
     unet: config,
     ...from.notes,

@@ -109,29 +109,49 @@ function countOf(found: ReadonlySet<number>): number {
   return found.size === 0 ? 0 : Math.max(...found) + 1;
 }
 
+/** The input blocks of LDM names: their number, how many a down block has, and the indices of the downsamplers. */
+function inputBlocks(names: readonly string[]) {
+  const inputs = countOf(indices(names, /^input_blocks\.(\d{1,3})\./));
+  const downsamplers = [...indices(names, /^input_blocks\.(\d{1,3})\.0\.op\./)].sort((a, b) => a - b);
+  const step = downsamplers[0] ?? inputs;
+  const blocks = downsamplers.length + 1;
+  const regular = step > 1 && downsamplers.every((index, block) => index === (block + 1) * step);
+  return { inputs, step, blocks, downsamplers, regular: regular && inputs === blocks * step };
+}
+
+function irregular(place: string, { inputs, downsamplers }: ReturnType<typeof inputBlocks>, outputs: string): never {
+  throw new SlothfulError(
+    'bad-checkpoint',
+    place,
+    `has ${inputs} input_blocks with downsamplers at ${downsamplers.join(', ') || 'none'}${outputs}, ` +
+      'which is no regular UNet: tensors are missing or it is of another architecture',
+  );
+}
+
 /**
  * Tells a layout from LDM names, without their prefix: the first downsampler says how many resnets a block has.
  *
  * @throws SlothfulError `bad-checkpoint` where the blocks are not regular
  */
 export function layoutOfLdm(names: readonly string[], place: string): BlockLayout {
-  const inputs = countOf(indices(names, /^input_blocks\.(\d{1,3})\./));
+  const found = inputBlocks(names);
   const outputs = countOf(indices(names, /^output_blocks\.(\d{1,3})\./));
-  const downsamplers = [...indices(names, /^input_blocks\.(\d{1,3})\.0\.op\./)].sort((a, b) => a - b);
-  const step = downsamplers[0] ?? inputs;
-  const blocks = downsamplers.length + 1;
-  const regular = step > 1 && downsamplers.every((index, block) => index === (block + 1) * step);
-  if (!regular || inputs !== blocks * step || outputs !== inputs) {
-    throw new SlothfulError(
-      'bad-checkpoint',
-      place,
-      `has ${inputs} input_blocks with downsamplers at ${downsamplers.join(', ') || 'none'} and ${outputs} output_blocks, ` +
-        'which is no regular UNet: tensors are missing or it is of another architecture',
-    );
-  }
+  if (!found.regular || outputs !== found.inputs) irregular(place, found, ` and ${outputs} output_blocks`);
+  const { blocks, step } = found;
   const attending = indices(names, /^output_blocks\.(\d{1,3})\.1\.(?:norm|proj_in|proj_out|transformer_blocks)\./);
   const upAttention = range(blocks).map((block) => range(step).some((layer) => attending.has(block * step + layer)));
   return { blocks, layers: step - 1, upAttention };
+}
+
+/**
+ * The same for the half of a UNet that a ControlNet is, which has no output blocks.
+ *
+ * @throws SlothfulError `bad-checkpoint` where the blocks are not regular
+ */
+export function layoutOfLdmHalf(names: readonly string[], place: string): BlockLayout {
+  const found = inputBlocks(names);
+  if (!found.regular) irregular(place, found, '');
+  return { blocks: found.blocks, layers: found.step - 1, upAttention: [] };
 }
 
 /**

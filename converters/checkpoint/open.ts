@@ -27,19 +27,29 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
-/** `variant`: which of a folder's variants to take, `''` for the plain one. */
-export interface OpenOptions {
-  variant?: string;
+/** What is looked for in a checkpoint, and how its tensors are told from others. */
+export interface CheckpointKind {
+  readonly what: string;
+  spelling(names: readonly string[]): { layout: Checkpoint['layout']; prefix: string } | undefined;
+  readonly cure: string;
 }
 
-function refuseOther(path: string, names: readonly string[]): never {
+export const UNET: CheckpointKind = {
+  what: 'Stable Diffusion UNet',
+  spelling: unetSpelling,
+  cure: 'give a diffusers UNet folder or a single-file checkpoint',
+};
+
+/** `variant`: which of a folder's variants to take, `''` for the plain one. */
+export interface OpenOptions {
+  variant?: string | undefined;
+  kind?: CheckpointKind;
+}
+
+function refuseOther(path: string, names: readonly string[], { what: wanted, cure }: CheckpointKind): never {
   const what = looksLike(names);
-  throw new SlothfulError(
-    'bad-checkpoint',
-    path,
-    `holds no Stable Diffusion UNet among its ${names.length} tensors${what ? `: it looks like ${what}` : ''}`,
-    'give a diffusers UNet folder or a single-file checkpoint',
-  );
+  const problem = `holds no ${wanted} among its ${names.length} tensors${what ? `: it looks like ${what}` : ''}`;
+  throw new SlothfulError('bad-checkpoint', path, problem, cure);
 }
 
 function notesOf({ weights }: Located, otherTensors: number): string[] {
@@ -58,9 +68,9 @@ async function jsonBeside({ configPath, schedulerPath }: Located) {
   return { config: await readJsonIfThere(configPath), schedulerConfig, notes: [] };
 }
 
-async function describe(path: string, located: Located, shards: Shards): Promise<Checkpoint> {
+async function describe(path: string, located: Located, shards: Shards, kind: CheckpointKind): Promise<Checkpoint> {
   const names = new Set(shards.fileOf.keys());
-  const spelling = unetSpelling([...names]) ?? refuseOther(path, [...names]);
+  const spelling = kind.spelling([...names]) ?? refuseOther(path, [...names], kind);
   const { tensors, bytes, others } = pickSources(shards, spelling.prefix);
   const { notes, ...beside } = spelling.layout === 'ldm' ? readMarkers(names) : await jsonBeside(located);
   return {
@@ -85,12 +95,12 @@ async function closeAll({ files }: Shards): Promise<void> {
  *
  * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input` (variant) or `unsupported` (pickles, other models' pipelines)
  */
-export async function openCheckpoint(path: string, { variant }: OpenOptions = {}): Promise<Checkpoint> {
+export async function openCheckpoint(path: string, { variant, kind = UNET }: OpenOptions = {}): Promise<Checkpoint> {
   const located = await locate(path, variant);
   const { weights } = located;
   const shards = weights.sharded ? await openShards(weights.path) : await openSingle(weights.path);
   try {
-    return await describe(path, located, shards);
+    return await describe(path, located, shards, kind);
   } catch (error) {
     await closeAll(shards);
     throw error;

@@ -4,6 +4,13 @@ import { type Attributes, attr, type Endpoint, Graph, type WeightSpec } from '..
 /** How a checkpoint's tensor is turned into a weight of the graph: PyTorch's order of dimensions into TF's. */
 export type WeightLayout = 'as-is' | 'matrix' | 'conv';
 
+/** Some rows of a tensor that holds two matrices; `part` is added to the weight's name. */
+export interface Rows {
+  readonly from: number;
+  readonly to: number;
+  readonly part: string;
+}
+
 /** One weight of the graph and the checkpoint tensor that it is made of. */
 export interface PlannedWeight {
   /** Name of the Const node. */
@@ -11,8 +18,8 @@ export interface PlannedWeight {
   /** Name of the tensor, as diffusers has it. */
   readonly source: string;
   readonly layout: WeightLayout;
-  /** Only these rows of the tensor (its first dimension), before it is turned. */
-  readonly rows?: { readonly from: number; readonly to: number };
+  /** Only these rows of the tensor (its first dimension), before it is turned, and what to call them. */
+  readonly rows?: Rows;
   /** Shape of the weight in the graph. */
   readonly shape: readonly number[];
   /** Shape that the tensor must have in the checkpoint. */
@@ -71,7 +78,7 @@ export class GraphBuilder {
   }
 
   /** A vector of the checkpoint (bias, gamma, beta). */
-  vector(source: string, size: number, rows?: PlannedWeight['rows']): Endpoint {
+  vector(source: string, size: number, rows?: Rows): Endpoint {
     return this.weight({
       source,
       layout: 'as-is',
@@ -81,13 +88,13 @@ export class GraphBuilder {
     });
   }
 
+  /** A tensor of the checkpoint as it is there. */
+  tensor(source: string, shape: readonly number[]): Endpoint {
+    return this.weight({ source, layout: 'as-is', shape, sourceShape: shape });
+  }
+
   /** A linear layer's weight, [out, in] in the checkpoint (or [out, in, 1, 1]), [in, out] in the graph. */
-  matrix(
-    source: string,
-    inputs: number,
-    outputs: number,
-    options: { conv?: boolean; rows?: PlannedWeight['rows'] } = {},
-  ): Endpoint {
+  matrix(source: string, inputs: number, outputs: number, options: { conv?: boolean; rows?: Rows } = {}): Endpoint {
     const { conv, rows } = options;
     return this.weight({
       source,
@@ -108,10 +115,9 @@ export class GraphBuilder {
     });
   }
 
-  private weight(plan: Omit<PlannedWeight, 'name' | 'rows'> & { rows?: PlannedWeight['rows'] | undefined }): Endpoint {
+  private weight(plan: Omit<PlannedWeight, 'name' | 'rows'> & { rows?: Rows | undefined }): Endpoint {
     const { rows, ...rest } = plan;
-    const part = rows ? (rows.from === 0 ? '/value' : '/gate') : '';
-    const name = `${plan.source.replaceAll('.', '/')}${part}`;
+    const name = `${plan.source.replaceAll('.', '/')}${rows ? `/${rows.part}` : ''}`;
     if (this.graph.node(name)) throw new SlothfulError('bug', name, 'is planned twice');
     this.weights.push(rows ? { name, rows, ...rest } : { name, ...rest });
     return this.graph.add({ name, op: 'Const', attributes: { dtype: attr.type('float32') } });

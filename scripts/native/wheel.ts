@@ -22,6 +22,7 @@ with zipfile.ZipFile(wheel) as archive:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with archive.open(info) as source, open(path, 'wb') as target:
             shutil.copyfileobj(source, target, 1 << 20)
+        os.chmod(path, (info.external_attr >> 16) & 0o777 | 0o600)
 `;
 
 /** How far a download is. */

@@ -19,7 +19,7 @@ import { outputOf } from './walk.ts';
  */
 export function locate(graph: Graph): Location {
   const context = new Context(graph);
-  const rejections: Rejection[] = [];
+  const rejections: Rejection[] = unreachable(context);
   const situated: Situated[] = [];
   let terrain: Terrain | undefined;
   for (const softmax of context.order.filter(({ op }) => op === 'Softmax')) {
@@ -38,6 +38,17 @@ export function locate(graph: Graph): Location {
   const ids = nameSites(situated);
   const sites = situated.map(({ match, situation }, index) => siteOf(context, match, situation, ids[index] ?? ''));
   return { sites, rejections, ...depthRange(sites) };
+}
+
+/** Softmaxes that cannot be put in an order, for they lie on or behind a loop. */
+function unreachable({ graph, order }: Context): Rejection[] {
+  const reached = new Set(order.map(({ name }) => name));
+  return [...graph.nodes]
+    .filter(({ op, name }) => op === 'Softmax' && !reached.has(name))
+    .map(({ name }) => {
+      const reason = 'lies on or behind a loop of the graph';
+      return { kind: 'rejected', softmax: name, reason, node: name, reached: 'softmax' };
+    });
 }
 
 function depthRange(sites: readonly AttentionSite[]): Pick<Location, 'top' | 'deep'> {

@@ -1,8 +1,9 @@
 import { type Endpoint, formatEndpoint } from '../graph/index.ts';
 import { type Axis, countDigits, type Layout, sameDigits, wholeAxis } from './axes.ts';
 import type { Context } from './context.ts';
+import type { Role } from './other-source.ts';
 import { isProblem, type Problem, problem } from './problem.ts';
-import { type Projected, projectionOf, type Role } from './projection.ts';
+import { type Projected, projectionOf } from './projection.ts';
 import type { Step } from './step.ts';
 import { applyStep, type KnownLayout } from './trace-layout.ts';
 import { walkBack } from './walk.ts';

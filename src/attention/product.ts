@@ -14,7 +14,7 @@ const PRODUCTS: Readonly<Record<string, readonly [left: string, right: string]>>
 
 /** Whether a node multiplies two tensors. */
 export function isProduct(node: GraphNode): boolean {
-  return node.op === 'Einsum' || node.op in PRODUCTS;
+  return node.op === 'Einsum' || Object.hasOwn(PRODUCTS, node.op);
 }
 
 /** Whether a node multiplies two tensors that both depend on the model's inputs: queries by keys, say. */
@@ -26,7 +26,7 @@ export function isDataProduct(context: Context, node: GraphNode): boolean {
 
 /** Whether the operands of a matrix product are transposed. */
 export function adjoints(node: GraphNode): { left: boolean; right: boolean } {
-  const [left, right] = PRODUCTS[node.op] ?? ['', ''];
+  const [left, right] = (isProduct(node) ? PRODUCTS[node.op] : undefined) ?? ['', ''];
   return { left: readBool(node.attributes, left), right: readBool(node.attributes, right) };
 }
 

@@ -1,16 +1,11 @@
 import { type Endpoint, type GraphNode, parseEquation, readInts, readString, readStrings } from '../graph/index.ts';
 import { type Axis, digitsOf, joinDigits } from './axes.ts';
 import type { Context } from './context.ts';
+import { otherSource, type Role } from './other-source.ts';
 import { type Problem, problem } from './problem.ts';
 import { adjoints, isProduct } from './product.ts';
 import type { KnownLayout } from './trace-layout.ts';
 import { outputOf } from './walk.ts';
-
-/** Which operand of the products a projection makes, and what it is called in messages. */
-export interface Role {
-  readonly side: 'left' | 'right' | 'value';
-  readonly name: 'queries' | 'keys' | 'values';
-}
 
 /** A product with a constant weight that makes queries, keys or values. */
 export interface Projected {
@@ -36,22 +31,6 @@ export function projectionOf(context: Context, source: Endpoint, role: Role): Pr
   if (isProduct(node)) return matrixProjection(context, node, role);
   if (node.op === 'Conv2D' || node.op === '_FusedConv2D') return convProjection(context, node, role);
   return problem(node.name, otherSource(context, node, role));
-}
-
-/** Why the queries, keys or values are no projection. */
-function otherSource(context: Context, node: GraphNode, role: Role): string {
-  const name = role.name;
-  if (/^(Split|SplitV|StridedSlice|Slice|Unpack|GatherV2|Gather)$/.test(node.op)) {
-    const cut = node.op === 'Split' ? node.inputs[1] : node.inputs[0];
-    const maker = cut && context.producer(cut);
-    const fused = maker && (isProduct(maker) || /^(Reshape|Transpose|BiasAdd|AddV2|Add)$/.test(maker.op));
-    if (fused) return `the ${name} are cut from a fused projection of queries, keys and values (${node.op})`;
-    return `the ${name} are part of another tensor (${node.op})`;
-  }
-  if (/^(Add|AddV2|Sub|AddN)$/.test(node.op)) return `the ${name} are a sum of tensors (an adapter that is not fused?)`;
-  if (node.op === 'Mul') return `the ${name} are multiplied by another tensor (a rotary position, a norm?)`;
-  if (node.op.startsWith('Placeholder')) return `the ${name} are an input of the graph, without a projection`;
-  return `the ${name} come from a ${node.op}, not from a projection`;
 }
 
 function matrixProjection(context: Context, node: GraphNode, role: Role): Projected | Problem {

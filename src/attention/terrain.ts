@@ -5,7 +5,7 @@ import { skipSource } from './skips.ts';
 
 /** What is known of a tensor from all that lies upstream of it. */
 export interface Place {
-  /** log2 of the strides passed since the input, less the upsamplings; undefined where no image lies upstream. */
+  /** log2 of the strides passed since the first convolution, less the upsamplings; undefined before it. */
   readonly depth: number | undefined;
   /** Position in the order of execution of the last op upstream that mixes neighbouring pixels; 0 where none does. */
   readonly stage: number;
@@ -19,6 +19,8 @@ export interface Place {
 export interface Terrain {
   readonly places: ReadonlyMap<string, Place>;
   readonly position: ReadonlyMap<string, number>;
+  /** Nodes that join a skip connection in, with what they join in, in the order of execution. */
+  readonly joints: ReadonlyMap<string, readonly Endpoint[]>;
   /** Nodes that feed a skip connection without passing another. */
   readonly feedsSkip: ReadonlySet<string>;
   /** Rows and columns of the image that enters; undefined where they are not known. */
@@ -31,16 +33,15 @@ const NOWHERE: Place = { depth: undefined, stage: 0, grid: undefined, afterSkip:
 export function survey(context: Context): Terrain {
   const places = new Map<string, Place>();
   const position = new Map(context.order.map((node, index) => [node.name, index + 1] as const));
-  const joints = new Set<string>();
-  const sources: Endpoint[] = [];
+  const joints = new Map<string, readonly Endpoint[]>();
   for (const node of context.order) {
     const place = placeOf(context, node, places, position);
     const skips = node.op.startsWith('Concat') ? skipSource(context, node, { places, position }) : [];
-    if (skips.length) joints.add(node.name);
-    sources.push(...skips);
+    if (skips.length) joints.set(node.name, skips);
     places.set(node.name, skips.length ? { ...place, afterSkip: true } : place);
   }
-  return { places, position, feedsSkip: upstreamOf(context, sources, joints), sample: sampleSize(context, places) };
+  const feedsSkip = upstreamOf(context, [...joints.values()].flat(), joints);
+  return { places, position, joints, feedsSkip, sample: sampleSize(context, places) };
 }
 
 function placeOf(
@@ -49,7 +50,6 @@ function placeOf(
   places: ReadonlyMap<string, Place>,
   position: ReadonlyMap<string, number>,
 ): Place {
-  if (node.op.startsWith('Placeholder')) return isImage(context, node) ? { ...NOWHERE, depth: 0 } : NOWHERE;
   if (node.op === 'Const' || readsShape(node)) return NOWHERE;
   const place = joinPlaces(node.inputs.map((input) => places.get(input.node) ?? NOWHERE));
   const change = spatialChange(context, node);
@@ -91,7 +91,7 @@ function spatialChange(context: Context, node: GraphNode): number | undefined {
 }
 
 /** Everything upstream of `sources`, but for what lies behind a joint. Shapes are not followed. */
-function upstreamOf(context: Context, sources: readonly Endpoint[], joints: ReadonlySet<string>): Set<string> {
+function upstreamOf(context: Context, sources: readonly Endpoint[], joints: ReadonlyMap<string, unknown>): Set<string> {
   const found = new Set<string>();
   const queue = sources.map(({ node }) => node);
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {

@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { inspectGraph, inspectSummary, inspectTables, printTable, siteTable } from '../report/index.ts';
+import { inspectGraph, inspectPage, inspectSummary, inspectTables, printTable, siteTable } from '../report/index.ts';
 import { defineCommand } from './define-command.ts';
 import { openGraph } from './open-graph.ts';
 import { printReport, withReportFlags } from './report-flags.ts';
@@ -32,7 +32,7 @@ export const inspectCommand = defineCommand({
         tables: inspectTables(report),
         main: siteTable(report),
         notes: report.notes,
-        html: () => '',
+        html: () => inspectPage(report),
       },
       argv,
     );

@@ -5,6 +5,7 @@ import { convertCommand } from './convert.ts';
 import { demoCommand } from './demo.ts';
 import { inspectCommand } from './inspect.ts';
 import { patchCommand } from './patch.ts';
+import { planCommand } from './plan.ts';
 import { predictCommand } from './predict.ts';
 import { VERSION } from './version.ts';
 
@@ -16,6 +17,7 @@ function buildCli(args: readonly string[]) {
     )
     .command(convertCommand)
     .command(inspectCommand)
+    .command(planCommand)
     .command(patchCommand)
     .command(predictCommand)
     .command(demoCommand)

@@ -23,8 +23,7 @@ export async function readTensorValues(path: string): Promise<Map<string, Values
   }
 }
 
-/** The same as tensors, the caller's to dispose. */
-export async function readTensors(path: string): Promise<Map<string, tf.Tensor>> {
-  const values = await readTensorValues(path);
+/** Values as tensors, the caller's to dispose. The backend must have been chosen. */
+export function makeTensors(values: ReadonlyMap<string, Values>): Map<string, tf.Tensor> {
   return new Map([...values].map(([name, { shape, data }]) => [name, tf.tensor(data, [...shape], 'float32')]));
 }

@@ -219,9 +219,9 @@ export class Graph {
     this.model = { ...this.model, signature };
   }
 
-  /** Removes what no output, signature entry or initializer needs. Returns the removed names. */
-  prune(keep: readonly string[] = []): string[] {
-    return prune(this, keep);
+  /** Removes what none of the outputs needs; by default those of the signature. Returns the removed names. */
+  prune(outputs?: readonly string[]): string[] {
+    return prune(this, outputs);
   }
 
   /** Runs passes in order; each is linted before and after and recorded. On an error the document is unchanged. */

@@ -28,16 +28,20 @@ export function outputNodes(graph: Graph): string[] {
 }
 
 /**
- * Removes the nodes that no output needs, and their weights from the manifest's list of used names.
+ * Removes the nodes that no output needs.
  *
- * Kept: outputs, placeholders, everything that a signature or an initializer names, and `keep`. The manifest itself is
- * not changed: the bytes stay in shared shards, and TF.js ignores weights that no node uses.
+ * Kept: the outputs, placeholders, and everything that a signature or an initializer names. The manifest is not changed:
+ * the bytes stay in shared shards, and TF.js ignores weights that no node uses.
+ *
+ * @param outputs names of the output nodes. A pass that leaves dead ends in a graph without a signature must take them
+ *   before it begins: after it a dead end looks like an output
+ * @returns the removed names
  */
-export function prune(graph: Graph, keep: readonly string[] = []): string[] {
+export function prune(graph: Graph, outputs: readonly string[] = outputNodes(graph)): string[] {
   const inputs = [...graph.nodes].filter((node) => node.op.startsWith('Placeholder')).map((node) => node.name);
   const signatures = [...signatureNodes(graph.signature), ...signatureNodes(graph.extras.initializerSignature)];
   const wanted = new Set<string>();
-  const queue = [...outputNodes(graph), ...inputs, ...signatures, ...keep];
+  const queue = [...outputs, ...inputs, ...signatures];
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     const node = graph.node(name);
     if (!node || wanted.has(name)) continue;

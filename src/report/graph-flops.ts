@@ -1,6 +1,8 @@
 import type { Graph, ShapeTable } from '../graph/index.ts';
 import { SLOTHFUL_OP } from '../slothful/node-contract.ts';
 import { opFlops } from './op-flops.ts';
+import type { SurveyedSite } from './site.ts';
+import { sum } from './weights.ts';
 
 /** FLOPs of the stock ops of a graph. */
 export interface GraphFlops {
@@ -37,4 +39,19 @@ export function graphFlops(graph: Graph, shapes: ShapeTable): GraphFlops {
 /** Whether an op is a convolution of any kind. */
 export function isConvolution(op: string): boolean {
   return /Conv2[dD]/.test(op);
+}
+
+/**
+ * FLOPs of everything but the attentions: what is the same in the plain and in the patched model.
+ *
+ * @param attention FLOPs of one site by its formula, as the graph has it
+ */
+export function restFlops(
+  { stock, byNode }: GraphFlops,
+  sites: readonly SurveyedSite[],
+  attention: (site: SurveyedSite) => number,
+): number {
+  // The output projection of a patched site is still a stock op; the rest of it is in the node.
+  const inStock = (site: SurveyedSite) => (site.patched ? (byNode.get(site.out?.node ?? '') ?? 0) : attention(site));
+  return stock - sum(sites, inStock);
 }

@@ -1,9 +1,15 @@
+export { inspectPage } from './html/inspect-page.ts';
+export { planPage } from './html/plan-page.ts';
 export { type InspectOptions, inspectGraph } from './inspect.ts';
 export type { InspectReport, ReportShare, ReportSite, ReportSize } from './inspect-report.ts';
 export { inspectSummary, inspectTables, siteTable } from './inspect-tables.ts';
+export { type PlanOptions, planGraph } from './plan.ts';
+export type { PlanBackend, PlanReport, PlanSite, PlanStep, PlanTotals, ScheduledStep } from './plan-report.ts';
+export { planTables, siteStepTable } from './plan-tables.ts';
 export { printCsv } from './print-csv.ts';
 export { printMarkdown } from './print-markdown.ts';
 export { printTable, printText } from './print-text.ts';
+export { type Schedule, type ScheduleChoice, scheduleOf } from './schedule.ts';
 export { pixelScale, type RunSize } from './size.ts';
 export type { Cell, Table, TableColumn } from './table.ts';
 export { formatBytes, formatCount, formatFlops, formatValue, type Unit } from './units.ts';

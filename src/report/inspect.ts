@@ -1,6 +1,6 @@
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
 import { guessFamily } from './family.ts';
-import { type GraphFlops, graphFlops, isConvolution } from './graph-flops.ts';
+import { type GraphFlops, graphFlops, isConvolution, restFlops } from './graph-flops.ts';
 import { inputsOf, outputsOf } from './inputs.ts';
 import { INSPECT_SCHEMA, type InspectReport, type ReportShare, type ReportSite } from './inspect-report.ts';
 import type { SurveyedSite } from './site.ts';
@@ -84,7 +84,8 @@ function totalsOf(
 ): InspectReport['totals'] {
   const { parameters } = weightTotals(graph);
   const of = (list: readonly ReportSite[]) => sum(list, (site) => site.flops ?? 0);
-  const total = flops.stock + of(sites.filter(({ patched }) => patched));
+  const bySite = new Map(survey.sites.map((site, index) => [site, sites[index]?.flops ?? 0] as const));
+  const total = restFlops(flops, survey.sites, (site) => bySite.get(site) ?? 0) + of(sites);
   const unknown = flops.unknown.length;
   const share = (count: number, part: number): ReportShare => ({
     parameters: count,

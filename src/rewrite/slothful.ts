@@ -1,6 +1,6 @@
 import { type AttentionSite, type Location, locate } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
-import type { Graph, Pass } from '../graph/index.ts';
+import { type Graph, outputNodes, type Pass } from '../graph/index.ts';
 import {
   type DepthRange,
   type PatchedSite,
@@ -47,6 +47,7 @@ export function slothful(options: SlothfulOptions = {}, { crossAttention = true 
 }
 
 function rewrite(graph: Graph, crossAttention: boolean): Omit<SlothfulMetadata, 'parameters'> {
+  const outputs = outputNodes(graph);
   const location = locate(graph);
   const self = location.sites.filter((site) => site.kind === 'self');
   const cross = crossAttention ? location.sites.filter((site) => site.kind === 'cross') : [];
@@ -56,7 +57,7 @@ function rewrite(graph: Graph, crossAttention: boolean): Omit<SlothfulMetadata, 
   cross.forEach((site, index) => {
     replaceSite(graph, site, self.length + index, undefined);
   });
-  graph.prune();
+  graph.prune(outputs);
   return { control: control.node, ...depth, sites };
 }
 

@@ -83,8 +83,9 @@ function checkTensor(tensor: tf.Tensor, input: ModelInput, batch: number, layout
       hint(tensor, input, layout),
     );
   }
-  const first = tensor.shape[0];
-  if (tensor.rank >= 2 && (shape?.[0] ?? -1) < 0 && first !== batch) {
+  const [first] = tensor.shape;
+  const isForAll = first === batch || (tensor.rank === 1 && first === 1);
+  if (tensor.rank >= 1 && (shape?.[0] ?? -1) < 0 && !isForAll) {
     throw wrong(name, `is for ${first} images (${shapeText(tensor.shape)}), and the sample has ${batch}`);
   }
 }

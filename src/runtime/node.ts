@@ -2,7 +2,7 @@ import type { ModelStore } from '../io/model-store.ts';
 import { openStore } from '../io/read-model.ts';
 import { type BackendOptions, type ChosenBackend, chooseBackend as chooseAmong } from './backend.ts';
 import { type LoadOptions, loadUNetOn } from './load-unet.ts';
-import { NODE_BACKENDS } from './node-backends.ts';
+import { NODE_BACKENDS } from './native-backends.ts';
 import type { UNet } from './unet.ts';
 
 /**

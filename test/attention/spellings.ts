@@ -1,6 +1,7 @@
 import type { Spelling } from './spelling.ts';
 import { kerasAttention, kerasCv, kerasDense } from './spellings/keras.ts';
 import {
+  channelsFirst,
   crossAttention,
   einsumHeads,
   fusedBias,
@@ -26,5 +27,6 @@ export const SPELLINGS: readonly Spelling[] = [
   gridConvolutions,
   einsumHeads,
   swappedSum,
+  channelsFirst,
   crossAttention,
 ];

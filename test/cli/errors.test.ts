@@ -68,15 +68,15 @@ const CASES: ReadonlyArray<readonly [title: string, args: () => string[], stderr
     /^slothful: unknown argument "in-strenght"; did you mean --in-strength\?$/,
   ],
   ['a missing checkpoint', () => convert(at('none')), /none: does not exist; check the path/],
-  ['a truncated checkpoint', () => convert(at('truncated.safetensors')), /truncated\.safetensors.*bytes/],
+  ['a truncated checkpoint', () => convert(at('truncated.safetensors')), /truncated\.safetensors.*it is truncated or its header lies/],
   ['a file that is no checkpoint', () => convert(at('text.safetensors')), /text\.safetensors/],
   ['a pickle', () => convert(at('model.ckpt')), /model\.ckpt/],
   ['a single file whose heads cannot be told', () => convert(ldm), /--config/],
   ['an existing output', () => ['convert', diffusers, at('model')], /model: is there already; .*--force/],
   ['an unknown dtype', () => convert(diffusers, '--dtype', 'int4'), /dtype.*int4/],
-  ['a strength out of range', () => patch('--in-strength', '51'), /in_strength.*51.*0.*50/],
+  ['a strength out of range', () => patch('--in-strength', '51'), /in_strength must be a number from 0 to 50, got 51/],
   ['a blend that is no number', () => patch('--in-k-blend', 'much'), /in_k_blend/],
-  ['an unknown mode', () => patch('--out-mode', '3D_AVG'), /out_mode.*3D_AVG.*2D_AVG/],
+  ['an unknown mode', () => patch('--out-mode', '3D_AVG'), /out_mode must be one of 1D_AVG, 1D_MAX, 2D_AVG, 2D_MAX, got "3D_AVG"/],
   ['a flag of the other node', () => patch('--preset', 'simple', '--in-k-blend', '1'), /in_k_blend/],
   [
     'an unknown parameter in a file',
@@ -116,7 +116,7 @@ test('missing tensors are named one by one', async () => {
   writeFileSync(at('incomplete/diffusion_pytorch_model.safetensors'), without(tensors, header, dropped));
   const { code, stderr } = await slothful(convert(at('incomplete')));
   assert.is(code, 1);
-  assert.match(stderr, /lacks 2 of \d+ tensors: conv_in\.bias, time_embedding\.linear_2\.weight/);
+  assert.match(stderr, /lacks 2 of \d+ tensors: time_embedding\.linear_2\.weight, conv_in\.bias/);
 });
 
 interface Entry {

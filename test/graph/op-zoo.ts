@@ -1,9 +1,9 @@
 import { type Attributes, attr } from '../../src/graph/index.ts';
 
-/** An input of an op: a tensor that is fed, or a constant of whole numbers. */
+/** An input of an op: a tensor that is fed, or a constant of whole numbers or truth values. */
 export type ZooInput =
   | { readonly feed: readonly number[] }
-  | { readonly ints: readonly number[]; readonly shape?: readonly number[] };
+  | { readonly ints: readonly number[]; readonly shape?: readonly number[]; readonly dtype?: 'bool' };
 
 /** One op as it stands in a graph. What shape it has is asked of TF.js itself. */
 export interface ZooRow {
@@ -137,7 +137,7 @@ const ELEMENTS: readonly ZooRow[] = [
   ].map((op): ZooRow => ({ op, inputs: [feed(2, 1, 4), feed(3, 1)] })),
   { op: 'BiasAdd', inputs: [feed(2, 3, 4), feed(4)] },
   { op: 'AddN', inputs: [feed(2, 3), feed(2, 3), feed(2, 3)] },
-  { op: 'SelectV2', inputs: [feed(2, 1), feed(2, 3), feed(3)] },
+  { op: 'SelectV2', inputs: [{ ints: [1, 0], shape: [2, 1], dtype: 'bool' }, feed(2, 3), feed(2, 3)] },
   { op: 'Cast', inputs: [feed(2, 3)], attributes: { SrcT: attr.type('float32'), DstT: attr.type('int32') } },
   { op: 'LeakyRelu', inputs: [feed(2, 3)], attributes: { alpha: attr.float(0.2) } },
   { op: 'ClipByValue', inputs: [feed(2, 3), scalar(0), scalar(1)] },

@@ -20,7 +20,8 @@ function zooGraph(row: ZooRow): { graph: Graph; feeds: Map<string, readonly numb
   const inputs = row.inputs.map((input, index): Endpoint => {
     const name = `input${index}`;
     if ('ints' in input) {
-      return graph.addConstant(name, { dtype: 'int32', values: input.ints, shape: input.shape ?? [input.ints.length] });
+      const { ints: values, shape = [values.length], dtype = 'int32' } = input;
+      return graph.addConstant(name, { dtype, values, shape });
     }
     feeds.set(name, input.feed);
     return graph.add({ name, op: 'Placeholder', attributes: FLOAT });

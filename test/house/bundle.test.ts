@@ -21,7 +21,7 @@ test("src/index.ts bundles for a browser and needs nothing of Node's", async () 
   assert.ok((outputFiles[0]?.contents.length ?? 0) > 100_000);
   const ours = Object.keys(metafile.inputs).filter((path) => !path.includes('node_modules'));
   assert.ok(ours.some((path) => path.endsWith('src/runtime/unet.ts')));
-  assert.not(ours.some((path) => /file-store|write-model|node-backends|cli\//.test(path)));
+  assert.not(ours.some((path) => /file-store|write-model|native-backends|cli\//.test(path)));
 });
 
 test.run();

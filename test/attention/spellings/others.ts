@@ -212,3 +212,38 @@ export const crossAttention: Spelling = {
     return b.finish(b.reshape('merged', b.transpose('together', sum, [0, 2, 1, 3]), [-1, tokens, channels]));
   },
 };
+
+export const channelsFirst: Spelling = {
+  name: 'channels-first',
+  about: 'an NCHW model in NHWC clothes: the image is turned to [B, C, h, w], flattened, and its tokens turned back',
+  kind: 'self',
+  hiddenForm: 'tokens',
+  outputForm: 'tokens',
+  miss: {
+    about: 'keys and values are only some of the tokens',
+    reached: 'values',
+    reason: /the keys are part of another tensor \(StridedSlice\)/,
+    node: 'key/some',
+  },
+  build(variant) {
+    const b = new SpellingBuilder();
+    const turnedImage = b.transpose('image/turned', b.sample(), [0, 3, 1, 2]);
+    const planes = b.reshape('image/planes', turnedImage, [-1, channels, tokens]);
+    const x = b.transpose('hidden', planes, [0, 2, 1]);
+    const some = (name: Name, made: Endpoint) =>
+      b.op(`${name}/some`, 'StridedSlice', [made, b.ints([0, 0]), b.ints([0, 14]), b.ints([1, 2])], {
+        begin_mask: attr.int(1),
+        end_mask: attr.int(1),
+      });
+    const project = (name: Name) => {
+      const made = b.dense(name, x, MATRICES[name]);
+      const isPart = variant === 'miss' && name !== 'query';
+      const apart = b.split(`${name}/heads`, isPart ? some(name, made) : made, isPart ? 7 : tokens);
+      return b.transpose(`${name}/turned`, apart, [0, 2, 1, 3]);
+    };
+    const query = b.op('scaled', 'Mul', [project('query'), b.float(SCALE)]);
+    const softmax = b.softmax('softmax', b.product('logits', query, project('key'), 'y'));
+    const sum = b.product('sum', softmax, project('value'));
+    return b.finish(b.reshape('merged', b.transpose('together', sum, [0, 2, 1, 3]), [-1, tokens, channels]));
+  },
+};

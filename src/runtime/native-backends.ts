@@ -40,12 +40,15 @@ function withoutListeners(candidate: BackendCandidate): BackendCandidate {
   return {
     ...candidate,
     async load() {
-      const events = ['uncaughtException', 'unhandledRejection'] as const;
-      const before = new Set(events.flatMap((event) => process.rawListeners(event)));
+      const uncaught = process.listeners('uncaughtException');
+      const rejected = process.listeners('unhandledRejection');
       const name = await candidate.load();
       await tf.setBackend(name);
-      for (const event of events) {
-        for (const listener of process.listeners(event)) if (!before.has(listener)) process.off(event, listener);
+      for (const listener of process.listeners('uncaughtException')) {
+        if (!uncaught.includes(listener)) process.off('uncaughtException', listener);
+      }
+      for (const listener of process.listeners('unhandledRejection')) {
+        if (!rejected.includes(listener)) process.off('unhandledRejection', listener);
       }
       return name;
     },
