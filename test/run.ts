@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -51,11 +52,17 @@ function runFile(name: string): Promise<Tally> {
 }
 
 const sum: Tally = { passed: 0, failed: 0 };
-const files = testFiles();
-for (const name of files) {
-  const tally = await runFile(name);
-  sum.passed += tally.passed;
-  sum.failed += tally.failed;
+const waiting = testFiles();
+
+/** Takes files until none is left. */
+async function work(): Promise<void> {
+  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+    const tally = await runFile(name);
+    sum.passed += tally.passed;
+    sum.failed += tally.failed;
+  }
 }
+
+await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, work));
 console.log(`\n${sum.passed} passed, ${sum.failed} failed`);
 if (sum.failed || sum.passed === 0) process.exitCode = 1;

@@ -1,4 +1,4 @@
-import type { Endpoint, Graph } from '../graph/index.ts';
+import { type Endpoint, type Graph, sameEndpoint } from '../graph/index.ts';
 import { Context } from './context.ts';
 import { survey } from './terrain.ts';
 
@@ -10,16 +10,18 @@ export interface SkipConnection {
   readonly skip: Endpoint;
   /** What comes from below. */
   readonly main: Endpoint;
+  /** Channels of both; undefined where they are not known. */
+  readonly channels: { readonly skip: number | undefined; readonly main: number | undefined };
 }
 
 /** Finds the skip connections of a UNet by its structure, in the order of execution: the deepest first. */
 export function findSkips(graph: Graph): SkipConnection[] {
   const context = new Context(graph);
-  const { joints } = survey(context);
-  return [...joints].flatMap(([joint, skips]) => {
-    const [skip, ...others] = skips;
+  const channelsOf = (of: Endpoint) => context.shapes.dims(of)?.at(-1);
+  return [...survey(context).joints].flatMap(([joint, [skip, ...others]]) => {
     const inputs = graph.node(joint)?.inputs ?? [];
-    const main = inputs.find((input) => context.shapes.dims(input)?.length !== 1 && !context.isConstant(input) && input !== skip);
-    return skip && main && !others.length ? [{ joint, skip, main }] : [];
+    const main = inputs.find((input) => skip && !sameEndpoint(input, skip) && !context.isConstant(input));
+    if (!skip || !main || others.length) return [];
+    return [{ joint, skip, main, channels: { skip: channelsOf(skip), main: channelsOf(main) } }];
   });
 }

@@ -7,6 +7,7 @@ export {
   isSmall,
   SMALL_CONSTANT,
 } from './constant.ts';
+export { type AttentionPart, checkCompatible, type Effects } from './effects.ts';
 export * from './endpoint.ts';
 export { Graph } from './graph.ts';
 export { checkGraph, type Finding, lint } from './lint.ts';

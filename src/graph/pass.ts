@@ -1,3 +1,4 @@
+import { checkCompatible, type Effective, type Effects, readEffects } from './effects.ts';
 import type { Graph } from './graph.ts';
 import { checkGraph } from './lint.ts';
 
@@ -8,6 +9,8 @@ export interface Pass {
   readonly version: number;
   /** Options as JSON, recorded beside the name. */
   readonly options: unknown;
+  /** What it does to self-attentions: passes that do not go together are refused before anything changes. */
+  readonly effects?: Effects;
   /** Changes the graph. @throws SlothfulError when it cannot; the caller's document then stays as it was */
   apply(graph: Graph): void | Promise<void>;
 }
@@ -17,6 +20,7 @@ export interface PassRecord {
   name: string;
   version: number;
   options: unknown;
+  effects?: Effects;
 }
 
 /** The passes that a model has been through, oldest first. */
@@ -29,13 +33,31 @@ function isRecord(value: unknown): value is PassRecord {
   return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string';
 }
 
-/** Runs passes one after the other on the graph it is given, linting before the first and after each. */
+/** Every pass with every one before it, those that the model has been through included. */
+function checkOrder(graph: Graph, passes: readonly Pass[]): void {
+  const before: Effective[] = recordedPasses(graph).map(({ name, effects }) => ({
+    name,
+    effects: readEffects(effects),
+  }));
+  for (const pass of passes) {
+    for (const earlier of before) checkCompatible(earlier, pass);
+    before.push(pass);
+  }
+}
+
+/**
+ * Runs passes one after the other on the graph it is given, linting before the first and after each.
+ *
+ * @throws SlothfulError `unsupported` before anything changes, where two passes do not go together
+ */
 export async function runPasses(graph: Graph, passes: readonly Pass[]): Promise<Graph> {
+  checkOrder(graph, passes);
   checkGraph(graph, 'before the first pass');
   for (const pass of passes) {
     await pass.apply(graph);
     const others = recordedPasses(graph).filter(({ name }) => name !== pass.name);
-    const record: PassRecord = { name: pass.name, version: pass.version, options: pass.options };
+    const { name, version, options, effects } = pass;
+    const record: PassRecord = { name, version, options, ...(effects ? { effects } : {}) };
     graph.setMetadata({ ...graph.metadata, passes: [...others, record] });
     checkGraph(graph, `after the pass "${pass.name}"`);
   }

@@ -1,6 +1,7 @@
 import type { Picture } from '../sampling/index.ts';
 
-const GAP = 8;
+/** White between pictures, in pixels. */
+export const GAP = 8;
 
 /** A picture whose pixels are blown up to squares, so that a small one can be looked at. */
 export function enlarge({ width, height, rgba }: Picture, factor: number): Picture {

@@ -38,6 +38,7 @@ export function slothful(options: SlothfulOptions = {}, { crossAttention = true 
     name: NAME,
     version: VERSION,
     options: parameters,
+    effects: { changes: ['key', 'value'], needs: ['tokens', 'grid'] },
     apply(graph) {
       const patched = readSlothfulMetadata(graph.metadata);
       const record = patched ? { ...patched, parameters } : { ...rewrite(graph, crossAttention), parameters };

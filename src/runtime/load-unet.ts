@@ -1,8 +1,8 @@
-import { checkGraph, type Graph } from '../graph/index.ts';
+import { checkGraph, type Graph, type Pass } from '../graph/index.ts';
 import { ModelFile } from '../io/model-file.ts';
 import type { ModelStore } from '../io/model-store.ts';
 import { registerSlothfulOps, setLogitsLimit } from '../layers/index.ts';
-import { slothful } from '../rewrite/index.ts';
+import { controlNetInputs, slothful } from '../rewrite/index.ts';
 import { readSlothfulMetadata, type SlothfulOptions } from '../slothful/index.ts';
 import { type BackendCandidate, type BackendOptions, chooseBackend } from './backend.ts';
 import type { SlothfulHook } from './hook.ts';
@@ -20,6 +20,11 @@ export interface LoadOptions extends BackendOptions {
    * these parameters. `true`: the defaults, or those that a patched model records. Without, a model is used as it is.
    */
   readonly slothful?: SlothfulOptions | true | undefined;
+  /**
+   * Adds inputs for the residuals of ControlNets: `down_block_res_0`, ... and `mid_block_res`, [B, h, w, C], each added to
+   * what the UNet has there. What is not fed is 0.
+   */
+  readonly controlNet?: boolean | undefined;
   /** Decides every site's strides before a step, in the place of the default one. */
   readonly hook?: SlothfulHook | undefined;
   /** Most bytes of one logits tensor; for all models of the program. See `setLogitsLimit`. */
@@ -64,12 +69,17 @@ export async function loadUNetOn(
   return new UNet({ model, place: file.place, inputs, output, metadata: graph.metadata, backend, patch, hook });
 }
 
-/** The graph to run: the model's own, checked, or with Slothful Attention put in. */
+/** The graph to run: the model's own, checked, or with what the options ask for put in. */
 async function prepareGraph(file: ModelFile, options: LoadOptions): Promise<Graph> {
   const { graph } = file;
   checkGraph(graph, `in ${file.place}`);
   const isPatched = readSlothfulMetadata(graph.metadata, file.place) !== undefined;
-  if (options.slothful === undefined || (options.slothful === true && isPatched)) return graph;
+  const passes: Pass[] = [];
+  if (options.slothful !== undefined && !(options.slothful === true && isPatched)) {
+    passes.push(slothful(options.slothful === true ? {} : options.slothful));
+  }
+  if (options.controlNet) passes.push(controlNetInputs());
+  if (!passes.length) return graph;
   await file.loadConstants(graph);
-  return graph.transform(slothful(options.slothful === true ? {} : options.slothful));
+  return graph.transform(...passes);
 }

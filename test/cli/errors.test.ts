@@ -68,7 +68,11 @@ const CASES: ReadonlyArray<readonly [title: string, args: () => string[], stderr
     /^slothful: unknown argument "in-strenght"; did you mean --in-strength\?$/,
   ],
   ['a missing checkpoint', () => convert(at('none')), /none: does not exist; check the path/],
-  ['a truncated checkpoint', () => convert(at('truncated.safetensors')), /truncated\.safetensors.*it is truncated or its header lies/],
+  [
+    'a truncated checkpoint',
+    () => convert(at('truncated.safetensors')),
+    /truncated\.safetensors.*it is truncated or its header lies/,
+  ],
   ['a file that is no checkpoint', () => convert(at('text.safetensors')), /text\.safetensors/],
   ['a pickle', () => convert(at('model.ckpt')), /model\.ckpt/],
   ['a single file whose heads cannot be told', () => convert(ldm), /--config/],
@@ -76,7 +80,11 @@ const CASES: ReadonlyArray<readonly [title: string, args: () => string[], stderr
   ['an unknown dtype', () => convert(diffusers, '--dtype', 'int4'), /dtype.*int4/],
   ['a strength out of range', () => patch('--in-strength', '51'), /in_strength must be a number from 0 to 50, got 51/],
   ['a blend that is no number', () => patch('--in-k-blend', 'much'), /in_k_blend/],
-  ['an unknown mode', () => patch('--out-mode', '3D_AVG'), /out_mode must be one of 1D_AVG, 1D_MAX, 2D_AVG, 2D_MAX, got "3D_AVG"/],
+  [
+    'an unknown mode',
+    () => patch('--out-mode', '3D_AVG'),
+    /out_mode must be one of 1D_AVG, 1D_MAX, 2D_AVG, 2D_MAX, got "3D_AVG"/,
+  ],
   ['a flag of the other node', () => patch('--preset', 'simple', '--in-k-blend', '1'), /in_k_blend/],
   [
     'an unknown parameter in a file',

@@ -1,3 +1,3 @@
 import { goldenSuite } from '../support/golden-suite.ts';
 
-goldenSuite('sd15', 'wasm');
+goldenSuite('sd15');

@@ -1,3 +1,3 @@
 import { goldenSuite } from '../support/golden-suite.ts';
 
-goldenSuite('sdxl', 'wasm');
+goldenSuite('sdxl');

@@ -1,3 +1,3 @@
 import { goldenSuite } from '../support/golden-suite.ts';
 
-goldenSuite('ssd1b', 'wasm');
+goldenSuite('ssd1b');

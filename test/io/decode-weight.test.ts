@@ -51,6 +51,11 @@ test('every half float', () => {
   assert.ok(Number.isNaN(values[0x7e00]));
 });
 
+test('an odd number of half floats', () => {
+  const bytes = new Uint8Array(Uint16Array.from([0x3c00, 0xc000, 0x3800]).buffer);
+  assert.equal([...decodeWeight(spec('float32', 3, { dtype: 'float16' }), bytes, 'm')], [1, -2, 0.5]);
+});
+
 test('what cannot be decoded is named', async () => {
   await failsWith('unsupported', /m: the weight "w" is complex64/, () =>
     decodeWeight(spec('complex64', 1), new Uint8Array(8), 'm'),

@@ -23,10 +23,11 @@ interface Context {
 }
 
 /**
- * All golden evaluations of a family on a backend: the patched model with each case's parameters, and with none fed for
+ * All golden evaluations of a family, on wasm or on the backend that SLOTHFUL_BACKEND names (`npm run test:native`): the patched model with each case's parameters, and with none fed for
  * the plain cases. Outputs to 1e-4; K/V tokens of every site as the original node had them.
  */
-export function goldenSuite(family: FamilyName, backend: BackendName): void {
+export function goldenSuite(family: FamilyName): void {
+  const backend = testedBackend();
   const goldens = unetGoldens(family);
   const context: Partial<Context> = {};
   const test = suite(`${family} goldens on ${backend}`);
@@ -43,6 +44,12 @@ export function goldenSuite(family: FamilyName, backend: BackendName): void {
     });
   }
   test.run();
+}
+
+function testedBackend(): BackendName {
+  const named = process.env.SLOTHFUL_BACKEND ?? 'wasm';
+  if (named === 'native' || named === 'wasm' || named === 'cpu') return named;
+  throw new Error(`SLOTHFUL_BACKEND is native, wasm or cpu, got ${named}`);
 }
 
 function checkCase(unet: UNet, goldens: UNetGoldens, each: UNetCase, family: FamilyName): void {

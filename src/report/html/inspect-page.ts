@@ -2,7 +2,7 @@ import type { InspectReport, ReportSite } from '../inspect-report.ts';
 import { inspectSummary, inspectTables } from '../inspect-tables.ts';
 import { formatFlops, formatValue } from '../units.ts';
 import { boxHead } from './box-head.ts';
-import type { ClientSite } from './client.ts';
+import type { ClientSite } from './client-data.ts';
 import { tableSection } from './html-table.ts';
 import { htmlPage } from './page.ts';
 import { type CellLook, uMap } from './u-map.ts';

@@ -1,4 +1,6 @@
-import { type ClientData, followSteps, sortTables } from './client.ts';
+import type { ClientData } from './client-data.ts';
+import { SORT_FUNCTIONS } from './client-sort.ts';
+import { STEP_FUNCTIONS } from './client-steps.ts';
 import { escapeHtml, scriptJson } from './markup.ts';
 import { STYLE } from './style.ts';
 
@@ -17,15 +19,18 @@ export interface Page {
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
 /**
- * One self-contained HTML file.
+ * The script of a page: the source texts of functions, and a call of the first of each list.
  *
- * The scripts are the source texts of functions. Tools that run TypeScript without compiling it wrap inner functions in
- * calls of `__name`, which does nothing here.
+ * Tools that run TypeScript without compiling it wrap inner functions in calls of `__name`, which does nothing here.
  */
+function scriptText(): string {
+  const functions = [...SORT_FUNCTIONS, ...STEP_FUNCTIONS].map(String);
+  const start = `${SORT_FUNCTIONS[0].name}();\n${STEP_FUNCTIONS[0].name}(JSON.parse(document.getElementById('data').textContent));`;
+  return ['const __name = (value) => value;', ...functions, start].join('\n');
+}
+
+/** One self-contained HTML file. */
 export function htmlPage({ title, summary, notes, body, data }: Page): string {
-  const script = `const __name = (value) => value;
-(${sortTables})();
-(${followSteps})(JSON.parse(document.getElementById('data').textContent));`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -43,7 +48,7 @@ ${notes.map((note) => `<p class="warn">${escapeHtml(note)}</p>`).join('\n')}</he
 ${body.join('\n')}
 </main>
 <script type="application/json" id="data">${scriptJson(data)}</script>
-<script>${script}</script>
+<script>${scriptText()}</script>
 </body>
 </html>
 `;

@@ -1,7 +1,7 @@
 import type { PlanReport, PlanSite, PlanStep, PlanTotals } from '../plan-report.ts';
 import { formatBytes, formatFlops, formatValue } from '../units.ts';
 import { reasonText } from '../verdict.ts';
-import type { ClientData, ClientSite, ClientState, ClientStep } from './client.ts';
+import type { ClientData, ClientSite, ClientState, ClientStep } from './client-data.ts';
 
 /** A reduction of 16 and more has the hottest colour. */
 const HOTTEST = Math.log2(16);

@@ -1,12 +1,11 @@
 import type { PlanReport, PlanSite } from '../plan-report.ts';
-import { planTables, stepTable } from '../plan-tables.ts';
+import { planTables } from '../plan-tables.ts';
 import { type Field, type Table, tableOf } from '../table.ts';
 import { formatFlops, formatValue } from '../units.ts';
 import { reasonText } from '../verdict.ts';
 import { boxHead } from './box-head.ts';
 import { type HeatRow, heatmap } from './heatmap.ts';
 import { tableSection } from './html-table.ts';
-import { escapeHtml } from './markup.ts';
 import { htmlPage } from './page.ts';
 import { planData, reductionLabel, shadeOf, stepFigures } from './plan-data.ts';
 import { PLOT_LEGEND, stepPlot } from './plot.ts';

@@ -1,0 +1,60 @@
+import { SlothfulError } from '../errors.ts';
+import { type Conditioning, encodePrompt, type TextTable, type Values } from '../sampling/index.ts';
+
+/** What a run is told, and what it is guided away from. */
+export interface RunConditioning {
+  readonly cond: Conditioning;
+  readonly uncond?: Conditioning | undefined;
+}
+
+/**
+ * The conditioning of a prompt, by the words that a small model carries.
+ *
+ * @param negative what to be guided away from; by default the empty prompt
+ * @throws SlothfulError `bad-input` for words that it has not
+ */
+export function promptConditioning(table: TextTable, prompt: string, negative = ''): RunConditioning {
+  return {
+    cond: { encoder_hidden_states: encodePrompt(table, prompt) },
+    uncond: { encoder_hidden_states: encodePrompt(table, negative) },
+  };
+}
+
+/**
+ * The conditioning in the tensors of a file: by the names of the model's inputs, or one tensor of any name that is the
+ * text. Text of one image may be [T, C].
+ *
+ * @param place the file
+ * @throws SlothfulError `bad-input` where no tensor is the text
+ */
+export function tensorConditioning(tensors: ReadonlyMap<string, Values>, place: string): Conditioning {
+  const [first, ...others] = [...tensors];
+  const named = tensors.get('encoder_hidden_states');
+  if (named) return { ...Object.fromEntries(tensors), encoder_hidden_states: asBatch(named, place) };
+  if (first && !others.length) return { encoder_hidden_states: asBatch(first[1], `${place} tensor "${first[0]}"`) };
+  const problem = `has ${tensors.size} tensors (${[...tensors.keys()].join(', ') || 'none'})`;
+  throw new SlothfulError('bad-input', place, problem, 'give one, or name the text "encoder_hidden_states"');
+}
+
+function asBatch({ shape, data }: Values, place: string): Values {
+  if (shape.length === 3) return { shape, data };
+  if (shape.length === 2) return { shape: [1, ...shape], data };
+  throw new SlothfulError('bad-input', place, `is [${shape.join(', ')}]`, 'text is [B, T, C] or [T, C]');
+}
+
+/**
+ * Adds the `time_ids` that SDXL's kin takes where there are none: the picture's size, uncropped, wanted at that size.
+ *
+ * @param inputs names of the model's inputs
+ * @param pixels of the picture
+ */
+export function withTimeIds(
+  { cond, uncond }: RunConditioning,
+  inputs: readonly string[],
+  pixels: { width: number; height: number },
+): RunConditioning {
+  if (!inputs.includes('time_ids') || cond.time_ids) return { cond, uncond };
+  const { width, height } = pixels;
+  const time_ids = { shape: [1, 6], data: Float32Array.from([height, width, 0, 0, height, width]) };
+  return { cond: { ...cond, time_ids }, uncond };
+}

@@ -1,0 +1,10 @@
+export { type Axis, type AxisValue, type CellChange, parseAxis } from './axis.ts';
+export { promptConditioning, type RunConditioning, tensorConditioning, withTimeIds } from './conditioning.ts';
+export { executeRun, type RunOutcome, type RunTask } from './execute.ts';
+export { type AttentionFlops, attentionFlopsOf } from './flops.ts';
+export { type Look, lookOf } from './look.ts';
+export { type Measures, measure } from './measures/index.ts';
+export type { RunExtent, RunRequest } from './request.ts';
+export { type RunRecord, type RunSource, runRecord, totalMilliseconds } from './run-record.ts';
+export { completeSettings, evaluatedBatch, type RunSettings } from './settings.ts';
+export type { StepRecord } from './step-record.ts';

@@ -1,0 +1,24 @@
+import type { PredictionType, SamplerName, SigmaSchedule, TimestepSpacing } from '../sampling/index.ts';
+
+/** What a user asks of a run; what is left open is the model's own. */
+export interface RunRequest {
+  readonly steps?: number | undefined;
+  readonly sampler?: SamplerName | undefined;
+  readonly sigmas?: SigmaSchedule | undefined;
+  readonly spacing?: TimestepSpacing | undefined;
+  readonly prediction_type?: PredictionType | undefined;
+  /** Classifier-free guidance; 1: none. */
+  readonly guidance_scale?: number | undefined;
+  readonly seed?: number | undefined;
+}
+
+/** How large a run is. */
+export interface RunExtent {
+  /** Size of the sample, in its own pixels. */
+  readonly rows: number;
+  readonly columns: number;
+  /** Images at once. */
+  readonly batch: number;
+  /** Pixels of the picture for one of the sample, by side: 8 for latents. */
+  readonly scale: number;
+}
