@@ -2,11 +2,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import { listOf, type ModelInput, shapeText } from './model-inputs.ts';
 
-/** Tensors of one step, under the names of the inputs; a timestep may be a number. */
+/** Tensors of one step, under the names of the inputs; a timestep and what else has rank 0 may be a number. */
 export interface UNetInputs {
   /** Latent, [B, h, w, C], or [B, C, h, w] where the layout is nchw. */
   readonly sample: tf.Tensor;
-  /** Number, or tensor [] or [B]. Models without such an input use it for the strides alone. */
+  /** Number, or tensor [] or [B]. For models without such an input it tells the strides alone. */
   readonly timestep?: tf.Tensor | number | undefined;
   /** Text embedding, [B, T, C]. */
   readonly encoder_hidden_states?: tf.Tensor | undefined;
@@ -24,7 +24,7 @@ export type Layout = 'nhwc' | 'nchw';
  */
 export function makeFeeds(inputs: UNetInputs, model: readonly ModelInput[], layout: Layout): Map<string, tf.Tensor> {
   checkNames(inputs, model);
-  const batch = inputs.sample.shape[0] ?? 1;
+  const batch = batchOf(inputs.sample);
   const feeds = new Map<string, tf.Tensor>();
   for (const input of model) {
     const value = inputs[input.name];
@@ -32,7 +32,8 @@ export function makeFeeds(inputs: UNetInputs, model: readonly ModelInput[], layo
       if (input.optional) continue;
       throw wrong(input.name, 'is missing', `feed ${describe(input)}`);
     }
-    const tensor = input.role === 'timestep' ? timestepTensor(value, input, batch) : value;
+    const takesNumber = input.role === 'timestep' || input.shape?.length === 0;
+    const tensor = takesNumber ? numberTensor(value, input, batch) : value;
     if (typeof tensor === 'number') throw wrong(input.name, 'is a number', `feed a tensor: ${describe(input)}`);
     const fed = layout === 'nchw' && tensor.rank === 4 ? tf.transpose(tensor, [0, 2, 3, 1]) : tensor;
     checkTensor(fed, input, batch, layout);
@@ -55,8 +56,14 @@ function checkNames(inputs: UNetInputs, model: readonly ModelInput[]): void {
   }
 }
 
-/** A timestep as the model takes it: one number, or one for every image. */
-function timestepTensor(value: tf.Tensor | number, input: ModelInput, batch: number): tf.Tensor {
+/** Callers without type checks may leave it out. */
+function batchOf(sample: unknown): number {
+  if (sample instanceof tf.Tensor) return sample.shape[0] ?? 1;
+  throw wrong('sample', 'is missing', 'feed a tensor: the latent');
+}
+
+/** A timestep, or a scale, as the model takes it: one number, or one for every image. */
+function numberTensor(value: tf.Tensor | number, input: ModelInput, batch: number): tf.Tensor {
   const given = typeof value === 'number' ? tf.scalar(value, 'float32') : value;
   if (input.dtype === 'int32' && given.dtype !== 'int32') checkWhole(given, input.name);
   const typed = given.dtype === input.dtype ? given : tf.cast(given, input.dtype);
@@ -67,8 +74,8 @@ function timestepTensor(value: tf.Tensor | number, input: ModelInput, batch: num
   return typed.rank === 0 ? tf.fill([count], typed.dataSync()[0] ?? 0, input.dtype) : typed;
 }
 
-function checkWhole(timestep: tf.Tensor, name: string): void {
-  const fraction = [...timestep.dataSync()].find((value) => !Number.isInteger(value));
+function checkWhole(number: tf.Tensor, name: string): void {
+  const fraction = [...number.dataSync()].find((value) => !Number.isInteger(value));
   if (fraction !== undefined) throw wrong(name, `is ${fraction}, and this model takes whole numbers`, 'round it');
 }
 

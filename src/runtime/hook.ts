@@ -28,9 +28,19 @@ export interface HookStep extends DepthRange {
  */
 export type SlothfulHook = (step: HookStep) => readonly ControlRow[];
 
-/** The hook that a model has at first: the strides that the parameters ask for at this sigma. */
-export const defaultHook: SlothfulHook = ({ sites, sigma, parameters, top, deep }) =>
-  sites.map((site) => {
+/**
+ * The hook that a model has at first: the strides that the parameters ask for at this sigma. Sites of one block and
+ * level have the same row, which is worked out once: SDXL's 70 sites have five.
+ */
+export const defaultHook: SlothfulHook = ({ sites, sigma, parameters, top, deep }) => {
+  const rows = new Map<string, ControlRow>();
+  return sites.map((site) => {
+    const key = `${site.block} ${site.downscale}`;
+    const known = rows.get(key);
+    if (known) return known;
     const { stride } = siteStride(parameters, site, { top, deep }, sigma);
-    return controlRow(parameters, site.block, stride);
+    const row = controlRow(parameters, site.block, stride);
+    rows.set(key, row);
+    return row;
   });
+};

@@ -6,7 +6,7 @@ import { controlNetInputs, slothful } from '../rewrite/index.ts';
 import { readSlothfulMetadata, type SlothfulOptions } from '../slothful/index.ts';
 import { type BackendCandidate, type BackendOptions, chooseBackend } from './backend.ts';
 import type { SlothfulHook } from './hook.ts';
-import { graphModelOf } from './load-graph-model.ts';
+import { graphModelOf, refuseInitializer } from './load-graph-model.ts';
 import { type LoadProgress, loadWeights, usedWeights } from './load-weights.ts';
 import { guardMemory } from './memory-guard.ts';
 import { type InputNames, modelInputs } from './model-inputs.ts';
@@ -64,7 +64,7 @@ export async function loadUNetOn(
   guardMemory(usedWeights(graph, file.place), file.place);
   if (options.logitsLimit !== undefined) setLogitsLimit(options.logitsLimit);
   registerSlothfulOps();
-  const model = graphModelOf(graph, await loadWeights(file, graph, options.onProgress), file.place);
+  const model = graphModelOf(graph, await loadWeights(file, graph, options.onProgress));
   const patch = metadata && { metadata };
   return new UNet({ model, place: file.place, inputs, output, metadata: graph.metadata, backend, patch, hook });
 }
@@ -73,6 +73,7 @@ export async function loadUNetOn(
 async function prepareGraph(file: ModelFile, options: LoadOptions): Promise<Graph> {
   const { graph } = file;
   checkGraph(graph, `in ${file.place}`);
+  refuseInitializer(graph, file.place);
   const isPatched = readSlothfulMetadata(graph.metadata, file.place) !== undefined;
   const passes: Pass[] = [];
   if (options.slothful !== undefined && !(options.slothful === true && isPatched)) {

@@ -43,7 +43,7 @@ export function modelInputs(graph: Graph, names: InputNames, control: string | u
   const keys = signatureKeys(graph);
   const found = [...graph.nodes]
     .filter((node) => node.op.startsWith('Placeholder') && node.name !== control)
-    .map((node) => describe(graph, node, keys.get(node.name)));
+    .map((node) => describe(node, keys.get(node.name)));
   const roles = new Map<Found, InputRole>();
   for (const role of ['sample', 'encoder_hidden_states', 'timestep'] as const) {
     const input = names[role] === undefined ? guess(found, role, roles) : named(found, role, names[role], place);
@@ -57,20 +57,15 @@ export function modelInputs(graph: Graph, names: InputNames, control: string | u
   });
 }
 
-function describe(graph: Graph, node: GraphNode, key: string | undefined): Found {
-  const shape = readShape(node.attributes, 'shape') ?? defaultShape(graph, node);
+function describe(node: GraphNode, key: string | undefined): Found {
   return {
     name: key ?? node.name,
     aliases: [node.name, ...(key === undefined ? [] : [key])],
     node: node.name,
-    shape,
+    shape: readShape(node.attributes, 'shape'),
     dtype: readType(node.attributes, 'dtype') ?? 'float32',
     optional: node.op === 'PlaceholderWithDefault',
   };
-}
-
-function defaultShape(graph: Graph, node: GraphNode): readonly number[] | undefined {
-  return node.op === 'PlaceholderWithDefault' ? graph.weight(node.inputs[0]?.node ?? '')?.shape : undefined;
 }
 
 /** Node names of the signature's inputs, with the names that callers know them by. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, truncateSync } from 'node:fs';
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
@@ -110,6 +110,9 @@ test('a graph that cannot run is refused before its weights are read', async () 
   writeTiny(dangling, graph, weights);
   truncateSync(join(dangling, 'shards/group1-shard1.bin'), 0);
   await failsWith('bad-graph', /node "scaled": reads "gone", which is not there/, () => loadUNet(dangling));
+  const tables = { ...tiny.graph.toJson(), modelInitializer: { node: [{ name: 'table', op: 'HashTableV2' }] } };
+  writeFileSync(join(dangling, 'model.json'), JSON.stringify(tables));
+  await failsWith('unsupported', /has an initializer/, () => loadUNet(dangling));
   await failsWith('unsupported', /has no self-attention to patch/, () => loadUNet(root, { slothful: true }));
   await failsWith('bad-parameter', /in_strength/, () => loadUNet(root, { slothful: { in_strength: 99 } }));
 });

@@ -194,6 +194,7 @@ test('inputs that do not fit are named, with what is expected', async () => {
     [{ encoder_hidden_states: 3 }, /"encoder_hidden_states": is a number; feed a tensor/],
     [{ text_embeds: tensors.one }, /"text_embeds": is no input of this model; it has "sample"/],
     [{ timestep: undefined }, /"timestep": is missing/],
+    [{ sample: undefined }, /"sample": is missing/],
     [{ timestep: tensors.three }, /"timestep": is for 3 images \(\[3\]\), and the sample has 2/],
     [{ timestep: Number.NaN }, /timestep.*NaN/],
   ];

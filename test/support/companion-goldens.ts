@@ -27,11 +27,15 @@ export function companion(name: string): string {
 
 /** The cases of one companion. */
 export function companionCases(start: string): CompanionCase[] {
-  const cases: CompanionCase[] = JSON.parse(readFileSync(companion('cases.json'), 'utf8'));
-  return cases.filter(({ out }) => out.startsWith(start));
+  const files = ['cases.json', 'more.json'].map((name) => readFileSync(companion(name), 'utf8'));
+  const cases: CompanionCase[] = files.flatMap((text) => JSON.parse(text));
+  return cases.filter(({ out }) => out.startsWith(`${start}.`));
 }
 
-const tensors = readSafetensors(companion('goldens.safetensors'));
+const tensors = new Map([
+  ...readSafetensors(companion('goldens.safetensors')),
+  ...readSafetensors(companion('more.safetensors')),
+]);
 
 export function companionTensor(name: string): FixtureTensor {
   const tensor = tensors.get(name);
