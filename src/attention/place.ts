@@ -21,6 +21,9 @@ export function situate(context: Context, terrain: Terrain, match: Match): Situa
   const { hiddenStates, hiddenForm } = match.inputs;
   const place = terrain.places.get(hiddenStates.node);
   const grid = place?.grid ?? (hiddenForm === 'grid' ? hiddenStates : undefined);
+  if (match.sizes && !grid && place?.depth === undefined) {
+    return problem(hiddenStates.node, 'no image lies upstream of the hidden states: their tokens are no pixels');
+  }
   const extent = grid && extentOf(context, grid);
   const wrong = checkTokens(context, match, extent);
   if (wrong) return wrong;

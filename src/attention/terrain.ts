@@ -21,7 +21,10 @@ export interface Terrain {
   readonly position: ReadonlyMap<string, number>;
   /** Nodes that join a skip connection in, with what they join in, in the order of execution. */
   readonly joints: ReadonlyMap<string, readonly Endpoint[]>;
-  /** Nodes that feed a skip connection without passing another. */
+  /**
+   * Nodes that feed a skip connection without passing another; in a graph without any, which may be the half of a UNet
+   * that a ControlNet is, those that feed more than one output.
+   */
   readonly feedsSkip: ReadonlySet<string>;
   /** Rows and columns of the image that enters; undefined where they are not known. */
   readonly sample: readonly [rows: number, columns: number] | undefined;
@@ -40,7 +43,8 @@ export function survey(context: Context): Terrain {
     if (skips.length) joints.set(node.name, skips);
     places.set(node.name, skips.length ? { ...place, afterSkip: true } : place);
   }
-  const feedsSkip = upstreamOf(context, [...joints.values()].flat(), joints);
+  const skips = [...joints.values()].flat();
+  const feedsSkip = skips.length ? upstreamOf(context, skips, joints) : upstreamOfSeveral(context);
   return { places, position, joints, feedsSkip, sample: sampleSize(context, places) };
 }
 
@@ -101,6 +105,17 @@ function upstreamOf(context: Context, sources: readonly Endpoint[], joints: Read
     queue.push(...node.inputs.map((input) => input.node));
   }
   return found;
+}
+
+/** Everything upstream of two outputs or more: in half a UNet all but the middle block. */
+function upstreamOfSeveral(context: Context): Set<string> {
+  const outputs = context.order.filter(({ name }) => context.isOutput(name));
+  const counts = new Map<string, number>();
+  for (const { name } of outputs.length > 1 ? outputs : []) {
+    for (const found of upstreamOf(context, [endpoint(name)], new Map()))
+      counts.set(found, (counts.get(found) ?? 0) + 1);
+  }
+  return new Set([...counts].filter(([, count]) => count > 1).map(([name]) => name));
 }
 
 /** The image that enters: of the convolutions with none before them the smallest, for hints come in full size. */

@@ -63,15 +63,29 @@ function givenFlags(argv: ParameterArguments): Record<string, unknown> {
  * @throws SlothfulError `bad-parameter`, `io`
  */
 export async function readParameters(argv: ParameterArguments): Promise<SlothfulParameters | undefined> {
+  const changes = await readParameterChanges(argv);
+  return changes && parseParameters(changes, 'flags');
+}
+
+/**
+ * What a command line says of the parameters, to go over those of a patched model: the flags that were given, or with
+ * a file or a preset all parameters. Checked; undefined where nothing was given.
+ *
+ * @throws SlothfulError `bad-parameter`, `io`
+ */
+export async function readParameterChanges(
+  argv: ParameterArguments,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
   const flags = givenFlags(argv);
   if (argv.preset === 'simple') {
     if (argv.params)
       throw new SlothfulError('usage', '--preset simple', 'cannot be combined with --params', 'give one');
-    return simpleParameters(flags, 'flags');
+    return { ...simpleParameters(flags, 'flags') };
   }
   const file = argv.params === undefined ? undefined : parametersFromJson(await readJson(argv.params), argv.params);
   if (!file && !Object.keys(flags).length && !argv.preset) return undefined;
-  return parseParameters({ ...file, ...flags }, 'flags');
+  const all = parseParameters({ ...file, ...flags }, 'flags');
+  return file || argv.preset ? { ...all } : flags;
 }
 
 /** Reads a JSON file that a user named. @throws SlothfulError `io`, `bad-input` */

@@ -3,10 +3,13 @@ import { messageOf, SlothfulError } from '../errors.ts';
 import { suggest } from '../slothful/index.ts';
 import { convertCommand } from './convert.ts';
 import { demoCommand } from './demo.ts';
+import { diffCommand } from './diff.ts';
 import { inspectCommand } from './inspect.ts';
 import { patchCommand } from './patch.ts';
 import { planCommand } from './plan.ts';
 import { predictCommand } from './predict.ts';
+import { runCommand } from './run.ts';
+import { sweepCommand } from './sweep.ts';
 import { VERSION } from './version.ts';
 
 function buildCli(args: readonly string[]) {
@@ -18,8 +21,11 @@ function buildCli(args: readonly string[]) {
     .command(convertCommand)
     .command(inspectCommand)
     .command(planCommand)
+    .command(diffCommand)
     .command(patchCommand)
     .command(predictCommand)
+    .command(runCommand)
+    .command(sweepCommand)
     .command(demoCommand)
     .option('verbose', { type: 'boolean', global: true, default: false, describe: 'print the stack of an error' })
     .demandCommand(1, 'name a command')

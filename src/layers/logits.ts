@@ -4,13 +4,16 @@ import { cutLogits, defaultLogitsLimit, type LogitsPlan, type Strategy, strategy
 
 export type { LogitsPlan, Strategy } from '../slothful/logits-plan.ts';
 
+const GPU_LIMIT = 1024 * 1024 * 1024;
+
 let chosenLimit: number | undefined;
 
 /**
- * Sets how many bytes one logits tensor may have; attentions with larger ones are computed for a slice of the queries
- * at a time, with the same result. The softmax of it takes as much again.
+ * Sets how many bytes one logits tensor may have; attentions with larger ones are computed for a few heads, and
+ * then a slice of the queries, at a time, with the same result. The softmax of it takes as much again.
  *
- * @param bytes undefined: the backend's default (64 MiB wasm, 512 MiB cpu, 1 GiB native, 128 MiB others)
+ * @param bytes undefined: the backend's default (64 MiB wasm, 512 MiB cpu, 16 MiB native and 1 GiB on a GPU,
+ *   128 MiB others)
  * @throws SlothfulError `bad-input`
  */
 export function setLogitsLimit(bytes: number | undefined): void {
@@ -22,7 +25,14 @@ export function setLogitsLimit(bytes: number | undefined): void {
 
 /** The limit in force, in bytes. */
 export function logitsLimit(): number {
-  return chosenLimit ?? defaultLogitsLimit(tf.getBackend());
+  return chosenLimit ?? (isNativeGpu() ? GPU_LIMIT : defaultLogitsLimit(tf.getBackend()));
+}
+
+/** The native backend has one name for both of its devices; a GPU wants few and large products. */
+function isNativeGpu(): boolean {
+  if (tf.getBackend() !== 'tensorflow') return false;
+  const backend: unknown = tf.backend();
+  return typeof backend === 'object' && backend !== null && Reflect.get(backend, 'isUsingGpuDevice') === true;
 }
 
 /** The strategy for the running backend. */

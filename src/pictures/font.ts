@@ -32,5 +32,7 @@ fc18242418 18242418fc 7c08040408 4854545424 04043f4424 3c4040207c 1c2040201c 3c4
  */
 export function glyphColumns(letter: string): number[] {
   const glyph = GLYPHS[letter.charCodeAt(0) - 0x20] ?? UNKNOWN;
-  return Array.from({ length: GLYPH_WIDTH }, (_, column) => Number.parseInt(glyph.slice(2 * column, 2 * column + 2), 16));
+  return Array.from({ length: GLYPH_WIDTH }, (_, column) =>
+    Number.parseInt(glyph.slice(2 * column, 2 * column + 2), 16),
+  );
 }

@@ -1,3 +1,8 @@
+export { type DiffModel, type DiffOptions, diffGraphs } from './diff.ts';
+export { comparableWeights } from './diff-graph.ts';
+export type { DiffReport, DiffSide, DiffSite, SiteChange, WeightComparison } from './diff-report.ts';
+export { diffSiteTable, diffSummary, diffTables } from './diff-tables.ts';
+export { diffPage } from './html/diff-page.ts';
 export { inspectPage } from './html/inspect-page.ts';
 export { planPage } from './html/plan-page.ts';
 export { type InspectOptions, inspectGraph } from './inspect.ts';
@@ -11,5 +16,9 @@ export { printMarkdown } from './print-markdown.ts';
 export { printTable, printText } from './print-text.ts';
 export { type Schedule, type ScheduleChoice, scheduleOf } from './schedule.ts';
 export { pixelScale, type RunSize } from './size.ts';
+export { printDot } from './subgraph/dot.ts';
+export type { Drawing } from './subgraph/extract.ts';
+export { type DrawnModel, drawSites } from './subgraph/site-drawings.ts';
+export { printSvg } from './subgraph/svg.ts';
 export type { Cell, Table, TableColumn } from './table.ts';
 export { formatBytes, formatCount, formatFlops, formatValue, type Unit } from './units.ts';

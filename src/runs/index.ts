@@ -8,3 +8,8 @@ export type { RunExtent, RunRequest } from './request.ts';
 export { type RunRecord, type RunSource, runRecord, totalMilliseconds } from './run-record.ts';
 export { completeSettings, evaluatedBatch, type RunSettings } from './settings.ts';
 export type { StepRecord } from './step-record.ts';
+export { type SweepTask, type SweptCell, type SweptRun, sweep } from './sweep.ts';
+export { sweepPage } from './sweep-page.ts';
+export { plainKey, type SweepBase, type SweepCell, sweepCells } from './sweep-plan.ts';
+export { type SweepRecord, sweepRecord, sweepTable } from './sweep-record.ts';
+export { type SweptGrid, sweepSheet } from './sweep-sheet.ts';

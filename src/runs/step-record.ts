@@ -19,9 +19,9 @@ export interface StepRecord {
   readonly timestep: number;
   readonly sigma: number;
   readonly milliseconds: number;
-  /** Keys and values of all patched self-attentions, and how many they would be without. */
-  readonly kv_tokens: number;
-  readonly tokens: number;
+  /** Keys and values of all patched self-attentions, and how many they would be without; null for a plain run. */
+  readonly kv_tokens: number | null;
+  readonly tokens: number | null;
   readonly sites: readonly SiteStep[];
 }
 
@@ -35,7 +35,8 @@ export function recordStep(
   patch: { metadata: SlothfulMetadata; parameters: SlothfulParameters } | undefined,
 ): StepRecord {
   const kept = patch ? sites : [];
-  const total = (of: (site: DenoiseStep['sites'][number]) => number) => kept.reduce((sum, site) => sum + of(site), 0);
+  const total = (of: (site: DenoiseStep['sites'][number]) => number) =>
+    patch ? kept.reduce((sum, site) => sum + of(site), 0) : null;
   return {
     ...{ index, timestep, sigma, milliseconds: Math.round(milliseconds * 10) / 10 },
     kv_tokens: total(({ kvTokens }) => kvTokens),

@@ -4,13 +4,14 @@ import type { ModelStore } from '../io/model-store.ts';
 import { registerSlothfulOps, setLogitsLimit } from '../layers/index.ts';
 import { controlNetInputs, slothful } from '../rewrite/index.ts';
 import { readSlothfulMetadata, type SlothfulOptions } from '../slothful/index.ts';
-import { type BackendCandidate, type BackendOptions, chooseBackend } from './backend.ts';
+import { type BackendCandidate, type BackendOptions, type ChosenBackend, chooseBackend } from './backend.ts';
 import type { SlothfulHook } from './hook.ts';
 import { graphModelOf, refuseInitializer } from './load-graph-model.ts';
 import { type LoadProgress, loadWeights, usedWeights } from './load-weights.ts';
 import { guardMemory } from './memory-guard.ts';
 import { type InputNames, modelInputs } from './model-inputs.ts';
 import { modelOutput } from './model-output.ts';
+import { type NativeTuning, transposeWeights, tuneForNative } from './native-tuning.ts';
 import { UNet } from './unet.ts';
 
 /** How a UNet is loaded. */
@@ -64,9 +65,17 @@ export async function loadUNetOn(
   guardMemory(usedWeights(graph, file.place), file.place);
   if (options.logitsLimit !== undefined) setLogitsLimit(options.logitsLimit);
   registerSlothfulOps();
-  const model = graphModelOf(graph, await loadWeights(file, graph, options.onProgress));
+  const tuned = tuningOf(graph, backend);
+  const weights = await loadWeights(file, tuned.graph, options.onProgress);
+  transposeWeights(weights, tuned.transposed);
+  const model = graphModelOf(tuned.graph, weights);
   const patch = metadata && { metadata };
   return new UNet({ model, place: file.place, inputs, output, metadata: graph.metadata, backend, patch, hook });
+}
+
+/** On the native backend without a GPU some ops are spelled in a faster way; all others run the graph as it is. */
+function tuningOf(graph: Graph, { tfjsName, device }: ChosenBackend): NativeTuning {
+  return tfjsName === 'tensorflow' && device === 'CPU' ? tuneForNative(graph) : { graph, transposed: new Set() };
 }
 
 /** The graph to run: the model's own, checked, or with what the options ask for put in. */

@@ -20,6 +20,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   sampling: ['runtime', 'slothful'],
   pictures: ['sampling'],
   report: ['graph', 'attention', 'slothful', 'sampling'],
+  runs: ['graph', 'slothful', 'sampling', 'pictures', 'report'],
 };
 
 const TFJS_ROOMS: ReadonlySet<string> = new Set(['layers', 'runtime', 'sampling', 'cli']);

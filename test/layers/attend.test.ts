@@ -86,9 +86,9 @@ test('refuses operands that do not fit', async () => {
 
 const plans: [string, Parameters<typeof planLogits>, Omit<LogitsPlan, 'strategy'>][] = [
   ['all at once', [8, 10, 5, 'batched', 1600], { headsAtOnce: 8, queriesAtOnce: 10, logitsBytes: 1600 }],
-  ['even slices', [8, 10, 5, 'batched', 1599], { headsAtOnce: 8, queriesAtOnce: 5, logitsBytes: 800 }],
-  ['one query', [8, 10, 5, 'batched', 160], { headsAtOnce: 8, queriesAtOnce: 1, logitsBytes: 160 }],
-  ['fewer heads', [8, 10, 5, 'batched', 159], { headsAtOnce: 7, queriesAtOnce: 1, logitsBytes: 140 }],
+  ['even parts', [8, 10, 5, 'batched', 1599], { headsAtOnce: 4, queriesAtOnce: 10, logitsBytes: 800 }],
+  ['one head', [8, 10, 5, 'batched', 200], { headsAtOnce: 1, queriesAtOnce: 10, logitsBytes: 200 }],
+  ['half a head', [8, 10, 5, 'batched', 199], { headsAtOnce: 1, queriesAtOnce: 5, logitsBytes: 100 }],
   ['the least', [8, 10, 5, 'batched', 1], { headsAtOnce: 1, queriesAtOnce: 1, logitsBytes: 20 }],
   ['a head at once', [8, 10, 5, 'per-head', 1600], { headsAtOnce: 1, queriesAtOnce: 10, logitsBytes: 200 }],
   ['part of a head', [8, 10, 5, 'per-head', 199], { headsAtOnce: 1, queriesAtOnce: 5, logitsBytes: 100 }],

@@ -126,8 +126,14 @@ export function assemble(functions: readonly WasmFunction[]): Uint8Array<ArrayBu
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, types),
     ...section(2, [[...text('env'), ...text('memory'), 2, 0, 1]]),
-    ...section(3, functions.map((_, index) => unsigned(index))),
-    ...section(7, functions.map(({ name }, index) => [...text(name), 0, ...unsigned(index)])),
+    ...section(
+      3,
+      functions.map((_, index) => unsigned(index)),
+    ),
+    ...section(
+      7,
+      functions.map(({ name }, index) => [...text(name), 0, ...unsigned(index)]),
+    ),
     ...section(10, functions.map(bodyOf)),
   ]);
 }

@@ -28,6 +28,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .figures { display: flex; flex-wrap: wrap; gap: .4rem 2rem; margin: .4rem 0 0; padding: 0; list-style: none; }
 .figures b { display: block; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
 svg { display: block; max-width: 100%; height: auto; }
+svg.sub { max-width: none; }
 svg text { font: 11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: var(--ink); }
 svg .quiet { fill: var(--quiet); color: var(--quiet); }
 .box { fill: none; stroke: var(--line); }

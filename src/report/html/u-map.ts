@@ -27,7 +27,8 @@ const NAMES = { input: 'input', middle: 'middle', output: 'output' } as const;
 export function uMap(sites: readonly MapSite[], options: MapOptions): string {
   const layout = layOutMap(sites);
   const { width, height, boxes } = layout;
-  const size = `viewBox="0 0 ${coordinate(width)} ${coordinate(height)}" width="${coordinate(width)}"`;
+  // Few sites make a small map: drawn larger where there is room.
+  const size = `viewBox="0 0 ${coordinate(width)} ${coordinate(height)}" style="width:min(100%, ${Math.round(width * 1.35)}px)"`;
   const parts = [...connections(layout), ...boxes.map((box) => boxMarkup(box, sites, options))];
   return `<svg ${size} role="group" aria-label="${escapeHtml(options.label)}">${parts.join('\n')}</svg>`;
 }

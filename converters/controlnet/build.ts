@@ -1,0 +1,64 @@
+import type { Endpoint } from '../../src/graph/index.ts';
+import type { UNetGraph } from '../unet/build.ts';
+import { buildContexts, downPath, firstConv, middleBlock } from '../unet/down-path.ts';
+import { GraphBuilder } from '../unet/graph-builder.ts';
+import { conv, silu } from '../unet/layers.ts';
+import { signatureInputs, signatureTensor } from '../unet/signature.ts';
+import type { ControlNetConfig } from './config.ts';
+
+/**
+ * Builds the TF.js graph of a ControlNetModel from stock ops, NHWC, for any batch and size.
+ *
+ * Inputs: those of the UNet, and `image` [B, 8H, 8W, 3] in 0..1. Outputs: `down_block_res_0`, ... for the UNet's skip
+ * connections, and `mid_block_res`, all at scale 1.
+ * Source: diffusers, `ControlNetModel.forward`.
+ */
+export function buildControlNet(config: ControlNetConfig, convertedBy: string): UNetGraph {
+  const { unet, imageChannels } = config;
+  const builder = new GraphBuilder(convertedBy);
+  const sample = builder.placeholder('sample', [-1, -1, -1, unet.inChannels]);
+  const contexts = buildContexts(builder, unet, sample);
+  const image = builder.placeholder('image', [-1, -1, -1, imageChannels]);
+  const hint = hintNetwork(builder, config, image);
+  const first = builder.op('conv_in/hinted', 'AddV2', [firstConv(builder, unet, sample), hint]);
+  const { skips, bottom } = downPath(builder, unet, first, contexts);
+  const middle = middleBlock(builder, unet, bottom, contexts);
+  const outputs = [
+    ...skips.map((skip, index) => ({
+      ...skip,
+      name: `down_block_res_${index}`,
+      module: `controlnet_down_blocks.${index}`,
+    })),
+    { map: middle, channels: unet.mid.width, name: 'mid_block_res', module: 'controlnet_mid_block' },
+  ];
+  for (const { map, channels, name, module } of outputs) {
+    builder.op(name, 'Identity', [conv(builder, module, map, { inputs: channels, outputs: channels, kernel: 1 })]);
+  }
+  builder.graph.setSignature({
+    inputs: { ...signatureInputs(unet), image: signatureTensor('image', [-1, -1, -1, imageChannels]) },
+    outputs: Object.fromEntries(
+      outputs.map(({ name, channels }) => [name, signatureTensor(name, [-1, -1, -1, channels])]),
+    ),
+  });
+  return { graph: builder.graph, weights: builder.weights };
+}
+
+/** [B, 8H, 8W, channels] -> [B, H, W, first width of the UNet]. Source: diffusers, `ControlNetConditioningEmbedding`. */
+function hintNetwork(
+  builder: GraphBuilder,
+  { unet, imageChannels, hintWidths }: ControlNetConfig,
+  image: Endpoint,
+): Endpoint {
+  const module = 'controlnet_cond_embedding';
+  const [first = 0] = hintWidths;
+  const active = (name: string, x: Endpoint) => silu(builder, `${module}/${name}`, x);
+  let map = active('conv_in', conv(builder, `${module}.conv_in`, image, { inputs: imageChannels, outputs: first }));
+  hintWidths.slice(1).forEach((width, index) => {
+    const [same, wider] = [2 * index, 2 * index + 1];
+    const inputs = hintWidths[index] ?? 0;
+    map = active(`${same}`, conv(builder, `${module}.blocks.${same}`, map, { inputs, outputs: inputs }));
+    map = active(`${wider}`, conv(builder, `${module}.blocks.${wider}`, map, { inputs, outputs: width, stride: 2 }));
+  });
+  const outputs = unet.down[0]?.width ?? 0;
+  return conv(builder, `${module}.conv_out`, map, { inputs: hintWidths.at(-1) ?? 0, outputs });
+}

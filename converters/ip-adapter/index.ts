@@ -1,0 +1,1 @@
+export { type IpAdapterFile, type IpAdapterOption, openIpAdapter } from './open.ts';

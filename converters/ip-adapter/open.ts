@@ -1,0 +1,104 @@
+import { basename } from 'node:path';
+import { SlothfulError } from '../../src/errors.ts';
+import { isPickle, refusePickle } from '../checkpoint/find-files.ts';
+import { looksLike } from '../checkpoint/identify.ts';
+import { pickSources } from '../checkpoint/sources.ts';
+import { openSafetensors } from '../safetensors/open.ts';
+import type { UNetConfig } from '../unet/config.ts';
+import { crossAttentions, type ImageAdapter } from '../unet/image-tokens.ts';
+import type { TensorSource } from '../weights/entry.ts';
+import { projectionOf, widthOfTokens } from './projection.ts';
+
+/** An IP-Adapter that is to be built in. */
+export interface IpAdapterOption {
+  /** A .safetensors file with `image_proj.*` and `ip_adapter.*`. */
+  readonly file: string;
+}
+
+/** An open IP-Adapter that fits a UNet; its tensors are unread. */
+export interface IpAdapterFile {
+  readonly adapter: ImageAdapter;
+  /** By the names that the graph's weights have as their sources. */
+  readonly tensors: ReadonlyMap<string, TensorSource>;
+  /** What the model's metadata say of it. */
+  readonly record: {
+    readonly file: string;
+    readonly kind: string;
+    readonly tokens: number;
+    readonly embed_dim: number;
+  };
+  close(): Promise<void>;
+}
+
+type Sources = ReadonlyMap<string, TensorSource>;
+
+/** Other adapters, by names that only they have; the first that fits is it. */
+const OTHERS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
+  [/^image_proj\.perceiver_resampler\./, 'an IP-Adapter FaceID Plus'],
+  [/^ip_adapter\.\d+\.to_\w+_lora\./, 'an IP-Adapter FaceID'],
+  [/^image_proj\.proj\.3\./, 'an IP-Adapter Full Face'],
+  [/^image_proj\.proj\.[02]\./, 'an IP-Adapter FaceID (portrait)'],
+  [/^image_proj\.layers\.\d+\.attn\./, 'an IP-Adapter with the resampler of Kolors'],
+  [/^image_proj\.(?!proj\.|norm\.|latents$|proj_in\.|proj_out\.|norm_out\.|layers\.)/, 'an IP-Adapter of another kind'],
+];
+
+function refuseOthers(path: string, names: readonly string[]): void {
+  for (const [pattern, what] of OTHERS) {
+    const sign = names.find((name) => pattern.test(name));
+    if (sign === undefined) continue;
+    const cure = 'the base and the plus variants can be built in';
+    throw new SlothfulError('unsupported', path, `is ${what}, by its tensor "${sign}"`, cure);
+  }
+  if (names.some((name) => /^ip_adapter\.\d+\.to_k_ip\.weight$/.test(name))) return;
+  const what = looksLike(names.filter((name) => !/^(?:image_proj|ip_adapter)\./.test(name)));
+  const problem = `holds no IP-Adapter among its ${names.length} tensors${what ? `: it looks like ${what}` : ''}`;
+  throw new SlothfulError('bad-checkpoint', path, problem, 'give a file with image_proj.* and ip_adapter.*');
+}
+
+/** Checks that the adapter has keys and values for just the cross-attentions that the UNet has. */
+function checkAttentions(path: string, tensors: Sources, config: UNetConfig, contextDim: number): void {
+  const wanted = crossAttentions(config).flatMap(({ channels }, index) =>
+    ['k', 'v'].map((side) => ({ name: `ip_adapter.${2 * index + 1}.to_${side}_ip.weight`, channels })),
+  );
+  const names = new Set(wanted.map(({ name }) => name));
+  const has = [...tensors.keys()].filter((name) => name.startsWith('ip_adapter.'));
+  const extra = has.find((name) => !names.has(name));
+  const missing = wanted.find(({ name }) => !tensors.has(name));
+  if (extra !== undefined || missing) {
+    const example = missing ? `it lacks "${missing.name}"` : `it has "${extra}"`;
+    wrongFamily(path, `has ${has.length} keys and values for the UNet's ${wanted.length}: ${example}`);
+  }
+  for (const { name, channels } of wanted) {
+    const shape = tensors.get(name)?.shape ?? [];
+    if (shape.length === 2 && shape[0] === channels && shape[1] === contextDim) continue;
+    wrongFamily(path, `has "${name}" [${shape.join(', ')}], and the UNet needs [${channels}, ${contextDim}]`);
+  }
+}
+
+function wrongFamily(path: string, problem: string): never {
+  throw new SlothfulError('unsupported', path, problem, 'it was made for another model: give one of the same family');
+}
+
+/**
+ * Opens an IP-Adapter and checks that it fits a UNet. Its shapes tell base from plus.
+ *
+ * @throws SlothfulError `io`, `bad-checkpoint`, `unsupported` (FaceID and other variants, pickles, another family)
+ */
+export async function openIpAdapter({ file: path }: IpAdapterOption, config: UNetConfig): Promise<IpAdapterFile> {
+  if (isPickle(path)) refusePickle(path);
+  const file = await openSafetensors(path);
+  try {
+    const names = [...file.tensors.keys()];
+    refuseOthers(path, names);
+    const { tensors } = pickSources({ files: [file], fileOf: new Map(names.map((name) => [name, file])) }, '');
+    const contextDim = widthOfTokens(path, tensors);
+    checkAttentions(path, tensors, config, contextDim);
+    const projection = projectionOf(path, tensors, contextDim);
+    const { kind, tokens, embedDim } = projection;
+    const record = { file: basename(path), kind, tokens, embed_dim: embedDim };
+    return { adapter: { projection, contextDim }, tensors, record, close: () => file.close() };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}

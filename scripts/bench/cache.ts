@@ -1,0 +1,70 @@
+import { access, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { convertCheckpoint } from '../../converters/index.ts';
+import { type FamilyName, readFamily } from '../checkpoint/family.ts';
+import { type CheckpointLayout, writeCheckpoint } from '../checkpoint/write-checkpoint.ts';
+import type { Log } from './row.ts';
+
+/** How each family's checkpoints mostly come: SD1.5 and SSD-1B as folders, SDXL as one file. */
+const LAYOUTS: Readonly<Record<FamilyName, CheckpointLayout>> = { sd15: 'diffusers', sdxl: 'ldm', ssd1b: 'diffusers' };
+
+/** A full-size checkpoint with random weights. */
+export interface CachedCheckpoint {
+  /** What is converted. */
+  readonly path: string;
+  /** The file that has the weights. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly parameters: number;
+}
+
+/** Where generated checkpoints and converted models are kept: outside of the repository. */
+export function cacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'slothful-attention', 'bench');
+}
+
+/** Removes all that the benchmark keeps. */
+export async function cleanCache(): Promise<void> {
+  await rm(cacheFolder(), { recursive: true, force: true });
+}
+
+/** Removes what is kept of the other families: one of them at a time is enough for a disk. */
+export async function keepOnly(family: FamilyName): Promise<void> {
+  for (const other of ['sd15', 'sdxl', 'ssd1b']) {
+    if (other !== family) await rm(join(cacheFolder(), other), { recursive: true, force: true });
+  }
+}
+
+/** The family's checkpoint in F16, made now where it is not there yet. */
+export async function checkpointOf(family: FamilyName, log: Log): Promise<CachedCheckpoint> {
+  const folder = join(cacheFolder(), family, 'checkpoint');
+  const layout = LAYOUTS[family];
+  const file = join(folder, layout === 'ldm' ? 'model.safetensors' : 'diffusion_pytorch_model.safetensors');
+  const { config, tensors, parameters } = await readFamily(family);
+  if (!(await isThere(file))) {
+    log(`generating the ${family} checkpoint in ${folder}`);
+    await writeCheckpoint(folder, { config, tensors, layout, dtype: 'F16' });
+  }
+  return { path: layout === 'ldm' ? file : folder, file, bytes: (await stat(file)).size, parameters };
+}
+
+/** The family's converted model, made now where it is not there yet. */
+export async function modelOf(family: FamilyName, log: Log): Promise<string> {
+  const model = join(cacheFolder(), family, 'model');
+  if (await isThere(join(model, 'model.json'))) return model;
+  const { path } = await checkpointOf(family, log);
+  log(`converting ${family} to ${model}`);
+  const temporary = `${model}-${process.pid}`;
+  await mkdir(join(cacheFolder(), family), { recursive: true });
+  await convertCheckpoint(path, temporary);
+  await rename(temporary, model);
+  return model;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,9 @@
+import { convertCheckpoint } from '../../../converters/index.ts';
+import { printReport } from '../report.ts';
+
+const [checkpoint = '', out = ''] = process.argv.slice(2);
+const start = performance.now();
+const { bytes } = await convertCheckpoint(checkpoint, out);
+const seconds = (performance.now() - start) / 1000;
+const { user, system } = process.cpuUsage();
+printReport({ seconds, bytes, cpuSeconds: (user + system) / 1e6 });

@@ -1,0 +1,121 @@
+import type { Argv } from 'yargs';
+import { SlothfulError } from '../errors.ts';
+import {
+  executeRun,
+  type Look,
+  lookOf,
+  type RunConditioning,
+  type RunOutcome,
+  type RunSettings,
+} from '../runs/index.ts';
+import type { UNet } from '../runtime/index.ts';
+import { readSlothfulMetadata, type SlothfulParameters } from '../slothful/index.ts';
+import { withBackendFlag } from './backend-flag.ts';
+import { defineCommand } from './define-command.ts';
+import { readParameterChanges, withParameterFlags } from './parameter-flags.ts';
+import { startProgress } from './progress.ts';
+import { readConditioner } from './run-conditioning.ts';
+import { readRequest, withRunFlags } from './run-flags.ts';
+import { RunFolder } from './run-folder.ts';
+import { stoppable } from './run-interrupt.ts';
+import { writePreview, writeRun } from './run-output.ts';
+import { loadSession, openSession, parametersOver, settingsOf, sourceOf } from './run-session.ts';
+import { printRun } from './run-summary.ts';
+
+function options(cli: Argv<object>) {
+  return withParameterFlags(
+    withBackendFlag(
+      withRunFlags(cli)
+        .option('batch', { type: 'number', describe: 'images at once; image i is that of seed + i' })
+        .option('compare', { type: 'boolean', default: false, describe: 'also without Slothful Attention, same noise' })
+        .option('preview', { type: 'number', describe: 'write a picture every so many steps' })
+        .option('out', { type: 'string', describe: 'folder for pictures and run.json; default: the next out/run-N' })
+        .option('force', { type: 'boolean', default: false, describe: 'replace an earlier run' })
+        .option('json', { type: 'boolean', default: false, describe: 'print run.json' }),
+    ),
+  );
+}
+
+/** `slothful run <model> --prompt words [parameters]` */
+export const runCommand = defineCommand({
+  command: 'run <model>',
+  describe: 'denoise: from a prompt or text tensors to pictures or latents',
+  builder: options,
+  async handler(argv) {
+    const request = readRequest(argv);
+    checkPreview(argv.preview);
+    const changes = await readParameterChanges(argv);
+    const session = await openSession(argv);
+    const { record, extent, graph, place } = session;
+    const isPatched = record !== undefined || changes !== undefined || argv.compare;
+    const parameters = isPatched ? parametersOver(record, changes) : undefined;
+    const conditioning = (await readConditioner(argv, session, [argv.prompt]))(argv.prompt);
+    const settings = settingsOf(session, request, conditioning.uncond !== undefined);
+    const look = lookOf(graph.metadata, extent, place);
+    const folder = await RunFolder.open(argv.out, { name: 'run', record: 'run.json', force: argv.force });
+    const unet = await loadSession(argv.model, { backend: argv.backend, slothful: parameters });
+    try {
+      const task = { unet, settings, conditioning, parameters, look, folder, preview: argv.preview };
+      const outcomes = await stoppable((signal) => runBoth(task, argv.compare, signal));
+      const source = sourceOf(argv, session, unet);
+      const written = await writeRun({ ...task, ...outcomes, source, graph });
+      printRun(written, folder, { json: argv.json, exact: look.exact });
+      if (written.stopped) throw stoppedError(outcomes, settings, folder);
+    } finally {
+      unet.dispose();
+    }
+  },
+});
+
+function checkPreview(preview: number | undefined): void {
+  if (preview === undefined || (Number.isInteger(preview) && preview >= 1)) return;
+  throw new SlothfulError('usage', '--preview', `must be an integer from 1, got ${preview}`);
+}
+
+interface BothTask {
+  readonly unet: UNet;
+  readonly settings: RunSettings;
+  readonly conditioning: RunConditioning;
+  readonly parameters: SlothfulParameters | undefined;
+  readonly look: Look;
+  readonly folder: RunFolder;
+  readonly preview: number | undefined;
+}
+
+interface BothOutcomes {
+  readonly plain: RunOutcome | undefined;
+  readonly outcome: RunOutcome;
+}
+
+const NOT_BEGUN: RunOutcome = { stopped: true, steps: [], latents: undefined, predictedOriginal: undefined };
+
+/** The run, after the plain one where they are to be compared. */
+async function runBoth(task: BothTask, compare: boolean, signal: AbortSignal): Promise<BothOutcomes> {
+  const plain = compare ? await runOne({ ...task, parameters: undefined }, 'plain', signal) : undefined;
+  if (plain?.stopped) return { plain, outcome: NOT_BEGUN };
+  return { plain, outcome: await runOne(task, compare ? 'patched' : 'denoising', signal) };
+}
+
+async function runOne(task: BothTask, label: string, signal: AbortSignal): Promise<RunOutcome> {
+  const { unet, settings, conditioning, parameters, preview, look, folder } = task;
+  const metadata = readSlothfulMetadata(unet.metadata);
+  const progress = startProgress(label);
+  try {
+    return await executeRun({
+      ...{ unet, settings, conditioning, signal },
+      patch: metadata && parameters && { metadata, parameters },
+      async onStep(step) {
+        progress.update(step.index + 1, settings.steps, 'step');
+        const isDue = preview !== undefined && (step.index + 1) % preview === 0;
+        if (isDue) await writePreview(folder, look, step, label === 'plain' ? 'plain-preview' : 'preview');
+      },
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+function stoppedError({ plain, outcome }: BothOutcomes, { steps }: RunSettings, { path }: RunFolder): SlothfulError {
+  const [done, which] = plain?.stopped ? [plain.steps.length, 'the plain run '] : [outcome.steps.length, ''];
+  return new SlothfulError('aborted', path, `${which}stopped after ${done} of ${steps} steps; what was done is there`);
+}
