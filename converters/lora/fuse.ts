@@ -3,7 +3,7 @@ import type { UNetTensors } from '../checkpoint/unet-tensors.ts';
 import type { DtypeChoice } from '../unet/plan.ts';
 import { type StoredDtype, toFloat32Array } from '../weights/convert.ts';
 import { type TensorSource, weightDtype } from '../weights/entry.ts';
-import { FusedRows } from './fused-rows.ts';
+import { FusedRows, type ProductSource } from './fused-rows.ts';
 import { FusePool } from './kernel/fuse-pool.ts';
 import { matchLora, WeightIndex } from './match.ts';
 import { type LoraFile, type LoraModule, openLora } from './open.ts';
@@ -91,34 +91,51 @@ function notesOf({ path, scale, textTensors }: LoraFile, modules: number, unmatc
   return notes;
 }
 
-/** The terms' matrices as one product: [outputs, ranks] times [ranks, inputs], factors in the first. */
-async function readTerms(terms: readonly LoraModule[], outputs: number, inputs: number) {
+/**
+ * The terms' matrices as one product, [rows, ranks] times [ranks, inputs], factors in the first.
+ *
+ * @param columns inputs of the weight, times the taps of a convolution
+ */
+function productOf(terms: readonly LoraModule[], columns: number): ProductSource {
   const rank = terms.reduce((sum, term) => sum + term.rank, 0);
-  const up = new Float32Array(outputs * rank);
-  const down = new Float32Array(rank * inputs);
-  let before = 0;
-  for (const term of terms) {
-    down.set(await readFloats(term.down), before * inputs);
-    const factors = await readFloats(term.up);
-    for (let row = 0; row < outputs; row++) {
-      for (let k = 0; k < term.rank; k++) {
-        up[row * rank + before + k] = term.factor * (factors[row * term.rank + k] ?? 0);
+  return {
+    rank,
+    async read(first, last, { up, down }) {
+      let before = 0;
+      for (const term of terms) {
+        down.set(await readFloats(term.down, 0, term.rank * columns), before * columns);
+        const factors = await readFloats(term.up, first * term.rank, last * term.rank);
+        scatter(factors, term, up, { before, rank });
+        before += term.rank;
       }
-    }
-    before += term.rank;
-  }
-  return { up, down, rank };
+    },
+  };
 }
 
-async function readFloats(source: TensorSource): Promise<Float32Array> {
-  return toFloat32Array(await source.read(), weightDtype(source));
+/** Writes a term's columns into those of all terms. */
+function scatter(
+  from: Float32Array,
+  { rank: width, factor }: LoraModule,
+  into: Float32Array,
+  { before, rank }: { before: number; rank: number },
+): void {
+  for (let row = 0; row * width < from.length; row++) {
+    for (let k = 0; k < width; k++) into[row * rank + before + k] = factor * (from[row * width + k] ?? 0);
+  }
+}
+
+/** Some values of a tensor, counted from its start. */
+async function readFloats(source: TensorSource, from: number, to: number): Promise<Float32Array> {
+  const dtype = weightDtype(source);
+  const bytes = dtype === 'F32' ? 4 : 2;
+  return toFloat32Array(await source.readRange(bytes * from, bytes * to), dtype);
 }
 
 /** A tensor that is `base` with the terms added, in the dtype in which it will be stored. */
 function fusedSource(base: TensorSource, terms: readonly LoraModule[], to: StoredDtype, pool: FusePool): TensorSource {
   const [outputs = 1, ...inner] = base.shape;
   const columns = inner.reduce((product, size) => product * size, 1);
-  const rows = new FusedRows(base, to, columns, () => readTerms(terms, outputs, columns), pool);
+  const rows = new FusedRows(base, to, columns, productOf(terms, columns), pool);
   return {
     ...base,
     dtype: to === 'float32' ? 'F32' : 'F16',

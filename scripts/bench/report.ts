@@ -25,7 +25,9 @@ export function parseReport(stdout: string): JobReport | undefined {
   if (line === undefined) return undefined;
   const report: unknown = JSON.parse(line.slice(MARK.length));
   if (!isObject(report) || typeof report.rss !== 'number' || !isObject(report.values)) return undefined;
-  const values = Object.entries(report.values).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+  const values = Object.entries(report.values).filter(
+    (entry): entry is [string, number] => typeof entry[1] === 'number',
+  );
   return { rss: report.rss, values: Object.fromEntries(values) };
 }
 

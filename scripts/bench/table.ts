@@ -20,7 +20,9 @@ function cellsOf(finding: Finding): string[] {
   const { row, what, unit, min, median, target, details } = finding;
   const met = isMet(finding);
   const verdict = met === undefined ? '' : met ? 'met' : 'MISSED';
-  const numbers = Object.entries(details).map(([name, value]) => `${name} ${typeof value === 'number' ? short(value) : value}`);
+  const numbers = Object.entries(details).map(
+    ([name, value]) => `${name} ${typeof value === 'number' ? short(value) : value}`,
+  );
   const limit = target === undefined ? '' : withUnit(target, unit);
   return [row, what, withUnit(min, unit), withUnit(median, unit), limit, verdict, numbers.join(', ')];
 }

@@ -5,24 +5,16 @@ import type { Argv } from 'yargs';
 import { convertCheckpoint } from '../../converters/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { atomicFile, loadUNet, readModel, slothful, writeModel } from '../node.ts';
-import { encodePng, enlarge, sheet } from '../pictures/index.ts';
-import type { UNet } from '../runtime/index.ts';
-import {
-  type DenoiseStep,
-  decodePictures,
-  denoise,
-  encodePrompt,
-  makeScheduler,
-  type Picture,
-  parseSchedulerConfig,
-  type TextTable,
-} from '../sampling/index.ts';
+import { contactSheet, encodePng } from '../pictures/index.ts';
+import { executeRun, lookOf, type StepRecord } from '../runs/index.ts';
+import type { Picture } from '../sampling/index.ts';
 import type { SlothfulOptions } from '../slothful/index.ts';
 import { withBackendFlag } from './backend-flag.ts';
 import { defineCommand } from './define-command.ts';
 import { printSites } from './inspect.ts';
 import { startProgress } from './progress.ts';
-import { readTextTable } from './text-table-file.ts';
+import { readConditioner } from './run-conditioning.ts';
+import { openSession, settingsOf } from './run-session.ts';
 
 /** Strong enough to be seen at a glance on a picture of 32 x 32 pixels. */
 const PARAMETERS: SlothfulOptions = {
@@ -33,10 +25,9 @@ const PARAMETERS: SlothfulOptions = {
   out_v_blend: 0.6,
   out_strength: 8,
 };
-const SIZE = 32;
 const STEPS = 20;
-const GUIDANCE_SCALE = 2;
-const ENLARGE = 8;
+/** About how wide each picture is on the sheet, in pixels. */
+const SHOWN_SIZE = 256;
 
 function options(cli: Argv<object>) {
   return withBackendFlag(
@@ -97,63 +88,47 @@ async function patch(plainDir: string, patchedDir: string): Promise<number> {
 }
 
 interface Drawing {
-  plainDir: string;
-  patchedDir: string;
-  prompt: string;
-  seed: number;
-  outDir: string;
-  backend?: 'native' | 'wasm' | 'cpu' | undefined;
+  readonly plainDir: string;
+  readonly patchedDir: string;
+  readonly prompt: string;
+  readonly seed: number;
+  readonly outDir: string;
+  readonly backend?: 'native' | 'wasm' | 'cpu' | undefined;
 }
 
 async function drawBoth(drawing: Drawing): Promise<string> {
-  const pictures: Picture[] = [];
-  for (const dir of [drawing.plainDir, drawing.patchedDir]) pictures.push(await draw(dir, drawing));
+  const without = await draw(drawing.plainDir, 'without', drawing);
+  const patched = await draw(drawing.patchedDir, 'with', drawing);
   const path = join(drawing.outDir, `${drawing.prompt.replaceAll(/\W+/g, '-')}-${drawing.seed}.png`);
-  const enlarged = pictures.map((picture) => enlarge(picture, ENLARGE));
-  await atomicFile(path, encodePng(sheet([enlarged])), { force: true });
+  const content = { columns: ['without', 'with'], rows: [{ pictures: [without, patched] }] };
+  await atomicFile(path, encodePng(contactSheet(content, SHOWN_SIZE)), { force: true });
   return path;
 }
 
-async function draw(dir: string, { prompt, seed, backend, plainDir }: Drawing): Promise<Picture> {
-  const label = dir === plainDir ? 'without' : 'with';
-  const unet = await loadUNet(dir, { backend, log: (line) => console.error(`   ${label}: ${line}`) });
+async function draw(model: string, label: string, { prompt, seed, backend }: Drawing): Promise<Picture> {
+  const argv = { model, prompt, seed, steps: STEPS };
+  const session = await openSession(argv);
+  const conditioning = (await readConditioner(argv, session, [prompt]))(prompt);
+  const settings = settingsOf(session, { seed, steps: STEPS }, true);
+  const unet = await loadUNet(model, { backend, log: (line) => console.error(`   ${label}: ${line}`) });
+  const { record: metadata } = session;
+  const patch = metadata && { metadata, parameters: metadata.parameters };
+  const progress = startProgress(`   ${label}`);
+  const onStep = ({ index }: { index: number }) => progress.update(index + 1, STEPS, 'step');
   try {
-    const text = await readTextTable(dir, unet.metadata);
-    const last = await run(unet, text, { prompt, seed, label });
-    console.log(`   ${label}: ${kvSummary(last.first)}`);
-    const [picture] = decodePictures(last.step.latents, SIZE, SIZE);
-    if (!picture) throw new SlothfulError('bug', dir, 'made no picture');
+    const { steps, latents } = await executeRun({ unet, settings, conditioning, patch, onStep });
+    progress.end();
+    console.log(`   ${label}: ${kvSummary(steps)}`);
+    const [picture] = lookOf(unet.metadata, session.extent, model).pictures(latents ?? new Float32Array());
+    if (!picture) throw new SlothfulError('bug', model, 'made no picture');
     return picture;
   } finally {
+    progress.end();
     unet.dispose();
   }
 }
 
-async function run(
-  unet: UNet,
-  text: TextTable,
-  { prompt, seed, label }: { prompt: string; seed: number; label: string },
-) {
-  const { config } = parseSchedulerConfig(unet.metadata.scheduler, 'metadata.scheduler');
-  const cond = { encoder_hidden_states: encodePrompt(text, prompt) };
-  const uncond = { encoder_hidden_states: encodePrompt(text, '') };
-  const scheduler = makeScheduler(config, STEPS);
-  const size = { height: SIZE, width: SIZE };
-  const progress = startProgress(`   ${label}`);
-  let first: DenoiseStep | undefined;
-  let step: DenoiseStep | undefined;
-  for await (step of denoise({ unet, scheduler, cond, uncond, guidanceScale: GUIDANCE_SCALE, seed, ...size })) {
-    first ??= step;
-    progress.update(step.index + 1, STEPS);
-  }
-  progress.end();
-  if (!first || !step) throw new SlothfulError('bug', 'demo', 'made no step');
-  return { first, step };
-}
-
-function kvSummary({ sites }: DenoiseStep): string {
-  if (!sites.length) return 'plain, every token is a key and a value';
-  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-  const kv = sum(sites.map((site) => site.kvTokens));
-  return `${kv} of ${sum(sites.map((site) => site.tokens))} K/V tokens in the first step`;
+function kvSummary([first]: readonly StepRecord[]): string {
+  if (first?.tokens == null) return 'plain, every token is a key and a value';
+  return `${first.kv_tokens} of ${first.tokens} K/V tokens in the first step`;
 }

@@ -1,9 +1,9 @@
 import type { Picture } from '../sampling/index.ts';
 import { enlarge, GAP, paste } from './compose.ts';
-import { drawText, textHeight, wrapText } from './text.ts';
+import { drawText, textHeight, textWidth, wrapText } from './text.ts';
 
 /** Widest that the labels of rows get, in pixels. */
-const LABEL_WIDTH = 132;
+const LABEL_WIDTH = 144;
 const SCALE = 2;
 
 /** One row of a contact sheet; an absent picture leaves its place empty. */
@@ -65,7 +65,8 @@ function layoutOf(content: SheetContent, cell: Cell) {
   const count = Math.max(1, ...content.rows.map(({ pictures }) => pictures.length));
   const columns = (content.columns ?? []).map((label) => wrapText(label, cell.width, SCALE));
   const labels = content.rows.map(({ label = '' }) => wrapText(label, LABEL_WIDTH, SCALE));
-  const left = labels.some((lines) => lines.length) ? 2 * GAP + LABEL_WIDTH : GAP;
+  const labelWidth = Math.max(0, ...labels.flat().map((line) => textWidth(line, SCALE)));
+  const left = labelWidth ? 2 * GAP + labelWidth : GAP;
   const width = left + count * (cell.width + GAP);
   const title = wrapText(content.title ?? '', width - 2 * GAP, SCALE);
   const above = [title, ...[longest(columns)]].filter((lines) => lines.length);

@@ -22,3 +22,4 @@ export { type DrawnModel, drawSites } from './subgraph/site-drawings.ts';
 export { printSvg } from './subgraph/svg.ts';
 export type { Cell, Table, TableColumn } from './table.ts';
 export { formatBytes, formatCount, formatFlops, formatValue, type Unit } from './units.ts';
+export { isParameter } from './weights.ts';

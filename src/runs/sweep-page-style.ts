@@ -8,8 +8,8 @@ p { color: var(--soft); margin: 0 0 8px; max-width: 80ch; }
 .stopped { color: #c2410c; }
 section { display: flex; gap: 16px; overflow-x: auto; padding: 12px 0; border-top: 1px solid var(--line); }
 figure { margin: 0; flex: none; }
-img { display: block; image-rendering: pixelated; border: 1px solid var(--line); }
-figcaption { padding-top: 6px; max-width: 208px; overflow-wrap: anywhere; }
+img { display: block; image-rendering: pixelated; outline: 1px solid var(--line); }
+figcaption { padding-top: 6px; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-size: 12px; width: 100%; }
 th { text-align: left; font-weight: normal; color: var(--soft); padding: 0 8px 0 0; white-space: nowrap; }
 td { text-align: right; font-variant-numeric: tabular-nums; }

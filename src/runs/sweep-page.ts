@@ -6,8 +6,9 @@ import { PAGE_STYLE } from './sweep-page-style.ts';
 import { plainKey } from './sweep-plan.ts';
 import type { SweepRecord } from './sweep-record.ts';
 
-/** Sweeps of more pixels than this are shown at their own size. */
-const SHOWN_WIDTH = 192;
+/** Pictures smaller than the first are enlarged, larger than the second reduced. */
+const LEAST_WIDTH = 208;
+const MOST_WIDTH = 512;
 
 /**
  * The pictures of a sweep with their parameters and measures as one page: no other file, no network, no script.
@@ -96,12 +97,12 @@ function cellFigure({ cell, picture, measures, flops, milliseconds, kv_tokens }:
 type Fact = readonly [name: string, value: string];
 
 function figure(picture: Picture, name: string, alt: string, facts: readonly Fact[], more: string): string {
-  const width = Math.max(SHOWN_WIDTH, Math.min(picture.width, 512));
+  const width = Math.max(LEAST_WIDTH, Math.min(picture.width, MOST_WIDTH));
   const rows = facts
     .map(([key, value]) => `<tr><th>${escapeHtml(key)}</th><td>${escapeHtml(value)}</td></tr>`)
     .join('');
   const image = `<img src="${pngAddress(picture)}" width="${width}" alt="${escapeHtml(alt)}">`;
-  return `<figure>${image}<figcaption><b>${escapeHtml(name)}</b><table>${rows}</table>${more}</figcaption></figure>`;
+  return `<figure style="width:${width}px">${image}<figcaption><b>${escapeHtml(name)}</b><table>${rows}</table>${more}</figcaption></figure>`;
 }
 
 function parametersOf(parameters: SlothfulParameters | undefined): string {

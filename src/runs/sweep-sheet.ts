@@ -1,4 +1,4 @@
-import { contactSheet, type SheetContent } from '../pictures/index.ts';
+import { contactSheet, type SheetContent, type SheetRow } from '../pictures/index.ts';
 import type { Picture } from '../sampling/index.ts';
 import type { Axis, AxisValue } from './axis.ts';
 import type { SweptCell } from './sweep.ts';
@@ -15,7 +15,7 @@ export interface SweptGrid {
 
 /**
  * The pictures of a sweep in rows and columns with their values. The picture without Slothful Attention stands before
- * each row, or, where it changes from column to column, above them; where it changes with both, it is left out.
+ * each row, or, where it changes from column to column, above them; where it changes with both, above each row.
  */
 export function sweepSheet(grid: SweptGrid): Picture {
   return contactSheet(sheetContent(grid));
@@ -26,38 +26,58 @@ export function sheetContent({ x, y, cells }: SweptGrid): SheetContent {
   const find = (row: number, column: number) => cells.find(({ cell }) => cell.row === row && cell.column === column);
   const columns = x ? x.values.map((value) => labelOf(x, value)) : [''];
   const rowValues: (AxisValue | undefined)[] = y ? [...y.values] : [undefined];
-  const rows = rowValues.map((value, row) => ({
-    label: y && value ? labelOf(y, value) : '',
-    pictures: columns.map((_, column) => find(row, column)?.picture),
-  }));
-  const plainAt = plainPlace(cells);
-  if (plainAt === 'rows') {
-    const before = rows.map((_, row) => cells.find(({ cell }) => cell.row === row)?.plain.picture);
-    return {
-      columns: [PLAIN, ...columns],
-      rows: rows.map((each, row) => ({ ...each, pictures: [before[row], ...each.pictures] })),
-    };
+  const rows = rowValues.map((value, row) => {
+    const found = columns.map((_, column) => find(row, column));
+    const plain = found.map((cell) => cell?.plain.picture);
+    return { label: y && value ? labelOf(y, value) : '', plain, pictures: found.map((cell) => cell?.picture) };
+  });
+  return withPlain(columns, rows, plainPlace(cells));
+}
+
+interface PlainRow extends SheetRow {
+  readonly plain: SheetRow['pictures'];
+}
+
+function withPlain(columns: readonly string[], rows: readonly PlainRow[], place: PlainPlace): SheetContent {
+  switch (place) {
+    case 'shown':
+      return { columns, rows };
+    case 'before':
+      return {
+        columns: [PLAIN, ...columns],
+        rows: rows.map(({ label, plain, pictures }) => ({ label, pictures: [plain[0], ...pictures] })),
+      };
+    case 'above':
+      return { columns, rows: [{ label: PLAIN, pictures: rows[0]?.plain ?? [] }, ...rows] };
+    case 'above each':
+      return {
+        columns,
+        rows: rows.flatMap((row) => [{ label: `${row.label} ${PLAIN}`.trim(), pictures: row.plain }, row]),
+      };
   }
-  if (plainAt === 'none') return { columns, rows };
-  const above = columns.map((_, column) => cells.find(({ cell }) => cell.column === column)?.plain.picture);
-  return { columns, rows: [{ label: PLAIN, pictures: above }, ...rows] };
 }
 
 function labelOf({ name }: Axis, { text }: AxisValue): string {
-  return name === 'prompt' || name === 'preset' ? text : `${name} ${text}`;
+  if (name === 'preset') return text.replace(/^.*[\\/]/, '').replace(/\.json$/i, '');
+  return name === 'prompt' ? text : `${name} ${text}`;
 }
 
-/** Along which axis the plain run changes. */
-function plainPlace(cells: readonly SweptCell[]): 'rows' | 'columns' | 'none' {
-  const changes = (along: 'row' | 'column') => {
-    const keys = new Map<number, string>();
-    return cells.some(({ cell }) => {
-      const key = plainKey(cell);
-      const known = keys.get(cell[along]) ?? key;
-      keys.set(cell[along], known);
-      return known !== key;
-    });
-  };
-  if (!changes('row')) return 'rows';
-  return changes('column') ? 'none' : 'columns';
+type PlainPlace = 'shown' | 'before' | 'above' | 'above each';
+
+/** Where the plain pictures go, by the axes along which they change. `shown`: they are among the cells already. */
+function plainPlace(cells: readonly SweptCell[]): PlainPlace {
+  if (cells.some(({ cell }) => cell.parameters === undefined)) return 'shown';
+  if (!changesAlong(cells, 'row')) return 'before';
+  return changesAlong(cells, 'column') ? 'above each' : 'above';
+}
+
+/** Whether two cells of one row (or column) have two plain runs. */
+function changesAlong(cells: readonly SweptCell[], line: 'row' | 'column'): boolean {
+  const keys = new Map<number, string>();
+  return cells.some(({ cell }) => {
+    const key = plainKey(cell);
+    const known = keys.get(cell[line]) ?? key;
+    keys.set(cell[line], known);
+    return known !== key;
+  });
 }

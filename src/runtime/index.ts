@@ -1,6 +1,7 @@
 import type { ModelStore } from '../io/model-store.ts';
 import { UrlStore } from '../io/url-store.ts';
 import { WEB_BACKENDS } from './backend.ts';
+import { type ControlNet, loadControlNetOn } from './control-net.ts';
 import { type LoadOptions, loadUNetOn } from './load-unet.ts';
 import type { UNet } from './unet.ts';
 
@@ -15,6 +16,7 @@ export {
   type FailedBackend,
   WEB_BACKENDS,
 } from './backend.ts';
+export { ControlNet, type Residuals } from './control-net.ts';
 export type { Layout, UNetInputs } from './feeds.ts';
 export { defaultHook, type HookStep, type SlothfulHook } from './hook.ts';
 export type { LoadOptions, Platform } from './load-unet.ts';
@@ -33,4 +35,9 @@ export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './u
  */
 export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
   return loadUNetOn({ openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS }, source, options);
+}
+
+/** Loads a ControlNet, from the places that `loadUNet` takes. @throws SlothfulError as `loadUNet` does */
+export function loadControlNet(source: string | ModelStore, options: LoadOptions = {}): Promise<ControlNet> {
+  return loadControlNetOn({ openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS }, source, options);
 }

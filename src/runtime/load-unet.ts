@@ -12,7 +12,7 @@ import { guardMemory } from './memory-guard.ts';
 import { type InputNames, modelInputs } from './model-inputs.ts';
 import { modelOutput } from './model-output.ts';
 import { type NativeTuning, transposeWeights, tuneForNative } from './native-tuning.ts';
-import { UNet } from './unet.ts';
+import { UNet, type UNetParts } from './unet.ts';
 
 /** How a UNet is loaded. */
 export interface LoadOptions extends BackendOptions {
@@ -44,25 +44,28 @@ export interface Platform {
   readonly backends: readonly BackendCandidate[];
 }
 
+/** A model in memory, and what its document says of how to run it. */
+export interface LoadedModel extends Omit<UNetParts, 'output'> {
+  readonly graph: Graph;
+}
+
+/** Opens a model by path, by URL or in a store of the caller's own; no weights are read. */
+export async function openModelOn(platform: Platform, source: string | ModelStore): Promise<ModelFile> {
+  return ModelFile.open(typeof source === 'string' ? await platform.openStore(source) : source);
+}
+
 /**
- * Loads a UNet for a platform; `loadUNet` of the package's entries is this with the platform filled in.
+ * Loads an open model for a platform, with what the options ask for put in.
  *
- * @param source path or URL of a model, or an open store
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
-export async function loadUNetOn(
-  platform: Platform,
-  source: string | ModelStore,
-  options: LoadOptions = {},
-): Promise<UNet> {
-  const file = await ModelFile.open(typeof source === 'string' ? await platform.openStore(source) : source);
+export async function loadModelOn(platform: Platform, file: ModelFile, options: LoadOptions): Promise<LoadedModel> {
+  const { place } = file;
   const graph = await prepareGraph(file, options);
-  const metadata = readSlothfulMetadata(graph.metadata, file.place);
-  const { hook, inputNames = {}, outputName } = options;
-  const inputs = modelInputs(graph, inputNames, metadata?.control, file.place);
-  const output = modelOutput(graph, outputName, file.place);
+  const metadata = readSlothfulMetadata(graph.metadata, place);
+  const inputs = modelInputs(graph, options.inputNames ?? {}, metadata?.control, place);
   const backend = await chooseBackend(options, platform.backends);
-  guardMemory(usedWeights(graph, file.place), file.place);
+  guardMemory(usedWeights(graph, place), place);
   if (options.logitsLimit !== undefined) setLogitsLimit(options.logitsLimit);
   registerSlothfulOps();
   const tuned = tuningOf(graph, backend);
@@ -70,7 +73,23 @@ export async function loadUNetOn(
   transposeWeights(weights, tuned.transposed);
   const model = graphModelOf(tuned.graph, weights);
   const patch = metadata && { metadata };
-  return new UNet({ model, place: file.place, inputs, output, metadata: graph.metadata, backend, patch, hook });
+  return { model, place, inputs, graph, metadata: graph.metadata, backend, patch, hook: options.hook };
+}
+
+/**
+ * Loads a UNet for a platform; `loadUNet` of the package's entries is this with the platform filled in.
+ *
+ * @param source path or URL of a model, or an open store
+ * @throws SlothfulError as `loadModelOn`; `bad-input` where the output cannot be told
+ */
+export async function loadUNetOn(
+  platform: Platform,
+  source: string | ModelStore,
+  options: LoadOptions = {},
+): Promise<UNet> {
+  const file = await openModelOn(platform, source);
+  const output = modelOutput(file.graph, options.outputName, file.place);
+  return new UNet({ ...(await loadModelOn(platform, file, options)), output });
 }
 
 /** On the native backend without a GPU some ops are spelled in a faster way; all others run the graph as it is. */

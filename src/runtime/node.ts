@@ -1,6 +1,7 @@
 import type { ModelStore } from '../io/model-store.ts';
 import { openStore } from '../io/read-model.ts';
 import { type BackendOptions, type ChosenBackend, chooseBackend as chooseAmong } from './backend.ts';
+import { type ControlNet, loadControlNetOn } from './control-net.ts';
 import { type LoadOptions, loadUNetOn } from './load-unet.ts';
 import { NODE_BACKENDS } from './native-backends.ts';
 import type { UNet } from './unet.ts';
@@ -13,6 +14,11 @@ import type { UNet } from './unet.ts';
  */
 export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
   return loadUNetOn({ openStore, backends: NODE_BACKENDS }, source, options);
+}
+
+/** Loads a ControlNet in Node, from the places that `loadUNet` takes. @throws SlothfulError as `loadUNet` does */
+export function loadControlNet(source: string | ModelStore, options: LoadOptions = {}): Promise<ControlNet> {
+  return loadControlNetOn({ openStore, backends: NODE_BACKENDS }, source, options);
 }
 
 /** Makes the first of native, wasm and cpu that works TF.js's backend, or the one that is asked for. */

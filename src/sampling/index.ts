@@ -26,3 +26,4 @@ export {
 } from './schedulers/index.ts';
 export { encodePrompt, parseTextTable, type TextTable, tokenize } from './text.ts';
 export type { Values } from './values.ts';
+export { type ControlNetUse, withControlNets } from './with-control-nets.ts';

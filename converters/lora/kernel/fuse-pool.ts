@@ -19,7 +19,7 @@ interface Waiting {
 
 /** Multiplications from which sending work to a thread pays. */
 const WORTH_SENDING = 1 << 22;
-const MOST_WORKERS = 8;
+const MOST_WORKERS = 4;
 
 /** The worker is compiled beside this file. Run from its source, a thread must be given the TypeScript loader anew. */
 function startWorker(): Worker {
@@ -68,11 +68,39 @@ class Thread {
   }
 }
 
+/** Memory that is used again: a new buffer for every tensor costs more in page faults and collection than its copying. */
+class Recycler<T extends ArrayBuffer | SharedArrayBuffer> {
+  private readonly free: T[] = [];
+
+  constructor(private readonly make: (bytes: number) => T) {}
+
+  /** A buffer of at least `bytes` bytes: the smallest that fits. */
+  take(bytes: number): T {
+    const fitting = this.free.filter((buffer) => buffer.byteLength >= bytes);
+    const [best] = fitting.sort((a, b) => a.byteLength - b.byteLength);
+    if (!best) {
+      // What is too small now is so for the tensors to come, too, more often than not.
+      this.free.pop();
+      return this.make(bytes);
+    }
+    this.free.splice(this.free.indexOf(best), 1);
+    return best;
+  }
+
+  give(buffer: T): void {
+    this.free.push(buffer);
+  }
+}
+
 /** Runs fusion jobs: small ones at once, large ones on worker threads that are started when the first one comes. */
 export class FusePool {
   private readonly threads: Thread[] = [];
   private readonly kernel = new Kernel();
   private next = 0;
+  /** For the rows of jobs, which travel between threads. */
+  readonly rows = new Recycler((bytes) => new ArrayBuffer(bytes));
+  /** For matrices that all threads read. */
+  readonly matrices = new Recycler((bytes) => new SharedArrayBuffer(bytes));
 
   /** @param size how many threads; one a processor by default */
   constructor(readonly size: number = Math.min(MOST_WORKERS, availableParallelism())) {}

@@ -33,7 +33,13 @@ export const convertRow: Row = {
       const details = { 'convert s': minimum(conversions), 'cp s': minimum(copies), GB: bytes / 1e9 };
       const isTarget = family === 'sdxl';
       findings.push(
-        ratioFinding('convert', `${family}: time / cp`, ratioOf(conversions, copies), details, isTarget ? MOST_TIME : undefined),
+        ratioFinding(
+          'convert',
+          `${family}: time / cp`,
+          ratioOf(conversions, copies),
+          details,
+          isTarget ? MOST_TIME : undefined,
+        ),
         plainFinding('convert', `${family}: peak memory`, memory, 'MB', isTarget ? { target: MOST_MEGABYTES } : {}),
       );
     }

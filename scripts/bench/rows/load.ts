@@ -26,8 +26,13 @@ export const loadRow: Row = {
         seconds.push(values.seconds ?? Number.NaN);
       }
       const details = { 'peak MB': minimum(peaks) / MEGABYTE, 'weights MB': weights / MEGABYTE, s: minimum(seconds) };
-      const ratio = ratioOf(peaks, Array.from(peaks, () => weights));
-      findings.push(ratioFinding('load', `${family}: peak / fp32 bytes`, ratio, details, family === 'sd15' ? MOST : undefined));
+      const ratio = ratioOf(
+        peaks,
+        Array.from(peaks, () => weights),
+      );
+      findings.push(
+        ratioFinding('load', `${family}: peak / fp32 bytes`, ratio, details, family === 'sd15' ? MOST : undefined),
+      );
     }
     return findings;
   },

@@ -4,8 +4,9 @@ import { formatValue } from '../units.ts';
 import { boxHead } from './box-head.ts';
 import type { ClientSite } from './client-data.ts';
 import { tableSection } from './html-table.ts';
+import { mapSection } from './map-section.ts';
 import { htmlPage } from './page.ts';
-import { type CellLook, uMap } from './u-map.ts';
+import type { CellLook } from './u-map.ts';
 
 const MARKS: Readonly<Record<SiteChange, string | undefined>> = {
   same: undefined,
@@ -32,7 +33,7 @@ export function diffPage(report: DiffReport, figures: readonly string[] = []): s
     summary: diffSummary(report),
     notes,
     body: [
-      ...(sites.length ? [mapSection(sites)] : []),
+      ...(sites.length ? [changeMap(sites)] : []),
       ...figures,
       ...diffTables(report).map((table) => tableSection(table)),
     ],
@@ -40,24 +41,24 @@ export function diffPage(report: DiffReport, figures: readonly string[] = []): s
   });
 }
 
-function mapSection(sites: readonly DiffSite[]): string {
+function changeMap(sites: readonly DiffSite[]): string {
   const shown = sites.flatMap((site) => {
     const own = site.b ?? site.a;
     return own ? [{ ...own, id: site.id }] : [];
-  });
-  const map = uMap(shown, {
-    label: 'The attentions of both models, marked by what changed',
-    look: (index) => lookOf(sites[index]),
-    headOf: (box) => boxHead(box, shown),
   });
   const legend = [
     ['added', 'S patched, + only in b'],
     ['removed', 'u no longer patched, - only in a'],
     ['changed', '! changed'],
-    ['cold', '= the same'],
+    ['cold', '= the same.'],
   ].map(([name, text]) => `<span class="swatch" style="background:var(--${name})"></span>${text}`);
-  return `<section class="figure"><h2>What changed</h2><p class="quiet">${legend.join('')}</p>
-<div class="side"><div class="scroll">${map}</div><div class="detail"><h2>Chosen site</h2><dl id="detail"></dl></div></div></section>`;
+  return mapSection(shown, {
+    title: 'What changed',
+    legend: legend.join(''),
+    label: 'The attentions of both models, marked by what changed',
+    look: (index) => lookOf(sites[index]),
+    headOf: (box) => boxHead(box, shown),
+  });
 }
 
 function lookOf(site: DiffSite | undefined): CellLook {

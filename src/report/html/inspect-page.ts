@@ -4,8 +4,9 @@ import { formatFlops, formatValue } from '../units.ts';
 import { boxHead } from './box-head.ts';
 import type { ClientSite } from './client-data.ts';
 import { tableSection } from './html-table.ts';
+import { CROSS_LEGEND, mapSection } from './map-section.ts';
 import { htmlPage } from './page.ts';
-import { type CellLook, uMap } from './u-map.ts';
+import type { CellLook } from './u-map.ts';
 
 /** An inspection as one self-contained page: the UNet as a U, coloured by where the FLOPs are, and every table. */
 export function inspectPage(report: InspectReport, figures: readonly string[] = []): string {
@@ -17,22 +18,20 @@ export function inspectPage(report: InspectReport, figures: readonly string[] = 
     title: `Attentions of ${model}`,
     summary: inspectSummary(report),
     notes,
-    body: [...(sites.length ? [mapSection(report)] : []), ...figures, ...sections],
+    body: [...(sites.length ? [flopsMap(report)] : []), ...figures, ...sections],
     data: { sites: sites.map(clientSite), steps: [] },
   });
 }
 
-function mapSection({ sites }: InspectReport): string {
+function flopsMap({ sites }: InspectReport): string {
   const most = Math.max(1, ...sites.map(({ flops }) => flops ?? 0));
-  const map = uMap(sites, {
+  return mapSection(sites, {
+    title: 'Where the attentions are',
+    legend: `<span class="ramp"></span> no FLOPs to ${formatFlops(most)}; the number is of tokens ${CROSS_LEGEND}`,
     label: 'The attentions of the UNet, coloured by their FLOPs',
     look: (index) => lookOf(sites[index], most),
     headOf: (box) => boxHead(box, sites),
   });
-  return `<section class="figure"><h2>Where the attentions are</h2>
-<p class="quiet"><span class="ramp"></span> no FLOPs to ${formatFlops(most)}; the number is of tokens
-<span class="swatch" style="background:var(--cross)"></span>cross-attention. Arrow keys move between cells.</p>
-<div class="side"><div class="scroll">${map}</div><div class="detail"><h2>Chosen site</h2><dl id="detail"></dl></div></div></section>`;
 }
 
 function lookOf(site: ReportSite | undefined, most: number): CellLook {

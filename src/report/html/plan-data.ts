@@ -37,10 +37,10 @@ export function stepFigures({ kvTokens, flops, selfFlops, peakLogitsBytes }: Pla
   const part = ({ plain, patched }: { plain: number; patched: number }) =>
     formatValue(plain ? patched / plain : 1, 'share');
   return [
-    ['K/V tokens of plain', part(kvTokens)],
-    ['self-attention FLOPs of plain', part(selfFlops)],
+    ['K/V tokens, of plain', part(kvTokens)],
+    ['FLOPs of self-attention, of plain', part(selfFlops)],
     ['FLOPs of the model', formatFlops(flops.patched)],
-    ['FLOPs of plain', part(flops)],
+    ['FLOPs, of plain', part(flops)],
     ['largest logits', formatBytes(peakLogitsBytes.patched)],
     ['largest logits, plain', formatBytes(peakLogitsBytes.plain)],
   ];

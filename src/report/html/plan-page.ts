@@ -6,10 +6,11 @@ import { reasonText } from '../verdict.ts';
 import { boxHead } from './box-head.ts';
 import { type HeatRow, heatmap } from './heatmap.ts';
 import { tableSection } from './html-table.ts';
+import { CROSS_LEGEND, mapSection } from './map-section.ts';
 import { htmlPage } from './page.ts';
 import { planData, reductionLabel, shadeOf, stepFigures } from './plan-data.ts';
 import { PLOT_LEGEND, stepPlot } from './plot.ts';
-import { type CellLook, uMap } from './u-map.ts';
+import type { CellLook } from './u-map.ts';
 
 /** A plan as one self-contained page: the UNet as a U that a slider takes through the steps, plots, and every table. */
 export function planPage(report: PlanReport): string {
@@ -20,28 +21,26 @@ export function planPage(report: PlanReport): string {
     title: `Slothful Attention plan: ${model}`,
     summary: `${pixels}; ${schedule}; ${formatFlops(run.flops.plain)} plain, ${formatFlops(run.flops.patched)} patched, ${saved} saved`,
     notes,
-    body: [mapSection(report), heatSection(report), plotSection(report), ...tableSections(report)],
+    body: [stepMap(report), heatSection(report), plotSection(report), ...tableSections(report)],
     data: planData(report),
   });
 }
 
-function mapSection(report: PlanReport): string {
+function stepMap(report: PlanReport): string {
   const { sites, steps } = report;
-  const last = Math.max(0, steps.length - 1);
   const [first] = steps;
-  const map = uMap(sites, {
+  const last = Math.max(0, steps.length - 1);
+  const figures = first ? stepFigures(first).map(([name, value]) => `<li><b>${value}</b> ${name}</li>`) : [];
+  return mapSection(sites, {
+    title: 'Keys and values, step by step',
+    controls: `<div class="steps"><label for="step">Step</label><input id="step" type="range" min="0" max="${last}" value="0" step="1">
+<output id="step-title" for="step">step 1 of ${steps.length}</output></div>
+<ul class="figures" aria-live="polite">${figures.join('')}</ul>`,
+    legend: `<span class="ramp"></span> every token is a key (1x) to one in 16 (16x) ${CROSS_LEGEND}`,
     label: 'The attentions of the UNet, coloured by K/V reduction',
     look: (index) => lookOf(sites[index]),
     headOf: (box) => boxHead(box, sites),
   });
-  const figures = first ? stepFigures(first).map(([name, value]) => `<li><b>${value}</b> ${name}</li>`) : [];
-  return `<section class="figure"><h2>Keys and values, step by step</h2>
-<div class="steps"><label for="step">Step</label><input id="step" type="range" min="0" max="${last}" value="0" step="1">
-<output id="step-title" for="step">step 1 of ${steps.length}</output></div>
-<ul class="figures" aria-live="polite">${figures.join('')}</ul>
-<p class="quiet"><span class="ramp"></span> every token is a key (1x) to one in 16 (16x)
-<span class="swatch" style="background:var(--cross)"></span>cross-attention, never pooled. Arrow keys move between cells.</p>
-<div class="side"><div class="scroll">${map}</div><div class="detail"><h2>Chosen site</h2><dl id="detail"></dl></div></div></section>`;
 }
 
 function lookOf(site: PlanSite | undefined): CellLook {

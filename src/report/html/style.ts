@@ -24,7 +24,8 @@ p { margin: .25rem 0 .75rem; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem 1.1rem; margin: 1rem 0; }
 .side { display: grid; gap: 1rem; grid-template-columns: minmax(0, 1fr) minmax(16rem, 20rem); align-items: start; }
 .side > * { min-width: 0; }
-.plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(19rem, 1fr)); }
+.side.wide { grid-template-columns: minmax(0, 1fr); } .wide dl { grid-template-columns: repeat(3, max-content minmax(0, 1fr)); }
+.plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(25rem, 1fr)); }
 .figures { display: flex; flex-wrap: wrap; gap: .4rem 2rem; margin: .4rem 0 0; padding: 0; list-style: none; }
 .figures b { display: block; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
 svg { display: block; max-width: 100%; height: auto; }
@@ -59,12 +60,12 @@ table { border-collapse: collapse; width: max-content; min-width: 100%; font-var
 th, td { padding: .22rem .6rem .22rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { position: relative; white-space: nowrap; color: var(--quiet); font-weight: 600; }
 td.number, th.number { text-align: right; white-space: nowrap; }
-td.name { overflow-wrap: break-word; max-width: 24rem; }
+td.name { overflow-wrap: break-word; max-width: 36rem; }
 th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 th[aria-sort=ascending] button::after { content: " \\2191"; } th[aria-sort=descending] button::after { content: " \\2193"; }
 tr.chosen td { background: color-mix(in oklab, var(--accent) 14%, transparent); }
 a { color: var(--accent); }
-@media (max-width: 60rem) { .side { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 60rem) { .plots { grid-template-columns: minmax(0, 1fr); } .wide dl { grid-template-columns: max-content minmax(0, 1fr); } .side { grid-template-columns: minmax(0, 1fr); } }
 @media print {
   :root { color-scheme: light; --paper: #fff; --card: #fff; --ink: #000; --quiet: #444; --line: #bbb; --accent: #0b7268;
     --cold: #eceff2; --hot: #26b3a4; --cross: #c9b8e6; --plain: #9a6a3c; --patched: #0b7f74;

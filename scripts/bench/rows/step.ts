@@ -1,0 +1,83 @@
+import type { FamilyName } from '../../checkpoint/family.ts';
+import { modelOf } from '../cache.ts';
+import { type Finding, plainFinding, ratioFinding } from '../finding.ts';
+import { MEGABYTE, type Row, type RowOptions } from '../row.ts';
+import { runJob } from '../run-job.ts';
+import { minimum, ratioOf } from '../statistics.ts';
+import { type StepTimes, stepTimes } from '../step-times.ts';
+
+/** A size of picture, and the most that the step at t = 999 may take of the plain one. */
+interface Size {
+  readonly pixels: number;
+  readonly most?: number;
+  /** Whether the graph of stock ops is measured too: its logits fit the memory. */
+  readonly stock: boolean;
+}
+
+const SIZES: Readonly<Record<FamilyName, readonly Size[]>> = {
+  sd15: [
+    { pixels: 512, most: 0.7, stock: true },
+    { pixels: 1024, most: 0.45, stock: false },
+  ],
+  sdxl: [{ pixels: 1024, stock: false }],
+  ssd1b: [{ pixels: 1024, stock: false }],
+};
+const TIMESTEPS = [999, 600, 200] as const;
+const NEVER_SLOWER = 1.02;
+const LATENT_PIXELS = 8;
+
+/** One UNet step on the native backend, patched with defaults, against the plain one in the same process, in turns. */
+export const stepRow: Row = {
+  name: 'step',
+  describe: 'one step on the native backend, plain and patched: time, memory, K/V tokens',
+  fullSize: true,
+  async run(options) {
+    const findings: Finding[] = [];
+    for (const family of options.families) {
+      for (const size of SIZES[family]) {
+        if (options.quick && size.pixels > 512) continue;
+        findings.push(...(await measure(family, size, options)));
+      }
+    }
+    return findings;
+  },
+};
+
+async function measure(family: FamilyName, size: Size, { quick, log }: RowOptions): Promise<Finding[]> {
+  const model = await modelOf(family, log);
+  const side = size.pixels / LATENT_PIXELS;
+  log(`step ${family} ${size.pixels}`);
+  const turns = quick ? 2 : size.pixels > 512 ? 3 : 5;
+  const report = await runJob('step', [
+    model,
+    'native',
+    side,
+    side,
+    turns,
+    TIMESTEPS.join(),
+    size.stock ? 'stock' : '',
+  ]);
+  const name = `${family} ${size.pixels}`;
+  const plain = stepTimes(report, 'plain');
+  const findings = TIMESTEPS.map((timestep) => {
+    const most = timestep === 999 ? (size.most ?? NEVER_SLOWER) : NEVER_SLOWER;
+    return compare(`${name}: t = ${timestep} / plain`, stepTimes(report, `t${timestep}`), plain, most);
+  });
+  if (size.stock) {
+    findings.push(compare(`${name}: plain / stock ops`, plain, stepTimes(report, 'stock'), NEVER_SLOWER));
+  }
+  const memory = plainFinding('step', `${name}: plain, peak memory`, [plain.rss / MEGABYTE], 'MB', { target: 24_000 });
+  return [...findings, memory];
+}
+
+function compare(what: string, one: StepTimes, other: StepTimes, most: number): Finding {
+  const details = {
+    s: minimum(one.seconds),
+    'against s': minimum(other.seconds),
+    'CPU ratio': ratioOf(one.cpu, other.cpu).min,
+    'K/V tokens': one.kv,
+    of: one.tokens,
+    'peak MB': one.rss / MEGABYTE,
+  };
+  return ratioFinding('step', what, ratioOf(one.seconds, other.seconds), details, most);
+}

@@ -1,0 +1,156 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { FusePool } from '../../converters/lora/kernel/fuse-pool.ts';
+import { type FuseJob, Kernel } from '../../converters/lora/kernel/kernel.ts';
+import type { WeightDtype } from '../../converters/safetensors/dtypes.ts';
+import type { StoredDtype } from '../../converters/weights/convert.ts';
+import { floatOf, halfOf } from '../../converters/weights/half.ts';
+import { failsWith } from '../support/errors.ts';
+import { pseudoRandom } from '../support/numbers.ts';
+
+const test = suite('low-rank products in WebAssembly');
+
+const bits = new DataView(new ArrayBuffer(4));
+function floatFromBits(value: number): number {
+  bits.setInt32(0, value);
+  return bits.getFloat32(0);
+}
+function bitsOfFloat(value: number): number {
+  bits.setFloat32(0, value);
+  return bits.getInt32(0);
+}
+
+/** Values as a checkpoint stores them, and what is stored. */
+function store(values: Float32Array, dtype: WeightDtype): { bytes: Uint8Array<ArrayBuffer>; values: Float32Array } {
+  if (dtype === 'F32') return { bytes: new Uint8Array(values.slice().buffer), values };
+  const shorts = Uint16Array.from(values, (value) => {
+    return dtype === 'F16' ? halfOf(bitsOfFloat(value)) : bitsOfFloat(value) >>> 16;
+  });
+  const stored = Float32Array.from(shorts, (short) => floatFromBits(dtype === 'F16' ? floatOf(short) : short << 16));
+  return { bytes: new Uint8Array(shorts.buffer), values: stored };
+}
+
+interface Size {
+  rows: number;
+  columns: number;
+  rank: number;
+}
+
+function makeJob({ rows, columns, rank }: Size, from: WeightDtype, to: StoredDtype) {
+  const base = store(pseudoRandom(rows * columns, 1), from);
+  const up = pseudoRandom(rows * rank, 2);
+  const down = pseudoRandom(rank * columns, 3);
+  const job: FuseJob = { base: base.bytes, from, to, columns, rank, up, down, place: 'a.safetensors tensor "w"' };
+  return { job, expected: plainSum(base.values, up, down, { rows, columns, rank }) };
+}
+
+/** By the definition, in doubles. */
+function plainSum(base: Float32Array, up: Float32Array, down: Float32Array, { rows, columns, rank }: Size) {
+  return Float64Array.from({ length: rows * columns }, (_, index) => {
+    const [row, column] = [Math.floor(index / columns), index % columns];
+    let sum = base[index] ?? 0;
+    for (let k = 0; k < rank; k++) sum += (up[row * rank + k] ?? 0) * (down[k * columns + column] ?? 0);
+    return sum;
+  });
+}
+
+function valuesOf(bytes: Uint8Array<ArrayBuffer>, to: StoredDtype): number[] {
+  const own = bytes.slice().buffer;
+  if (to === 'float32') return [...new Float32Array(own)];
+  return Array.from(new Uint16Array(own), (half) => floatFromBits(floatOf(half)));
+}
+
+/** The largest difference, in units of what the dtype can tell apart at 1. */
+function largestError(actual: readonly number[], expected: Float64Array, to: StoredDtype): number {
+  assert.is(actual.length, expected.length);
+  const unit = to === 'float32' ? 2 ** -22 : 2 ** -11;
+  return actual.reduce((most, value, index) => {
+    const wanted = expected[index] ?? Number.NaN;
+    const error = Math.abs(value - wanted) / unit / Math.max(1, Math.abs(wanted));
+    return error <= most ? most : error;
+  }, 0);
+}
+
+const SIZES: readonly Size[] = [
+  { rows: 4, columns: 8, rank: 1 },
+  { rows: 1, columns: 1, rank: 1 },
+  { rows: 7, columns: 13, rank: 3 },
+  { rows: 9, columns: 40, rank: 64 },
+  { rows: 64, columns: 27, rank: 16 },
+];
+
+for (const from of ['F16', 'BF16', 'F32'] as const) {
+  for (const to of ['float16', 'float32'] as const) {
+    test(`${from} to ${to}, of every size, is the sum rounded once`, () => {
+      const kernel = new Kernel();
+      for (const size of SIZES) {
+        const { job, expected } = makeJob(size, from, to);
+        const error = largestError(valuesOf(kernel.fuse(job), to), expected, to);
+        assert.ok(error <= 1, `${JSON.stringify(size)}: off by ${error} units`);
+      }
+    });
+  }
+}
+
+/** A job that adds nothing, so that what comes out is what went in, through both conversions. */
+function identity(base: Uint8Array<ArrayBuffer>, columns: number, from: WeightDtype, to: StoredDtype): FuseJob {
+  const rows = base.length / columns / (from === 'F32' ? 4 : 2);
+  return { base, from, to, columns, rank: 1, up: new Float32Array(rows), down: new Float32Array(columns), place: 'w' };
+}
+
+test('widens every half as the conversion without LoRA does', () => {
+  const halves = Uint16Array.from({ length: 65536 }, (_, half) => half).filter((half) => (half & 0x7c00) !== 0x7c00);
+  const fused = new Kernel().fuse(identity(new Uint8Array(halves.slice().buffer), 1024, 'F16', 'float32'));
+  const actual = new Int32Array(fused.slice().buffer);
+  // -0 + 0 is 0, which is the one value that adding nothing changes.
+  halves.forEach((half, index) => {
+    if (half !== 0x8000 && actual[index] !== floatOf(half)) assert.unreachable(`half ${half} becomes ${actual[index]}`);
+  });
+  assert.is(actual.length, 63488);
+});
+
+test('rounds floats to halves as the conversion without LoRA does: ties, subnormals, the last half', () => {
+  const special = [0x38800000, 0x387fe000, 0x33000000, 0x33000001, 0x33800000, 0x477fefff, 0x3f801000, 0x3f803000, 1];
+  const random = Array.from(pseudoRandom(4087, 5), (value) => bitsOfFloat(value * 2 ** (Math.abs(value * 60) - 45)));
+  const floats = Int32Array.from([...special, ...random]);
+  const fused = new Kernel().fuse(identity(new Uint8Array(floats.slice().buffer), 1024, 'F32', 'float16'));
+  const actual = new Uint16Array(fused.slice().buffer);
+  floats.forEach((value, index) => assert.is(actual[index], halfOf(value), `float bits ${value.toString(16)}`));
+});
+
+test('a value above float16 is an error that names the tensor; infinities stay', async () => {
+  const { job } = makeJob({ rows: 4, columns: 8, rank: 1 }, 'F32', 'float16');
+  const huge = { ...job, up: new Float32Array(4).fill(1e6), down: new Float32Array(8).fill(1) };
+  await failsWith('bad-checkpoint', /tensor "w": holds .*float16's 65504; use --dtype float32/, () =>
+    new Kernel().fuse(huge),
+  );
+  const infinite = Float32Array.from([Number.POSITIVE_INFINITY, 1, -2, Number.NEGATIVE_INFINITY, 0.5, 0, 1, 1]);
+  const fused = new Kernel().fuse(identity(new Uint8Array(infinite.slice().buffer), 8, 'F32', 'float16'));
+  assert.equal(valuesOf(fused, 'float16'), [...infinite]);
+});
+
+test('threads give what one thread gives, and their errors arrive whole', async () => {
+  const size = { rows: 512, columns: 640, rank: 64 };
+  const pool = new FusePool(2);
+  try {
+    assert.is(pool.partsFor(512 * 640 * 64), 2);
+    assert.is(pool.partsFor(1000), 1);
+    const { job } = makeJob(size, 'F16', 'float16');
+    const alone = new Kernel().fuse({ ...job, base: job.base.slice() });
+    const jobs = [0, 256].map((row) =>
+      pool.run({
+        ...job,
+        base: job.base.slice(row * 1280, (row + 256) * 1280),
+        up: job.up.slice(row * 64, (row + 256) * 64),
+      }),
+    );
+    const rows = await Promise.all(jobs);
+    assert.ok(Buffer.concat(rows).equals(Buffer.from(alone)));
+    const huge = { ...job, up: new Float32Array(512 * 64).fill(1e6) };
+    await failsWith('bad-checkpoint', /a\.safetensors tensor "w": holds /, () => pool.run(huge));
+  } finally {
+    await pool.close();
+  }
+});
+
+test.run();
