@@ -43,10 +43,16 @@ const folder = fileURLToPath(new URL('../docs/figures/', import.meta.url));
 const temporary = await mkdtemp(join(tmpdir(), 'slothful-figures-'));
 try {
   const artist = await openArtist(join(temporary, 'model'));
-  await save('effect.png', await effect(artist), 128);
-  await save('modes.png', await modes(artist), 192);
+  if (isWanted('effect')) await save('effect.png', await effect(artist), 128);
+  if (isWanted('modes')) await save('modes.png', await modes(artist), 192);
 } finally {
   await rm(temporary, { recursive: true, force: true });
+}
+
+/** `npm run figures -- modes` draws that one alone. */
+function isWanted(name: string): boolean {
+  const names = process.argv.slice(2);
+  return names.length === 0 || names.includes(name);
 }
 
 /** Draws a prompt with parameters; without any, as the unpatched model does. */
@@ -81,14 +87,15 @@ async function effect(draw: Artist): Promise<SheetContent> {
   return { columns: PROMPTS, rows };
 }
 
-/** As the original's documentation shows them. */
+/** As the original's documentation shows them; strong, so that they differ on a picture this small. */
 async function modes(draw: Artist): Promise<SheetContent> {
-  const cell = (mode: PoolingMode) => draw('sloth', { ...pooled(mode, 1, 1), time_decay: 0.5 });
+  const strong = { time_decay: 0, in_strength: 24, out_strength: 24 };
+  const cell = (mode: PoolingMode) => draw('cat', { ...pooled(mode, 1, 1), ...strong });
   const rows = [
     { label: '1D', pictures: [await cell('1D_AVG'), await cell('1D_MAX')] },
     { label: '2D', pictures: [await cell('2D_AVG'), await cell('2D_MAX')] },
   ];
-  return { columns: ['AVG', 'MAX'], rows };
+  return { title: 'strength 24, blend 1, time_decay 0', columns: ['AVG', 'MAX'], rows };
 }
 
 async function save(name: string, content: SheetContent, side: number): Promise<void> {

@@ -1,11 +1,24 @@
 /**
- * Slothful Attention for TensorFlow.js, for browsers and Node: documents, locating, rewriting, running and sampling.
+ * Slothful Attention for TensorFlow.js, for browsers and Node: documents, locating, rewriting, running, sampling
+ * and reports.
  * What needs Node's file system is in `slothful-attention/node`; converters are in `slothful-attention/converters`.
  */
 export * from './attention/index.ts';
 export { type ErrorCode, messageOf, SlothfulError } from './errors.ts';
 export * from './graph/index.ts';
 export { KVPooling, registerSlothfulOps, SlothfulAttention, setLogitsLimit } from './layers/index.ts';
+export {
+  type DiffReport,
+  diffGraphs,
+  diffPage,
+  type InspectReport,
+  inspectGraph,
+  inspectPage,
+  type PlanReport,
+  planGraph,
+  planPage,
+  scheduleOf,
+} from './report/index.ts';
 export * from './rewrite/index.ts';
 export * from './runtime/index.ts';
 export * from './sampling/index.ts';

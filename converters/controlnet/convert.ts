@@ -38,7 +38,7 @@ export async function convertControlNet(
     const { graph, weights } = buildControlNet(config, 'slothful convert');
     const entries = weightEntries(weights, found, checkpoint.path, options.dtype ?? 'auto');
     const { family } = config.unet;
-    const image = { channels: config.imageChannels, downscale: 2 ** (config.hintWidths.length - 1) };
+    const image = { input: 'image', channels: config.imageChannels, downscale: 2 ** (config.hintWidths.length - 1) };
     graph.setMetadata({ kind: 'controlnet', family, image, unet: config.unet });
     const written = await atomicDirectory(outDir, { force: options.force ?? false }, (dir) =>
       writeGraph(dir, graph, entries, options),

@@ -16,7 +16,7 @@ export interface CheckpointPlan {
 export type WriteProgress = (done: number, total: number) => void;
 
 /** Pieces that go to the file in one call. */
-const PIECES = 32;
+const PIECES = 1;
 const LDM_PREFIX = 'model.diffusion_model.';
 const NAMES: Readonly<Record<CheckpointLayout, string>> = {
   diffusers: 'diffusion_pytorch_model.safetensors',

@@ -1,4 +1,4 @@
-import { type Graph, type GraphNode, type InputShapes, readShape } from '../graph/index.ts';
+import { type Graph, type GraphNode, type InputShapes, isObject, readShape } from '../graph/index.ts';
 
 /** Sizes that a probe gives to what a graph leaves open: batch, the extents of an image, tokens of a context. */
 export interface ProbeSizes {
@@ -25,10 +25,20 @@ export function probeShapes(graph: Graph, sizes: ProbeSizes = PROBE): InputShape
   for (const node of inputs) {
     const declared = readShape(node.attributes, 'shape');
     if (!declared?.length) continue;
-    const filled = fill(declared, { ...sizes, batch });
+    const scale = imageScale(graph, node.name);
+    const filled = fill(declared, { ...sizes, batch, rows: scale * sizes.rows, columns: scale * sizes.columns });
     if (filled.every((size) => size >= 0)) shapes[node.name] = filled;
   }
   return shapes;
+}
+
+/**
+ * How much larger than the sample an input is: a ControlNet's conditioning image comes in pixels, the sample in latents.
+ * Its metadata say so, as our converter writes them; for all other inputs 1.
+ */
+function imageScale({ metadata }: Graph, input: string): number {
+  const image = isObject(metadata.image) ? metadata.image : {};
+  return image.input === input && typeof image.downscale === 'number' ? image.downscale : 1;
 }
 
 /** Exporters that fix the batch fix it in the shapes inside too: an open batch beside a fixed one must agree. */

@@ -5,7 +5,7 @@ import { loadUNet } from '../node.ts';
 import { pixelScale } from '../report/index.ts';
 import { resolveSize } from '../report/size.ts';
 import { completeSettings, type RunExtent, type RunRequest, type RunSettings, type RunSource } from '../runs/index.ts';
-import type { BackendName, UNet } from '../runtime/index.ts';
+import type { LoadOptions, UNet } from '../runtime/index.ts';
 import {
   DEFAULT_PARAMETERS,
   parseParameters,
@@ -78,7 +78,7 @@ export function parametersOver(
 /** Loads the weights, with a bar while they are read; says on stderr which backend computes. */
 export async function loadSession(
   source: string,
-  options: { backend?: BackendName | undefined; slothful?: SlothfulParameters | undefined },
+  options: Pick<LoadOptions, 'backend' | 'slothful' | 'controlNet'>,
 ): Promise<UNet> {
   const progress = startProgress('loading');
   try {

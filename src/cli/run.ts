@@ -5,15 +5,18 @@ import {
   type Look,
   lookOf,
   type RunConditioning,
+  type RunExtent,
   type RunOutcome,
   type RunSettings,
 } from '../runs/index.ts';
 import type { UNet } from '../runtime/index.ts';
+import type { DenoisingModel } from '../sampling/index.ts';
 import { readSlothfulMetadata, type SlothfulParameters } from '../slothful/index.ts';
 import { withBackendFlag } from './backend-flag.ts';
 import { defineCommand } from './define-command.ts';
 import { readParameterChanges, withParameterFlags } from './parameter-flags.ts';
 import { startProgress } from './progress.ts';
+import { steer, withCompanionFlags, withImageEmbeds } from './run-companions.ts';
 import { readConditioner } from './run-conditioning.ts';
 import { readRequest, withRunFlags } from './run-flags.ts';
 import { RunFolder } from './run-folder.ts';
@@ -25,7 +28,7 @@ import { printRun } from './run-summary.ts';
 function options(cli: Argv<object>) {
   return withParameterFlags(
     withBackendFlag(
-      withRunFlags(cli)
+      withCompanionFlags(withRunFlags(cli))
         .option('batch', { type: 'number', describe: 'images at once; image i is that of seed + i' })
         .option('compare', { type: 'boolean', default: false, describe: 'also without Slothful Attention, same noise' })
         .option('preview', { type: 'number', describe: 'write a picture every so many steps' })
@@ -49,23 +52,43 @@ export const runCommand = defineCommand({
     const { record, extent, graph, place } = session;
     const isPatched = record !== undefined || changes !== undefined || argv.compare;
     const parameters = isPatched ? parametersOver(record, changes) : undefined;
-    const conditioning = (await readConditioner(argv, session, [argv.prompt]))(argv.prompt);
+    const told = (await readConditioner(argv, session, [argv.prompt]))(argv.prompt);
+    const conditioning = await withImageEmbeds(told, argv.imageEmbeds);
     const settings = settingsOf(session, request, conditioning.uncond !== undefined);
     const look = lookOf(graph.metadata, extent, place);
     const folder = await RunFolder.open(argv.out, { name: 'run', record: 'run.json', force: argv.force });
-    const unet = await loadSession(argv.model, { backend: argv.backend, slothful: parameters });
+    const controlNet = argv.controlnet !== undefined;
+    const unet = await loadSession(argv.model, { backend: argv.backend, slothful: parameters, controlNet });
+    const steered = await steer(unet, argv, pixelsOf(extent), parameters).catch((error: unknown) => {
+      unet.dispose();
+      throw error;
+    });
     try {
-      const task = { unet, settings, conditioning, parameters, look, folder, preview: argv.preview };
+      const task = {
+        unet,
+        model: steered.model,
+        settings,
+        conditioning,
+        parameters,
+        look,
+        folder,
+        preview: argv.preview,
+      };
       const outcomes = await stoppable((signal) => runBoth(task, argv.compare, signal));
       const source = sourceOf(argv, session, unet);
       const written = await writeRun({ ...task, ...outcomes, source, graph });
       printRun(written, folder, { json: argv.json, exact: look.exact });
       if (written.stopped) throw stoppedError(outcomes, settings, folder);
     } finally {
+      steered.dispose();
       unet.dispose();
     }
   },
 });
+
+function pixelsOf({ rows, columns, scale }: RunExtent): { width: number; height: number } {
+  return { width: columns * scale, height: rows * scale };
+}
 
 function checkPreview(preview: number | undefined): void {
   if (preview === undefined || (Number.isInteger(preview) && preview >= 1)) return;
@@ -74,6 +97,8 @@ function checkPreview(preview: number | undefined): void {
 
 interface BothTask {
   readonly unet: UNet;
+  /** The UNet with what steers it. */
+  readonly model: DenoisingModel;
   readonly settings: RunSettings;
   readonly conditioning: RunConditioning;
   readonly parameters: SlothfulParameters | undefined;
@@ -97,12 +122,12 @@ async function runBoth(task: BothTask, compare: boolean, signal: AbortSignal): P
 }
 
 async function runOne(task: BothTask, label: string, signal: AbortSignal): Promise<RunOutcome> {
-  const { unet, settings, conditioning, parameters, preview, look, folder } = task;
+  const { unet, model, settings, conditioning, parameters, preview, look, folder } = task;
   const metadata = readSlothfulMetadata(unet.metadata);
   const progress = startProgress(label);
   try {
     return await executeRun({
-      ...{ unet, settings, conditioning, signal },
+      ...{ unet: model, settings, conditioning, signal },
       patch: metadata && parameters && { metadata, parameters },
       async onStep(step) {
         progress.update(step.index + 1, settings.steps, 'step');

@@ -102,6 +102,7 @@ async function sweepAll({ session, cells, conditioner, settings, unet, signal }:
   const { graph, extent, place } = session;
   const patch = readSlothfulMetadata(unet.metadata);
   if (!patch) throw new SlothfulError('bug', place, 'was loaded for a sweep and is not patched');
+  console.error(`sweeping ${cells.length} combinations`);
   const progress = startProgress('sweeping');
   const done: SweptCell[] = [];
   const task = {

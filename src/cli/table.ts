@@ -23,14 +23,4 @@ function pad(cell: string, width: number, align: Column['align']): string {
   return align === 'right' ? cell.padStart(width) : cell.padEnd(width);
 }
 
-/** Bytes for people: 3.4 MB, 5.14 GB. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
-}
+export { formatBytes } from '../report/units.ts';

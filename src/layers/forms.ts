@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import type { Grid } from '../slothful/window.ts';
 import type { HiddenForm, OutputForm } from '../slothful/node-contract.ts';
+import type { Grid } from '../slothful/window.ts';
 import { isRank3, product } from './shape.ts';
 
 const RANKS: Readonly<Record<HiddenForm, number>> = { tokens: 3, flat: 2, grid: 4 };

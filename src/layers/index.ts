@@ -1,6 +1,3 @@
-export { type Attention, attend } from './attend.ts';
-export { KVPooling, type KVPoolingArgs } from './kv-pooling.ts';
-export { type LogitsPlan, logitsLimit, planLogits, type Strategy, setLogitsLimit } from './logits.ts';
 export {
   ATTRIBUTE_TYPES,
   type HiddenForm,
@@ -12,6 +9,9 @@ export {
   orderInputs,
   SLOTHFUL_OP,
 } from '../slothful/node-contract.ts';
+export { type Attention, attend } from './attend.ts';
+export { KVPooling, type KVPoolingArgs } from './kv-pooling.ts';
+export { type LogitsPlan, logitsLimit, planLogits, type Strategy, setLogitsLimit } from './logits.ts';
 export { parseAttributes } from './parse-attributes.ts';
 export { type AttentionListener, type AttentionRecord, recordAttention } from './recorder.ts';
 export { registerSlothfulOps } from './register.ts';

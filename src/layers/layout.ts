@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import type { Grid } from '../slothful/window.ts';
 import type { NodeAttributes, NodeInputs } from '../slothful/node-contract.ts';
+import type { Grid } from '../slothful/window.ts';
 
 /** How many images a batch has and how their tokens lie; undefined where no input tells. */
 export interface Layout {

@@ -17,26 +17,6 @@ export function enlarge({ width, height, rgba }: Picture, factor: number): Pictu
   return { width: columns, height: rows, rgba: large };
 }
 
-/** Rows of pictures on one white sheet. Pictures of a column should have one width, of a row one height. */
-export function sheet(rows: ReadonlyArray<readonly Picture[]>): Picture {
-  const widths = columnSizes(rows);
-  const heights = rows.map((row) => Math.max(0, ...row.map((picture) => picture.height)));
-  const total = (sizes: readonly number[]) => sizes.reduce((sum, size) => sum + size + GAP, GAP);
-  const made = { width: total(widths), height: total(heights) };
-  const rgba = new Uint8ClampedArray(made.width * made.height * 4).fill(255);
-  rows.forEach((row, r) => {
-    row.forEach((picture, c) => {
-      paste({ ...made, rgba }, picture, total(widths.slice(0, c)), total(heights.slice(0, r)));
-    });
-  });
-  return { ...made, rgba };
-}
-
-function columnSizes(rows: ReadonlyArray<readonly Picture[]>): number[] {
-  const columns = Math.max(0, ...rows.map((row) => row.length));
-  return Array.from({ length: columns }, (_, column) => Math.max(0, ...rows.map((row) => row[column]?.width ?? 0)));
-}
-
 /** Copies `picture` into `target` with its left upper corner at `left`, `top`. */
 export function paste(target: Picture, picture: Picture, left: number, top: number): void {
   for (let y = 0; y < picture.height; y++) {

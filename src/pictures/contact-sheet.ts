@@ -69,8 +69,8 @@ function layoutOf(content: SheetContent, cell: Cell) {
   const left = labelWidth ? 2 * GAP + labelWidth : GAP;
   const width = left + count * (cell.width + GAP);
   const title = wrapText(content.title ?? '', width - 2 * GAP, SCALE);
-  const above = [title, ...[longest(columns)]].filter((lines) => lines.length);
-  const top = above.reduce((sum, lines) => sum + textHeight(lines, SCALE) + GAP, GAP);
+  const above = (lines: readonly string[], gap: number) => (lines.length ? textHeight(lines, SCALE) + gap : 0);
+  const top = GAP + above(title, 2 * GAP) + above(longest(columns), GAP);
   const rowTop = (row: number) => top + row * (cell.height + GAP);
   const columnLeft = (column: number) => left + column * (cell.width + GAP);
   return { title, columns, labels, width, height: rowTop(content.rows.length), rowTop, columnLeft };

@@ -1,4 +1,4 @@
-export { enlarge, paste, sheet } from './compose.ts';
+export { enlarge, paste } from './compose.ts';
 export { contactSheet, type SheetContent, type SheetRow } from './contact-sheet.ts';
 export { latentPreviews } from './latent-preview.ts';
-export { encodePng, pngAddress } from './png.ts';
+export { decodePng, encodePng, pngAddress } from './png.ts';

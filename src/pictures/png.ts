@@ -1,4 +1,5 @@
 import { PNG } from 'pngjs';
+import { messageOf, SlothfulError } from '../errors.ts';
 import type { Picture } from '../sampling/index.ts';
 
 const RGB = 2;
@@ -7,12 +8,27 @@ const RGBA = 6;
 /** A picture as the bytes of a PNG file, without an alpha channel where every pixel is opaque. */
 export function encodePng({ width, height, rgba }: Picture): Uint8Array {
   const opaque = rgba.every((value, index) => index % 4 !== 3 || value === 255);
-  const png = new PNG({ width, height, colorType: opaque ? RGB : RGBA, inputHasAlpha: true });
+  const png = new PNG({ width, height });
   png.data.set(rgba);
-  return PNG.sync.write(png);
+  return PNG.sync.write(png, { colorType: opaque ? RGB : RGBA, inputHasAlpha: true });
 }
 
 /** A picture as an address that a page can show without another file. */
 export function pngAddress(picture: Picture): string {
   return `data:image/png;base64,${Buffer.from(encodePng(picture)).toString('base64')}`;
+}
+
+/**
+ * The picture of a PNG file.
+ *
+ * @param place the file, for messages
+ * @throws SlothfulError `bad-input` where it is no PNG, or a broken one
+ */
+export function decodePng(bytes: Uint8Array, place: string): Picture {
+  try {
+    const { width, height, data } = PNG.sync.read(Buffer.from(bytes));
+    return { width, height, rgba: Uint8ClampedArray.from(data) };
+  } catch (error) {
+    throw new SlothfulError('bad-input', place, `is no PNG that can be read (${messageOf(error)})`, 'give a PNG file');
+  }
 }

@@ -4,7 +4,7 @@ import { formatBytes, formatCount, formatFlops, formatValue } from './units.ts';
 
 const SITE_FIELDS: readonly Field<ReportSite>[] = [
   { key: 'id', title: 'site', of: ({ id }) => id },
-  { key: 'kind', title: 'kind', of: ({ kind, patched }) => (patched ? `${kind}, patched` : kind) },
+  { key: 'kind', title: 'kind', of: ({ kind }) => kind },
   { key: 'block', title: 'block', of: ({ block }) => block },
   { key: 'level', title: 'level', unit: 'count', of: ({ level }) => level },
   { key: 'channels', title: 'channels', unit: 'count', of: ({ channels }) => channels },
@@ -26,11 +26,12 @@ function headsText({ heads, headDim }: ReportSite): string {
 /** The table of sites of an inspect report: what `--csv` prints. */
 export function siteTable({ sites, size }: InspectReport): Table {
   const title = `Attentions at ${size.pixels.width} x ${size.pixels.height} pixels, batch ${size.batch}`;
-  const unknown = sites.some((site) => site.unknown !== null);
-  const fields = unknown ? [...SITE_FIELDS, UNKNOWN] : SITE_FIELDS;
-  return tableOf('sites', title, fields, sites);
+  const patched = sites.some((site) => site.patched) ? [PATCHED] : [];
+  const unknown = sites.some((site) => site.unknown !== null) ? [UNKNOWN] : [];
+  return tableOf('sites', title, [...SITE_FIELDS, ...patched, ...unknown], sites);
 }
 
+const PATCHED: Field<ReportSite> = { key: 'patched', title: 'patched', of: ({ patched }) => (patched ? 'yes' : 'no') };
 const UNKNOWN: Field<ReportSite> = { key: 'unknown', title: 'not known', of: (site) => site.unknown ?? '' };
 
 /** All tables of an inspect report. */

@@ -31,7 +31,7 @@ export function controlNetInputs(): Pass {
     options: {},
     effects: { changes: [], needs: [] },
     apply(graph) {
-      if (!graph.node(MID_RESIDUAL)) addInputs(graph);
+      if (graph.node(MID_RESIDUAL)?.op !== 'PlaceholderWithDefault') addInputs(graph);
     },
   };
 }

@@ -5,6 +5,9 @@ import type { RunConditioning } from './conditioning.ts';
 import type { RunSettings } from './settings.ts';
 import { recordStep, type StepRecord } from './step-record.ts';
 
+/** Downscale of the deepest level of Stable Diffusion's UNets. */
+const DEEPEST = 8;
+
 /** One run of a model. */
 export interface RunTask {
   readonly unet: DenoisingModel;
@@ -46,9 +49,17 @@ export async function executeRun(task: RunTask): Promise<RunOutcome> {
     }
   } catch (error) {
     stopped = error instanceof SlothfulError && error.code === 'aborted';
-    if (!stopped) throw error;
+    if (!stopped) throw explained(error, task.settings);
   }
   return { stopped, steps, latents: last?.latents, predictedOriginal: last?.predictedOriginal };
+}
+
+/** Models of other exporters often take multiples of their deepest downscale only, and TF.js's message says not so. */
+function explained(error: unknown, { rows, columns, scale }: RunSettings): unknown {
+  if (!(error instanceof SlothfulError) || error.code !== 'bad-graph') return error;
+  if (rows % DEEPEST === 0 && columns % DEEPEST === 0) return error;
+  const cure = `its size, ${columns * scale}x${rows * scale}, is no multiple of ${DEEPEST * scale}, which it may need`;
+  return new SlothfulError(error.code, error.place, error.problem, cure, { cause: error });
 }
 
 function optionsOf({ unet, settings, conditioning, patch, signal }: RunTask) {

@@ -24,7 +24,15 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
 };
 
 const TFJS_ROOMS: ReadonlySet<string> = new Set(['layers', 'runtime', 'sampling', 'cli']);
-const BROWSER_ROOMS: ReadonlySet<string> = new Set(['graph', 'attention', 'slothful', 'layers', 'rewrite', 'sampling']);
+const BROWSER_ROOMS: ReadonlySet<string> = new Set([
+  'graph',
+  'attention',
+  'slothful',
+  'layers',
+  'rewrite',
+  'sampling',
+  'report',
+]);
 
 interface Import {
   file: string;

@@ -41,8 +41,17 @@ export function readTensors(bytes: Buffer): Map<string, RawTensor> {
   return new Map(
     Object.entries(header)
       .filter(([name]) => name !== '__metadata__')
-      .map(([name, { dtype, shape, data_offsets: [from, to] }]) => {
-        return [name, { dtype, shape, bytes: new Uint8Array(bytes.subarray(start + from, start + to)) }];
-      }),
+      .map(
+        ([
+          name,
+          {
+            dtype,
+            shape,
+            data_offsets: [from, to],
+          },
+        ]) => {
+          return [name, { dtype, shape, bytes: new Uint8Array(bytes.subarray(start + from, start + to)) }];
+        },
+      ),
   );
 }

@@ -30,8 +30,11 @@ interface Exports {
 interface Places {
   /** Values of a row, rounded up to whole tiles. */
   readonly width: number;
+  /** A block of rows as they are stored, before and after. */
   readonly stored: number;
-  readonly strip: number;
+  /** The same as floats. */
+  readonly block: number;
+  /** `up` for four rows. */
   readonly up: number;
   readonly upEnd: number;
   readonly down: number;
@@ -39,13 +42,24 @@ interface Places {
 }
 
 const PAGE = 65536;
+/** Rows that are converted at once: few enough for the processor's cache, enough to make the calls cheap. */
+const BLOCK_ROWS = 8 * TILE_ROWS;
 
 function placesOf({ columns, rank }: FuseJob): Places {
   const width = Math.ceil(columns / TILE_COLUMNS) * TILE_COLUMNS;
-  const strip = 4 * width;
-  const up = strip + 4 * TILE_ROWS * width;
+  const block = 4 * BLOCK_ROWS * width;
+  const up = 2 * block;
   const upEnd = up + 4 * TILE_ROWS * rank;
-  return { width, stored: 0, strip, up, upEnd, down: upEnd, end: upEnd + 4 * width * rank };
+  return { width, stored: 0, block, up, upEnd, down: upEnd, end: upEnd + 4 * width * rank };
+}
+
+/** Copies rows of one length to rows of another; the shorter length counts. */
+function spread(from: Uint8Array, fromLength: number, into: Uint8Array, intoLength: number): void {
+  if (fromLength === intoLength) return into.set(from);
+  const length = Math.min(fromLength, intoLength);
+  for (let row = 0; row * fromLength < from.length; row++) {
+    into.set(from.subarray(row * fromLength, row * fromLength + length), row * intoLength);
+  }
 }
 
 function isFunction(value: unknown): value is (...numbers: number[]) => number {
@@ -86,17 +100,11 @@ export class Kernel {
     const [inBytes, outBytes] = [(from === 'F32' ? 4 : 2) * columns, (to === 'float32' ? 4 : 2) * columns];
     const rows = up.length / rank;
     const out = outBytes <= inBytes ? base.subarray(0, rows * outBytes) : new Uint8Array(rows * outBytes);
-    for (let row = 0; row < rows; row += TILE_ROWS) {
-      const last = Math.min(rows, row + TILE_ROWS);
-      for (let each = row; each < last; each++) {
-        this.readRow(job, places, each - row, base.subarray(each * inBytes, (each + 1) * inBytes));
-      }
-      this.putUp(job, places, row);
-      const { strip, width } = places;
-      this.run.addProduct(strip, 4 * width, strip + 4 * width, places.up, places.upEnd, places.down);
-      for (let each = row; each < last; each++) {
-        out.set(this.writtenRow(job, places, each - row).subarray(0, outBytes), each * outBytes);
-      }
+    for (let row = 0; row < rows; row += BLOCK_ROWS) {
+      const last = Math.min(rows, row + BLOCK_ROWS);
+      this.readBlock(job, places, base.subarray(row * inBytes, last * inBytes), last - row);
+      for (let each = row; each < last; each += TILE_ROWS) this.addTo(job, places, each, each - row);
+      this.writeBlock(job, places, out.subarray(row * outBytes, last * outBytes), last - row);
     }
     return out;
   }
@@ -106,23 +114,43 @@ export class Kernel {
     if (missing > 0) this.memory.grow(Math.ceil(missing / PAGE));
   }
 
-  private readRow({ from }: FuseJob, places: Places, row: number, bytes: Uint8Array): void {
-    const to = places.strip + 4 * places.width * row;
-    new Uint8Array(this.memory.buffer, from === 'F32' ? to : places.stored).set(bytes);
-    const end = to + 4 * places.width;
-    if (from === 'F16') this.run.fromHalves(places.stored, to, end);
-    if (from === 'BF16') this.run.fromBfloats(places.stored, to, end);
+  private addTo(job: FuseJob, places: Places, row: number, inBlock: number): void {
+    const { block, width, up, upEnd, down } = places;
+    this.putUp(job, places, row);
+    const strip = block + 4 * width * inBlock;
+    this.run.addProduct(strip, 4 * width, strip + 4 * width, up, upEnd, down);
   }
 
-  private writtenRow({ to, place, columns }: FuseJob, places: Places, row: number): Uint8Array {
-    const from = places.strip + 4 * places.width * row;
-    const end = from + 4 * places.width;
-    const floats = new Uint8Array(this.memory.buffer, from, 4 * places.width);
-    if (to === 'float32') return floats;
-    if (this.run.toHalves(from, places.stored, end) === 0) return new Uint8Array(this.memory.buffer, places.stored);
-    // A value that is no half: infinite or NaN is kept, too large is an error that names it.
-    const halves = toHalves(new Uint32Array(floats.slice(0, 4 * columns).buffer), new Uint16Array(columns), place);
-    return new Uint8Array(halves.buffer);
+  /** Stored rows to floats. */
+  private readBlock(
+    { from, columns }: FuseJob,
+    { stored, block, width }: Places,
+    bytes: Uint8Array,
+    rows: number,
+  ): void {
+    const size = from === 'F32' ? 4 : 2;
+    const into = new Uint8Array(this.memory.buffer, from === 'F32' ? block : stored, size * width * rows);
+    spread(bytes, size * columns, into, size * width);
+    const end = block + 4 * width * rows;
+    if (from === 'F16') this.run.fromHalves(stored, block, end);
+    if (from === 'BF16') this.run.fromBfloats(stored, block, end);
+  }
+
+  /** Floats to stored rows. */
+  private writeBlock(job: FuseJob, { stored, block, width }: Places, into: Uint8Array, rows: number): void {
+    const { to, columns } = job;
+    const end = block + 4 * width * rows;
+    const isHalf = to === 'float16';
+    if (isHalf && this.run.toHalves(block, stored, end) !== 0) this.roundBlock(job, block, stored, width * rows);
+    const size = isHalf ? 2 : 4;
+    const from = new Uint8Array(this.memory.buffer, isHalf ? stored : block, size * width * rows);
+    spread(from, size * width, into, size * columns);
+  }
+
+  /** Where a value is no half: infinite or NaN is kept, too large is an error that names it. */
+  private roundBlock({ place }: FuseJob, block: number, stored: number, values: number): void {
+    const floats = new Uint32Array(this.memory.buffer.slice(block, block + 4 * values));
+    new Uint16Array(this.memory.buffer, stored, values).set(toHalves(floats, new Uint16Array(values), place));
   }
 
   /** [rank, columns] -> [columns / 8][rank][8] */

@@ -11,8 +11,8 @@ import { minimum, ratioOf } from '../statistics.ts';
 import { type StepTimes, stepTimes } from '../step-times.ts';
 
 const BACKENDS: readonly BenchBackend[] = ['native', 'wasm', 'cpu'];
-const HEIGHT = 32;
-const WIDTH = 32;
+const HEIGHT = 16;
+const WIDTH = 16;
 
 /** The same small UNet on every backend that works here: plain steps against native's, and patched against plain. */
 export const backendsRow: Row = {
@@ -36,7 +36,7 @@ async function measure(model: string, turns: number, log: (line: string) => void
   for (const backend of BACKENDS) {
     log(`backend ${backend}`);
     try {
-      const report = await runJob('step', [model, backend, HEIGHT, WIDTH, turns, 999]);
+      const report = await runJob('step', [model, backend, HEIGHT, WIDTH, backend === 'cpu' ? 2 : turns, 999]);
       const plain = stepTimes(report, 'plain');
       first ??= plain;
       const details = { ms: minimum(plain.seconds) * 1000, 'peak MB': plain.rss / MEGABYTE };

@@ -1,4 +1,5 @@
 import { buildUNet, parseUNetConfig } from '../../../converters/index.ts';
+import { weightSpec } from '../../../converters/unet/graph-builder.ts';
 import { chooseBackend } from '../../../src/node.ts';
 import { slothful } from '../../../src/rewrite/index.ts';
 import { controlTable } from '../../../src/runtime/control.ts';
@@ -27,7 +28,8 @@ export const hookRow: Row = {
 /** The median is held against the target as well as the least: a run has 20 steps, and most of them are not warm. */
 async function measure(family: FamilyName): Promise<Finding> {
   const { config } = await readFamily(family);
-  const { graph } = buildUNet(parseUNetConfig(config, family), 'bench');
+  const { graph, weights } = buildUNet(parseUNetConfig(config, family), 'bench');
+  graph.setWeightGroups([{ paths: ['weights.bin'], weights: weights.map((plan) => weightSpec(plan, 'float16')) }]);
   await graph.transform(slothful());
   const metadata = readSlothfulMetadata(graph.metadata);
   if (!metadata) throw new Error('the graph was not patched');

@@ -20,7 +20,7 @@ export function mapSection(
 ): string {
   const wide = layOutMap(sites).width > MOST_BESIDE ? ' wide' : '';
   return `<section class="figure"><h2>${title}</h2>
-${controls}<p class="quiet">${legend} Arrow keys move between cells.</p>
+${controls}<p class="quiet">${legend} <span class="help">Arrow keys move between cells.</span></p>
 <div class="side${wide}"><div class="scroll">${uMap(sites, options)}</div>
 <div class="detail"><h2>Chosen site</h2><dl id="detail"></dl></div></div></section>`;
 }

@@ -73,7 +73,7 @@ a { color: var(--accent); }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   body { padding: 0; max-width: none; font-size: 11px; }
   section { border: 0; padding: 0; margin: 0 0 1rem; }
-  .steps input, .steps button, .now, .detail { display: none; }
+  .steps label, .steps input, .now, .detail, .help { display: none; }
   .steps { position: static; } .side { display: block; } .scroll { overflow: visible; }
   section.figure, tr { break-inside: avoid; } h2 { break-after: avoid; }
 }

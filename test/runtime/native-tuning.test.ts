@@ -1,0 +1,127 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Attributes, attr, Graph } from '../../src/graph/index.ts';
+import { transposeWeights, tuneForNative } from '../../src/runtime/native-tuning.ts';
+import { convolveByPatches } from '../../src/runtime/wide-convolution.ts';
+import { useBackend } from '../support/backend.ts';
+import { largestDifference } from '../support/unet-goldens.ts';
+
+const test = suite('native tuning');
+
+const maps: [batch: number, height: number, width: number, inputs: number, outputs: number][] = [
+  [1, 4, 4, 3, 5],
+  [2, 5, 3, 4, 2],
+  [3, 1, 1, 2, 2],
+  [1, 7, 1, 1, 1],
+];
+
+for (const [batch, height, width, inputs, outputs] of maps) {
+  for (const bandBytes of [1, 300, 2 ** 20]) {
+    test(`a convolution by patches: ${batch} x ${height} x ${width}, ${inputs} to ${outputs}, ${bandBytes} bytes`, async () => {
+      await useBackend('cpu');
+      const before = tf.memory().numTensors;
+      const difference = tf.tidy(() => {
+        const x = tf.randomNormal<tf.Rank.R4>([batch, height, width, inputs], 0, 1, 'float32', 3);
+        const kernel = tf.randomNormal<tf.Rank.R4>([3, 3, inputs, outputs], 0, 1, 'float32', 4);
+        const bias = tf.randomNormal<tf.Rank.R1>([outputs], 0, 1, 'float32', 5);
+        const expected = tf.add(tf.conv2d(x, kernel, 1, 'same'), bias);
+        const got = convolveByPatches(x, kernel, bias, bandBytes);
+        assert.equal(got.shape, expected.shape);
+        return largestDifference(got.dataSync(), expected.dataSync());
+      });
+      assert.ok(difference < 1e-5, `differs by ${difference}`);
+      assert.is(tf.memory().numTensors, before, 'no tensor is left');
+    });
+  }
+}
+
+const CONV: Attributes = {
+  strides: attr.ints([1, 1, 1, 1]),
+  dilations: attr.ints([1, 1, 1, 1]),
+  padding: attr.string('SAME'),
+  data_format: attr.string('NHWC'),
+};
+const BIAS: Attributes = { fused_ops: attr.strings(['BiasAdd']), num_args: attr.int(1) };
+
+/** Graph of one op with a constant second operand of a shape. */
+function graphOf(op: string, shape: readonly number[], attributes: Attributes, inputs = 3): Graph {
+  const graph = Graph.create();
+  const x = graph.add({ name: 'x', op: 'Placeholder', attributes: { dtype: attr.type('float32') } });
+  const weight = graph.add({ name: 'weight', op: 'Const', attributes: { dtype: attr.type('float32') } });
+  const bias = graph.add({ name: 'bias', op: 'Const', attributes: { dtype: attr.type('float32') } });
+  const weights = [
+    { name: 'weight', shape, dtype: 'float32' as const },
+    { name: 'bias', shape: [shape.at(-1) ?? 1], dtype: 'float32' as const },
+  ];
+  graph.setWeightGroups([{ paths: ['weights.bin'], weights }]);
+  graph.add({ name: 'y', op, inputs: [x, weight, bias].slice(0, inputs), attributes });
+  return graph;
+}
+
+const convolutions: [what: string, graph: Graph, tuned: boolean][] = [
+  ['a wide one', graphOf('_FusedConv2D', [3, 3, 4, 512], { ...CONV, ...BIAS }), true],
+  ['a wide one without bias', graphOf('Conv2D', [3, 3, 4, 640], CONV, 2), true],
+  ['a narrow one', graphOf('_FusedConv2D', [3, 3, 4, 511], { ...CONV, ...BIAS }), false],
+  ['a stride of 2', graphOf('Conv2D', [3, 3, 4, 512], { ...CONV, strides: attr.ints([1, 2, 2, 1]) }, 2), false],
+  ['a dilation of 2', graphOf('Conv2D', [3, 3, 4, 512], { ...CONV, dilations: attr.ints([1, 2, 2, 1]) }, 2), false],
+  ['a pointwise one', graphOf('Conv2D', [1, 1, 4, 512], CONV, 2), false],
+  ['VALID', graphOf('Conv2D', [3, 3, 4, 512], { ...CONV, padding: attr.string('VALID') }, 2), false],
+  ['channels first', graphOf('Conv2D', [3, 3, 4, 512], { ...CONV, data_format: attr.string('NCHW') }, 2), false],
+  [
+    'a fused relu',
+    graphOf('_FusedConv2D', [3, 3, 4, 512], { ...CONV, fused_ops: attr.strings(['BiasAdd', 'Relu']) }),
+    false,
+  ],
+];
+
+for (const [what, graph, isTuned] of convolutions) {
+  test(`${what} is ${isTuned ? 'respelled' : 'left as it is'}`, () => {
+    const op = graph.node('y')?.op;
+    const { graph: tuned, transposed } = tuneForNative(graph);
+    assert.is(tuned.node('y')?.op === op, !isTuned);
+    assert.equal(tuned.node('y')?.inputs, graph.node('y')?.inputs);
+    assert.is(graph.node('y')?.op, op, 'the document is as it was');
+    assert.is(transposed.size, 0);
+  });
+}
+
+const products: [what: string, graph: Graph, transposed: boolean][] = [
+  ['a wide product', graphOf('_FusedMatMul', [4, 2048], BIAS), true],
+  ['a wide product without bias', graphOf('MatMul', [4, 2048], {}, 2), true],
+  ['a narrow product', graphOf('MatMul', [4, 2047], {}, 2), false],
+  ['one that transposes', graphOf('MatMul', [4, 2048], { transpose_b: attr.bool(true) }, 2), false],
+];
+
+for (const [what, graph, isTransposed] of products) {
+  test(`${what}: its weight is ${isTransposed ? 'transposed' : 'left as it is'}`, () => {
+    const { graph: tuned, transposed } = tuneForNative(graph);
+    assert.equal([...transposed], isTransposed ? ['weight'] : []);
+    const { transpose_b: now } = tuned.node('y')?.attributes ?? {};
+    assert.equal(now, isTransposed ? attr.bool(true) : graph.node('y')?.attributes.transpose_b);
+  });
+}
+
+test('a weight that two products read is left as it is', () => {
+  const graph = graphOf('MatMul', [4, 2048], {}, 2);
+  const inputs = graph.node('y')?.inputs ?? [];
+  graph.add({ name: 'z', op: 'MatMul', inputs });
+  assert.is(tuneForNative(graph).transposed.size, 0);
+});
+
+test('weights are transposed in place, the others stay', async () => {
+  await useBackend('cpu');
+  const [a, b] = [tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]), tf.tensor2d([1, 2], [1, 2])];
+  const weights: tf.NamedTensorMap = { a, b };
+  transposeWeights(weights, new Set(['a', 'absent']));
+  assert.equal(weights.a?.arraySync(), [
+    [1, 4],
+    [2, 5],
+    [3, 6],
+  ]);
+  assert.ok(a.isDisposed);
+  assert.is(weights.b, b);
+  tf.dispose(weights);
+});
+
+test.run();
