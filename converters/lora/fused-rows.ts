@@ -67,18 +67,17 @@ export class FusedRows {
   }
 
   private async fuse(first: number, last: number, { up, down }: Product, into: Uint8Array): Promise<void> {
-    const { base, to, columns, pool } = this;
-    const { rank } = this.product;
+    const { pool } = this;
     const bytes = (last - first) * this.inBytes;
     const fused = await pool.run({
-      base: await base.readRange(first * this.inBytes, last * this.inBytes, pool.rows.take(bytes)),
-      from: weightDtype(base),
-      to,
-      columns,
-      rank,
+      base: await this.base.readRange(first * this.inBytes, last * this.inBytes, pool.rows.take(bytes)),
+      from: weightDtype(this.base),
+      to: this.to,
+      columns: this.columns,
+      rank: this.product.rank,
       up,
       down,
-      place: `${base.file} tensor "${base.name}" with LoRA`,
+      place: `${this.base.file} tensor "${this.base.name}" with LoRA`,
     });
     into.set(fused);
     pool.rows.give(fused.buffer);

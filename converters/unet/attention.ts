@@ -102,10 +102,10 @@ export class Heads {
 
   /** [B, -1, heads, headDim] as a tensor; one for all attentions of that shape. */
   private shape(): Endpoint {
-    const { builder, heads, headDim } = this;
-    const name = `shapes/heads_${heads}x${headDim}`;
+    const { builder, headDim } = this;
+    const name = `shapes/heads_${this.heads}x${headDim}`;
     if (builder.graph.node(name)) return { node: name, output: 0 };
-    const rest = builder.ints([-1, heads, headDim]);
+    const rest = builder.ints([-1, this.heads, headDim]);
     const attributes = { N: attr.int(2), T: attr.type('int32') };
     return builder.op(name, 'ConcatV2', [this.batch, rest, builder.ints([0], [])], attributes);
   }

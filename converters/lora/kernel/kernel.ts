@@ -53,10 +53,14 @@ function placesOf({ columns, rank }: FuseJob): Places {
   return { width, stored: 0, block, up, upEnd, down: upEnd, end: upEnd + 4 * width * rank };
 }
 
-/** Copies rows of one length to rows of another; the shorter length counts. */
+/** Copies rows of one length to rows of another: they are cut, or filled up with zeros. */
 function spread(from: Uint8Array, fromLength: number, into: Uint8Array, intoLength: number): void {
-  if (fromLength === intoLength) return into.set(from);
+  if (fromLength === intoLength) {
+    into.set(from);
+    return;
+  }
   const length = Math.min(fromLength, intoLength);
+  if (length < intoLength) into.fill(0);
   for (let row = 0; row * fromLength < from.length; row++) {
     into.set(from.subarray(row * fromLength, row * fromLength + length), row * intoLength);
   }

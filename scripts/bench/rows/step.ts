@@ -26,7 +26,7 @@ const TIMESTEPS = [999, 600, 200] as const;
 const NEVER_SLOWER = 1.02;
 const LATENT_PIXELS = 8;
 
-/** One UNet step on the native backend, patched with defaults, against the plain one in the same process, in turns. */
+/** One UNet step on the native backend, patched with defaults, against the same without pooling and as converted, in turns. */
 export const stepRow: Row = {
   name: 'step',
   describe: 'one step on the native backend, plain and patched: time, memory, K/V tokens',
@@ -59,12 +59,16 @@ async function measure(family: FamilyName, size: Size, { quick, log }: RowOption
   ]);
   const name = `${family} ${size.pixels}`;
   const plain = stepTimes(report, 'plain');
+  // "Plain" takes the patched model's path without pooling, whose logits are kept small; where the graph of stock ops fits
+  // the memory, that is what a patched model is held against.
+  const [against, rival] = size.stock ? ['stock ops', stepTimes(report, 'stock')] : ['plain', plain];
   const findings = TIMESTEPS.map((timestep) => {
     const most = timestep === 999 ? (size.most ?? NEVER_SLOWER) : NEVER_SLOWER;
-    return compare(`${name}: t = ${timestep} / plain`, stepTimes(report, `t${timestep}`), plain, most);
+    return compare(`${name}: t = ${timestep} / ${against}`, stepTimes(report, `t${timestep}`), rival, most);
   });
   if (size.stock) {
-    findings.push(compare(`${name}: plain / stock ops`, plain, stepTimes(report, 'stock'), NEVER_SLOWER));
+    findings.push(compare(`${name}: t = 999 / plain`, stepTimes(report, 't999'), plain, NEVER_SLOWER));
+    findings.push(compare(`${name}: plain / stock ops`, plain, rival, NEVER_SLOWER));
   }
   const memory = plainFinding('step', `${name}: plain, peak memory`, [plain.rss / MEGABYTE], 'MB', { target: 24_000 });
   return [...findings, memory];
