@@ -1,6 +1,6 @@
 import yargs from 'yargs';
-import { startProgress } from '../src/cli/progress.ts';
-import { formatBytes } from '../src/cli/table.ts';
+import { startProgress } from '../src/cli/print/progress.ts';
+import { formatBytes } from '../src/cli/print/table.ts';
 import { messageOf } from '../src/errors.ts';
 import { FAMILIES, readFamily } from './checkpoint/family.ts';
 import { writeCheckpoint } from './checkpoint/write-checkpoint.ts';

@@ -1,4 +1,4 @@
-import { textTable } from '../../src/cli/table.ts';
+import { textTable } from '../../src/cli/print/table.ts';
 import { type Finding, isMet } from './finding.ts';
 
 /** Findings as a text table, with targets and whether they are met. */

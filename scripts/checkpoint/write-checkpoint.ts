@@ -15,8 +15,6 @@ export interface CheckpointPlan {
 
 export type WriteProgress = (done: number, total: number) => void;
 
-/** Pieces that go to the file in one call. */
-const PIECES = 1;
 const LDM_PREFIX = 'model.diffusion_model.';
 const NAMES: Readonly<Record<CheckpointLayout, string>> = {
   diffusers: 'diffusion_pytorch_model.safetensors',
@@ -54,10 +52,11 @@ async function writeTensors(path: string, plan: CheckpointPlan, progress?: Write
   const random = new RandomWeights(plan.dtype);
   let done = header.length;
   try {
-    await writeFully(handle, [header]);
+    await writeFully(handle, header);
     for (const { name, shape } of plan.tensors) {
-      for (const pieces of batches(random.pieces(name, shape))) {
-        done += await writeFully(handle, pieces);
+      for (const piece of random.pieces(name, shape)) {
+        await writeFully(handle, piece);
+        done += piece.byteLength;
         progress?.(done, bytes);
       }
     }
@@ -67,31 +66,10 @@ async function writeTensors(path: string, plan: CheckpointPlan, progress?: Write
   }
 }
 
-function* batches(pieces: Iterable<Uint8Array>): Generator<Uint8Array[]> {
-  let batch: Uint8Array[] = [];
-  for (const piece of pieces) {
-    batch.push(piece);
-    if (batch.length < PIECES) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length) yield batch;
-}
-
-/** Writes all pieces: a call may take fewer bytes than it is given. */
-async function writeFully(handle: FileHandle, pieces: readonly Uint8Array[]): Promise<number> {
-  let left = pieces.filter((piece) => piece.length > 0);
-  let total = 0;
-  while (left.length) {
-    let { bytesWritten } = await handle.writev(left);
-    total += bytesWritten;
-    left = left.flatMap((piece) => {
-      const taken = Math.min(piece.length, bytesWritten);
-      bytesWritten -= taken;
-      return taken < piece.length ? [piece.subarray(taken)] : [];
-    });
-  }
-  return total;
+/** A call may take fewer bytes than it is given. */
+async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) done += (await handle.write(bytes, done)).bytesWritten;
 }
 
 /** The header, padded to 8 bytes. Source: the safetensors format description. */

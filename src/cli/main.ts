@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { hideBin } from 'yargs/helpers';
-import { runCli } from './run-cli.ts';
+import { runCli } from './cli.ts';
 
 process.exitCode = await runCli(hideBin(process.argv));

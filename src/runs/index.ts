@@ -5,7 +5,7 @@ export { type AttentionFlops, attentionFlopsOf } from './flops.ts';
 export { type Look, lookOf } from './look.ts';
 export { type Measures, measure } from './measures/index.ts';
 export type { RunExtent, RunRequest } from './request.ts';
-export { type RunRecord, type RunSource, runRecord, totalMilliseconds } from './run-record.ts';
+export { type RunCompanions, type RunRecord, type RunSource, runRecord, totalMilliseconds } from './run-record.ts';
 export { completeSettings, evaluatedBatch, type RunSettings } from './settings.ts';
 export type { StepRecord } from './step-record.ts';
 export { type SweepTask, type SweptCell, type SweptRun, sweep } from './sweep.ts';

@@ -20,6 +20,18 @@ export interface RunSource {
   /** Files of tensors. */
   readonly cond: string | null;
   readonly uncond: string | null;
+  /** What else steered it. */
+  readonly companions: RunCompanions;
+}
+
+/** The companions of a run; none: an empty list and nulls. */
+export interface RunCompanions {
+  readonly controlnets: ReadonlyArray<{ readonly model: string; readonly image: string; readonly scale: number }>;
+  /** Whether the ControlNets' own self-attentions were patched. */
+  readonly controlnets_patched: boolean;
+  /** File of an IP-Adapter's image embeddings. */
+  readonly image_embeds: string | null;
+  readonly ip_adapter_scale: number | null;
 }
 
 /** run.json: all that is needed to make the same pictures again, and what every step did. */

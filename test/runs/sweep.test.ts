@@ -93,6 +93,7 @@ const SOURCE = {
   negative_prompt: null,
   cond: null,
   uncond: null,
+  companions: { controlnets: [], controlnets_patched: false, image_embeds: null, ip_adapter_scale: null },
 };
 
 test.before(() => useBackend('cpu'));

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { runCli } from '../../../src/cli/run-cli.ts';
+import { runCli } from '../../../src/cli/cli.ts';
 import { printReport } from '../report.ts';
 
 /** Bytes that this process has read so far by system calls; 0 where the system does not tell. */

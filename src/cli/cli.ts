@@ -1,0 +1,75 @@
+import yargs from 'yargs';
+import { messageOf, SlothfulError } from '../errors.ts';
+import { suggest } from '../slothful/index.ts';
+import { COMMANDS } from './commands.ts';
+import { VERSION } from './version.ts';
+
+function buildCli(args: readonly string[]) {
+  const cli = yargs([...args])
+    .scriptName('slothful')
+    .usage(
+      '$0 <command>\n\nSlothful Attention for TensorFlow.js: convert, inspect, patch and run Stable Diffusion UNets.',
+    )
+    .option('verbose', { type: 'boolean', global: true, default: false, describe: 'print the stack of an error' })
+    .demandCommand(1, 'name a command')
+    .recommendCommands()
+    .strict()
+    .version(VERSION)
+    .help()
+    .wrap(Math.min(110, process.stdout.columns || 100))
+    .exitProcess(false)
+    .fail(false);
+  for (const addTo of COMMANDS) addTo(cli);
+  return cli;
+}
+
+/**
+ * Runs one command line. Results go to stdout, everything else to stderr.
+ *
+ * @returns the exit code: 0, or 1 after one line about what was wrong; 130 after Ctrl-C
+ */
+export async function runCli(args: readonly string[]): Promise<number> {
+  stopOnClosedPipe();
+  const cli = buildCli(args);
+  try {
+    await cli.parseAsync();
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    const flags = await knownFlags(args);
+    process.stderr.write(`slothful: ${explain(error, flags)}\n`);
+    if (args.includes('--verbose') && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    return error instanceof SlothfulError && error.code === 'aborted' ? 130 : 1;
+  }
+}
+
+/** A reader such as `head` may close the pipe early; that is its right and no error of ours. */
+function stopOnClosedPipe(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+}
+
+/** The flags that the help of the named command lists. */
+async function knownFlags(args: readonly string[]): Promise<string[]> {
+  const command = args.find((arg) => !arg.startsWith('-'));
+  const help = await buildCli(command ? [command] : [])
+    .getHelp()
+    .catch(() => '');
+  return [...help.matchAll(/--([a-z][\w-]*)/g)].map((match) => match[1] ?? '');
+}
+
+function explain(error: unknown, flags: readonly string[]): string {
+  const message = messageOf(error);
+  const unknown = /^Unknown arguments?: (.*)$/.exec(message);
+  if (unknown?.[1]) return explainUnknown(unknown[1].split(', '), flags);
+  if (error instanceof SlothfulError) return message;
+  return message || 'stopped for a reason that it did not give; --verbose prints where';
+}
+
+function explainUnknown(names: readonly string[], flags: readonly string[]): string {
+  const [first = ''] = names;
+  const flag = first.replaceAll('_', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const close = suggest(flag, flags);
+  return `unknown argument "${first}"${close ? `; did you mean --${close}?` : '; --help lists what there is'}`;
+}

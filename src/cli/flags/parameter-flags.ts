@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises';
+import type { Argv, Options } from 'yargs';
+import { messageOf, SlothfulError } from '../../errors.ts';
+import {
+  PARAMETERS,
+  type ParameterSpec,
+  parametersFromJson,
+  parseParameters,
+  SIMPLE_PARAMETERS,
+  type SlothfulParameters,
+  simpleParameters,
+} from '../../slothful/index.ts';
+
+/** What yargs hands to a command that takes the node's parameters. */
+export interface ParameterArguments {
+  readonly params?: string | undefined;
+  readonly preset?: string | undefined;
+  readonly compat?: string | undefined;
+  readonly [name: string]: unknown;
+}
+
+const SPECS: Readonly<Record<string, ParameterSpec>> = { ...SIMPLE_PARAMETERS, ...PARAMETERS };
+const GROUP = 'Slothful Attention:';
+
+function flagOf(name: string): string {
+  return name.replaceAll('_', '-');
+}
+
+function optionOf(name: string, spec: ParameterSpec): Options {
+  const only = name in PARAMETERS ? '' : ' (with --preset simple)';
+  const alias = flagOf(name) === name ? {} : { alias: name };
+  const common: Options = { ...alias, group: GROUP, defaultDescription: String(spec.default) };
+  if (spec.type === 'boolean') return { ...common, type: 'boolean', describe: spec.help };
+  if (spec.type === 'choice')
+    return { ...common, type: 'string', describe: `${spec.help}: ${spec.choices.join(', ')}` };
+  return { ...common, type: 'number', describe: `${spec.help} (${spec.min} to ${spec.max})${only}` };
+}
+
+/** Adds a flag for every parameter of both nodes, and `--preset`, `--params`, `--compat`. */
+export function withParameterFlags<T>(cli: Argv<T>): Argv<T> {
+  for (const [name, spec] of Object.entries(SPECS)) cli.option(flagOf(name), optionOf(name, spec));
+  cli.option('preset', { choices: ['simple', 'full'], group: GROUP, describe: 'which node the flags are of' });
+  cli.option('params', { type: 'string', group: GROUP, describe: 'JSON file: parameters, or a ComfyUI workflow' });
+  cli.option('compat', {
+    choices: ['comfyui'],
+    group: GROUP,
+    describe: 'reproduce the first release at blend 1 and 1',
+  });
+  return cli;
+}
+
+/** The parameters that were given as flags, by their own names. */
+function givenFlags(argv: ParameterArguments): Record<string, unknown> {
+  const names = [...Object.keys(SPECS), 'compat'];
+  return Object.fromEntries(
+    names.map((name) => [name, argv[flagOf(name)]] as const).filter(([, value]) => value !== undefined),
+  );
+}
+
+/**
+ * The parameters of a command line: a file's, changed by the flags; undefined where none was given.
+ *
+ * @throws SlothfulError `bad-parameter`, `io`
+ */
+export async function readParameters(argv: ParameterArguments): Promise<SlothfulParameters | undefined> {
+  const changes = await readParameterChanges(argv);
+  return changes && parseParameters(changes, 'flags');
+}
+
+/**
+ * What a command line says of the parameters, to go over those of a patched model: the flags that were given, or with
+ * a file or a preset all parameters. Checked; undefined where nothing was given.
+ *
+ * @throws SlothfulError `bad-parameter`, `io`
+ */
+export async function readParameterChanges(
+  argv: ParameterArguments,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const flags = givenFlags(argv);
+  if (argv.preset === 'simple') {
+    if (argv.params)
+      throw new SlothfulError('usage', '--preset simple', 'cannot be combined with --params', 'give one');
+    return { ...simpleParameters(flags, 'flags') };
+  }
+  const file = argv.params === undefined ? undefined : parametersFromJson(await readJson(argv.params), argv.params);
+  if (!file && !Object.keys(flags).length && !argv.preset) return undefined;
+  const all = parseParameters({ ...file, ...flags }, 'flags');
+  return file || argv.preset ? { ...all } : flags;
+}
+
+/** Reads a JSON file that a user named. @throws SlothfulError `io`, `bad-input` */
+export async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new SlothfulError('io', path, `cannot be read (${messageOf(error)})`, 'check the path');
+  });
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new SlothfulError('bad-input', path, `is not JSON (${messageOf(error)})`);
+  }
+}
