@@ -100,7 +100,8 @@ function productOf(terms: readonly LoraModule[], columns: number): ProductSource
   const rank = terms.reduce((sum, term) => sum + term.rank, 0);
   return {
     rank,
-    async read(first, last, { up, down }) {
+    async read(first, last) {
+      const [up, down] = [new Float32Array((last - first) * rank), new Float32Array(rank * columns)];
       let before = 0;
       for (const term of terms) {
         down.set(await readFloats(term.down, 0, term.rank * columns), before * columns);
@@ -108,6 +109,7 @@ function productOf(terms: readonly LoraModule[], columns: number): ProductSource
         scatter(factors, term, up, { before, rank });
         before += term.rank;
       }
+      return { up, down };
     },
   };
 }

@@ -14,8 +14,8 @@ export interface Product {
 /** Where a product comes from. */
 export interface ProductSource {
   readonly rank: number;
-  /** Writes the product for rows `first` to `last` into matrices of its sizes. */
-  read(first: number, last: number, into: Product): Promise<void>;
+  /** The product for rows `first` to `last`. */
+  read(first: number, last: number): Promise<Product>;
 }
 
 /** Rows of a weight with a product added, computed in parts when they are asked for. */
@@ -45,41 +45,43 @@ export class FusedRows {
 
   /** Rows `first` to `last`. */
   async read(first: number, last: number, buffer?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = (last - first) * this.outBytes;
-    const into = buffer && buffer.byteLength >= bytes ? new Uint8Array(buffer, 0, bytes) : new Uint8Array(bytes);
-    const { rank } = this.product;
-    const upValues = (last - first) * rank;
-    const shared = this.pool.matrices.take(4 * (upValues + rank * this.columns));
-    const up = new Float32Array(shared, 0, upValues);
-    const down = new Float32Array(shared, 4 * upValues, rank * this.columns);
-    await this.product.read(first, last, { up, down });
-    const parts = this.pool.partsFor(upValues * this.columns);
-    const step = TILE_ROWS * Math.ceil((last - first) / parts / TILE_ROWS);
-    const jobs: Promise<void>[] = [];
-    for (let row = first; row < last; row += step) {
-      const end = Math.min(last, row + step);
-      const part = up.subarray((row - first) * rank, (end - first) * rank);
-      jobs.push(this.fuse(row, end, { up: part, down }, into.subarray((row - first) * this.outBytes)));
-    }
-    await Promise.all(jobs);
-    this.pool.matrices.give(shared);
+    const [inBytes, outBytes] = [this.inBytes, this.outBytes];
+    // Rows that keep their size are computed in their place.
+    const inPlace = outBytes === inBytes;
+    const rows = await this.base.readRange(first * inBytes, last * inBytes, inPlace ? buffer : undefined);
+    const into = inPlace ? rows : roomFor((last - first) * outBytes, buffer);
+    await this.compute(rows, await this.product.read(first, last), into);
     return into;
   }
 
-  private async fuse(first: number, last: number, { up, down }: Product, into: Uint8Array): Promise<void> {
-    const { pool } = this;
-    const bytes = (last - first) * this.inBytes;
-    const fused = await pool.run({
-      base: await this.base.readRange(first * this.inBytes, last * this.inBytes, pool.rows.take(bytes)),
-      from: weightDtype(this.base),
-      to: this.to,
-      columns: this.columns,
-      rank: this.product.rank,
-      up,
-      down,
-      place: `${this.base.file} tensor "${this.base.name}" with LoRA`,
-    });
-    into.set(fused);
-    pool.rows.give(fused.buffer);
+  private async compute(base: Uint8Array, { up, down }: Product, into: Uint8Array): Promise<void> {
+    const [inBytes, outBytes] = [this.inBytes, this.outBytes];
+    const { rank } = this.product;
+    const rows = into.length / outBytes;
+    const parts = this.pool.partsFor(rows * rank * this.columns);
+    const step = TILE_ROWS * Math.ceil(rows / parts / TILE_ROWS);
+    const jobs: Promise<void>[] = [];
+    for (let row = 0; row < rows; row += step) {
+      const end = Math.min(rows, row + step);
+      const job = {
+        from: weightDtype(this.base),
+        to: this.to,
+        rows: end - row,
+        columns: this.columns,
+        rank,
+        place: `${this.base.file} tensor "${this.base.name}" with LoRA`,
+        base: base.subarray(row * inBytes, end * inBytes),
+        up: up.subarray(row * rank, end * rank),
+        down,
+        into: into.subarray(row * outBytes, end * outBytes),
+      };
+      jobs.push(this.pool.run(job, jobs.length));
+    }
+    await Promise.all(jobs);
   }
+}
+
+/** The start of `buffer` if it has room, else a new one. */
+function roomFor(bytes: number, buffer: ArrayBuffer | undefined): Uint8Array<ArrayBuffer> {
+  return buffer && buffer.byteLength >= bytes ? new Uint8Array(buffer, 0, bytes) : new Uint8Array(bytes);
 }

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FusePool } from '../../converters/lora/kernel/fuse-pool.ts';
-import { type FuseJob, Kernel } from '../../converters/lora/kernel/kernel.ts';
+import { type FuseJob, Lane } from '../../converters/lora/kernel/lane.ts';
 import type { WeightDtype } from '../../converters/safetensors/dtypes.ts';
 import type { StoredDtype } from '../../converters/weights/convert.ts';
 import { floatOf, halfOf } from '../../converters/weights/half.ts';
@@ -40,7 +40,9 @@ function makeJob({ rows, columns, rank }: Size, from: WeightDtype, to: StoredDty
   const base = store(pseudoRandom(rows * columns, 1), from);
   const up = pseudoRandom(rows * rank, 2);
   const down = pseudoRandom(rank * columns, 3);
-  const job: FuseJob = { base: base.bytes, from, to, columns, rank, up, down, place: 'a.safetensors tensor "w"' };
+  const into = new Uint8Array(rows * columns * (to === 'float32' ? 4 : 2));
+  const task = { from, to, rows, columns, rank, place: 'a.safetensors tensor "w"' };
+  const job: FuseJob = { ...task, base: base.bytes, up, down, into };
   return { job, expected: plainSum(base.values, up, down, { rows, columns, rank }) };
 }
 
@@ -54,7 +56,7 @@ function plainSum(base: Float32Array, up: Float32Array, down: Float32Array, { ro
   });
 }
 
-function valuesOf(bytes: Uint8Array<ArrayBuffer>, to: StoredDtype): number[] {
+function valuesOf(bytes: Uint8Array, to: StoredDtype): number[] {
   const own = bytes.slice().buffer;
   if (to === 'float32') return [...new Float32Array(own)];
   return Array.from(new Uint16Array(own), (half) => floatFromBits(floatOf(half)));
@@ -81,27 +83,32 @@ const SIZES: readonly Size[] = [
 
 for (const from of ['F16', 'BF16', 'F32'] as const) {
   for (const to of ['float16', 'float32'] as const) {
-    test(`${from} to ${to}, of every size, is the sum rounded once`, () => {
-      const kernel = new Kernel();
+    test(`${from} to ${to}, of every size, is the sum rounded once`, async () => {
+      const lane = new Lane('here');
       for (const size of SIZES) {
         const { job, expected } = makeJob(size, from, to);
-        const error = largestError(valuesOf(kernel.fuse(job), to), expected, to);
+        await lane.run(job);
+        const error = largestError(valuesOf(job.into, to), expected, to);
         assert.ok(error <= 1, `${JSON.stringify(size)}: off by ${error} units`);
       }
     });
   }
 }
 
-/** A job that adds nothing, so that what comes out is what went in, through both conversions. */
-function identity(base: Uint8Array<ArrayBuffer>, columns: number, from: WeightDtype, to: StoredDtype): FuseJob {
-  const rows = base.length / columns / (from === 'F32' ? 4 : 2);
-  return { base, from, to, columns, rank: 1, up: new Float32Array(rows), down: new Float32Array(columns), place: 'w' };
+/** What comes out where nothing is added: what went in, through both conversions. */
+async function converted(values: Int32Array | Uint16Array, columns: number, to: StoredDtype): Promise<Uint8Array> {
+  const rows = values.length / columns;
+  const from: WeightDtype = values instanceof Int32Array ? 'F32' : 'F16';
+  const base = new Uint8Array(values.slice().buffer);
+  const into = new Uint8Array(values.length * (to === 'float32' ? 4 : 2));
+  const product = { rank: 1, up: new Float32Array(rows), down: new Float32Array(columns) };
+  await new Lane('here').run({ from, to, rows, columns, place: 'w', base, into, ...product });
+  return into;
 }
 
-test('widens every half as the conversion without LoRA does', () => {
+test('widens every half as the conversion without LoRA does', async () => {
   const halves = Uint16Array.from({ length: 65536 }, (_, half) => half).filter((half) => (half & 0x7c00) !== 0x7c00);
-  const fused = new Kernel().fuse(identity(new Uint8Array(halves.slice().buffer), 1024, 'F16', 'float32'));
-  const actual = new Int32Array(fused.slice().buffer);
+  const actual = new Int32Array((await converted(halves, 1024, 'float32')).slice().buffer);
   // -0 + 0 is 0, which is the one value that adding nothing changes.
   halves.forEach((half, index) => {
     if (half !== 0x8000 && actual[index] !== floatOf(half)) assert.unreachable(`half ${half} becomes ${actual[index]}`);
@@ -109,12 +116,11 @@ test('widens every half as the conversion without LoRA does', () => {
   assert.is(actual.length, 63488);
 });
 
-test('rounds floats to halves as the conversion without LoRA does: ties, subnormals, the last half', () => {
+test('rounds floats to halves as the conversion without LoRA does: ties, subnormals, the last half', async () => {
   const special = [0x38800000, 0x387fe000, 0x33000000, 0x33000001, 0x33800000, 0x477fefff, 0x3f801000, 0x3f803000, 1];
   const random = Array.from(pseudoRandom(4087, 5), (value) => bitsOfFloat(value * 2 ** (Math.abs(value * 60) - 45)));
   const floats = Int32Array.from([...special, ...random]);
-  const fused = new Kernel().fuse(identity(new Uint8Array(floats.slice().buffer), 1024, 'F32', 'float16'));
-  const actual = new Uint16Array(fused.slice().buffer);
+  const actual = new Uint16Array((await converted(floats, 1024, 'float16')).slice().buffer);
   floats.forEach((value, index) => {
     assert.is(actual[index], halfOf(value), `float bits ${value.toString(16)}`);
   });
@@ -124,10 +130,10 @@ test('a value above float16 is an error that names the tensor; infinities stay',
   const { job } = makeJob({ rows: 4, columns: 8, rank: 1 }, 'F32', 'float16');
   const huge = { ...job, up: new Float32Array(4).fill(1e6), down: new Float32Array(8).fill(1) };
   await failsWith('bad-checkpoint', /tensor "w": holds .*float16's 65504; use --dtype float32/, () =>
-    new Kernel().fuse(huge),
+    new Lane('here').run(huge),
   );
   const infinite = Float32Array.from([Number.POSITIVE_INFINITY, 1, -2, Number.NEGATIVE_INFINITY, 0.5, 0, 1, 1]);
-  const fused = new Kernel().fuse(identity(new Uint8Array(infinite.slice().buffer), 8, 'F32', 'float16'));
+  const fused = await converted(new Int32Array(infinite.slice().buffer), 8, 'float16');
   assert.equal(valuesOf(fused, 'float16'), [...infinite]);
 });
 
@@ -138,18 +144,19 @@ test('threads give what one thread gives, and their errors arrive whole', async 
     assert.is(pool.partsFor(512 * 640 * 64), 2);
     assert.is(pool.partsFor(1000), 1);
     const { job } = makeJob(size, 'F16', 'float16');
-    const alone = new Kernel().fuse({ ...job, base: job.base.slice() });
-    const jobs = [0, 256].map((row) =>
-      pool.run({
-        ...job,
-        base: job.base.slice(row * 1280, (row + 256) * 1280),
-        up: job.up.slice(row * 64, (row + 256) * 64),
-      }),
-    );
-    const rows = await Promise.all(jobs);
-    assert.ok(Buffer.concat(rows).equals(Buffer.from(alone)));
+    await new Lane('here').run(job);
+    const both = new Uint8Array(job.into.length);
+    const parts = [0, 256].map((row, part) => {
+      const rows = (each: Uint8Array) => each.subarray(row * 1280, (row + 256) * 1280);
+      const up = job.up.subarray(row * 64, (row + 256) * 64);
+      return pool.run({ ...job, rows: 256, base: rows(job.base), up, into: rows(both) }, part);
+    });
+    await Promise.all(parts);
+    assert.ok(Buffer.from(both).equals(Buffer.from(job.into)));
     const huge = { ...job, up: new Float32Array(512 * 64).fill(1e6) };
     await failsWith('bad-checkpoint', /a\.safetensors tensor "w": holds /, () => pool.run(huge));
+    await pool.run(job);
+    assert.ok(Buffer.from(both).equals(Buffer.from(job.into)), 'a lane goes on after an error');
   } finally {
     await pool.close();
   }

@@ -2,6 +2,7 @@
 export type Code = readonly number[];
 
 const I32 = 0x7f;
+const SHARED_WITH_MAXIMUM = 3;
 const V128 = 0x7b;
 
 /** A signed number in LEB128, as immediates are stored. */
@@ -113,11 +114,11 @@ function bodyOf({ integers, vectors, code }: WasmFunction): Code {
 }
 
 /**
- * The binary of a module that imports its memory as `env.memory` and exports the functions.
+ * The binary of a module that imports a shared memory as `env.memory` and exports the functions.
  *
  * Source: WebAssembly core specification 2.0, "Binary format".
  */
-export function assemble(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
+export function assemble(functions: readonly WasmFunction[], mostPages: number): Uint8Array<ArrayBuffer> {
   const types = functions.map(({ parameters, result }) => {
     const inputs = Array.from({ length: parameters }, () => I32);
     return [0x60, ...unsigned(parameters), ...inputs, ...(result ? [1, I32] : [0])];
@@ -125,7 +126,7 @@ export function assemble(functions: readonly WasmFunction[]): Uint8Array<ArrayBu
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, types),
-    ...section(2, [[...text('env'), ...text('memory'), 2, 0, 1]]),
+    ...section(2, [[...text('env'), ...text('memory'), 2, SHARED_WITH_MAXIMUM, 1, ...unsigned(mostPages)]]),
     ...section(
       3,
       functions.map((_, index) => unsigned(index)),

@@ -4,6 +4,9 @@ import { assemble, type Code, doWhile, f32x4, i32, i32x4, local, v128, type Wasm
 export const TILE_ROWS = 4;
 export const TILE_COLUMNS = 8;
 
+/** Most pages of 64 KiB that the kernel's memory may have: 2 GiB. */
+export const MOST_PAGES = 32768;
+
 const VECTOR_BYTES = 16;
 const SIGN = 0x80000000;
 /** Bits of the float32s 2^112, 2^-112, 2^-110 and 1/2. */
@@ -136,5 +139,5 @@ export function kernelModule(): WebAssembly.Module {
     narrow(),
     addProduct(),
   ];
-  return new WebAssembly.Module(assemble(functions));
+  return new WebAssembly.Module(assemble(functions, MOST_PAGES));
 }

@@ -1,69 +1,12 @@
-import type { WeightDtype } from '../../safetensors/dtypes.ts';
-import { type StoredDtype, toHalves } from '../../weights/convert.ts';
+import { toHalves } from '../../weights/convert.ts';
 import { kernelModule, TILE_COLUMNS, TILE_ROWS } from './code.ts';
-
-/** Rows of a weight and what is to be added to them: `base + up * down`. */
-export interface FuseJob {
-  /** The rows as the checkpoint has them, little-endian; their memory may be used for the result. */
-  readonly base: Uint8Array<ArrayBuffer>;
-  readonly from: WeightDtype;
-  readonly to: StoredDtype;
-  /** Values of a row: inputs, times the taps of a convolution. */
-  readonly columns: number;
-  readonly rank: number;
-  /** [rows, rank], scale and alpha multiplied in. */
-  readonly up: Float32Array;
-  /** [rank, columns] */
-  readonly down: Float32Array;
-  /** File and tensor, for messages. */
-  readonly place: string;
-}
+import { BLOCK_ROWS, type FuseTask, type Layout, layoutOf } from './layout.ts';
 
 interface Exports {
   fromHalves(from: number, to: number, end: number): void;
   fromBfloats(from: number, to: number, end: number): void;
   toHalves(from: number, to: number, end: number): number;
   addProduct(strip: number, stride: number, end: number, up: number, upEnd: number, down: number): void;
-}
-
-/** Where everything lies in the memory of the kernel, in bytes. */
-interface Places {
-  /** Values of a row, rounded up to whole tiles. */
-  readonly width: number;
-  /** A block of rows as they are stored, before and after. */
-  readonly stored: number;
-  /** The same as floats. */
-  readonly block: number;
-  /** `up` for four rows. */
-  readonly up: number;
-  readonly upEnd: number;
-  readonly down: number;
-  readonly end: number;
-}
-
-const PAGE = 65536;
-/** Rows that are converted at once: few enough for the processor's cache, enough to make the calls cheap. */
-const BLOCK_ROWS = 8 * TILE_ROWS;
-
-function placesOf({ columns, rank }: FuseJob): Places {
-  const width = Math.ceil(columns / TILE_COLUMNS) * TILE_COLUMNS;
-  const block = 4 * BLOCK_ROWS * width;
-  const up = 2 * block;
-  const upEnd = up + 4 * TILE_ROWS * rank;
-  return { width, stored: 0, block, up, upEnd, down: upEnd, end: upEnd + 4 * width * rank };
-}
-
-/** Copies rows of one length to rows of another: they are cut, or filled up with zeros. */
-function spread(from: Uint8Array, fromLength: number, into: Uint8Array, intoLength: number): void {
-  if (fromLength === intoLength) {
-    into.set(from);
-    return;
-  }
-  const length = Math.min(fromLength, intoLength);
-  if (length < intoLength) into.fill(0);
-  for (let row = 0; row * fromLength < from.length; row++) {
-    into.set(from.subarray(row * fromLength, row * fromLength + length), row * intoLength);
-  }
 }
 
 function isFunction(value: unknown): value is (...numbers: number[]) => number {
@@ -79,103 +22,115 @@ function exportsOf({ exports }: WebAssembly.Instance): Exports {
   throw new TypeError('the kernel lacks a function');
 }
 
+/** Copies rows of one length to rows of another: they are cut, or filled up with zeros. */
+function spread(from: Uint8Array, fromLength: number, into: Uint8Array, intoLength: number): void {
+  const length = Math.min(fromLength, intoLength);
+  if (length < intoLength) into.fill(0);
+  for (let row = 0; row * fromLength < from.length; row++) {
+    into.set(from.subarray(row * fromLength, row * fromLength + length), row * intoLength);
+  }
+}
+
 /**
- * Adds low-rank products to weights, four rows at a time, in WebAssembly with vectors: about ten times as fast as
- * JavaScript. Everything is computed in float32 and rounded once, to nearest even, when it is stored.
+ * Adds low-rank products to weights in WebAssembly with vectors, about ten times as fast as JavaScript. Everything is
+ * computed in float32 and rounded once, to nearest even, when it is stored.
  */
 export class Kernel {
-  private readonly memory = new WebAssembly.Memory({ initial: 1 });
   private readonly run: Exports;
 
-  constructor() {
-    this.run = exportsOf(new WebAssembly.Instance(kernelModule(), { env: { memory: this.memory } }));
+  /** @param memory shared, with everything of a task where `layoutOf` has it */
+  constructor(private readonly memory: WebAssembly.Memory) {
+    this.run = exportsOf(new WebAssembly.Instance(kernelModule(), { env: { memory } }));
   }
 
   /**
-   * The fused rows, as `job.to` stores them; where they fit, in the memory of `job.base`.
+   * Computes the rows of a task.
    *
    * @throws SlothfulError `bad-checkpoint` where a value does not fit float16
    */
-  fuse(job: FuseJob): Uint8Array<ArrayBuffer> {
-    const { base, from, to, columns, rank, up } = job;
-    const places = placesOf(job);
-    this.reserve(places.end);
-    this.putDown(job, places);
-    const [inBytes, outBytes] = [(from === 'F32' ? 4 : 2) * columns, (to === 'float32' ? 4 : 2) * columns];
-    const rows = up.length / rank;
-    const out = outBytes <= inBytes ? base.subarray(0, rows * outBytes) : new Uint8Array(rows * outBytes);
-    for (let row = 0; row < rows; row += BLOCK_ROWS) {
-      const last = Math.min(rows, row + BLOCK_ROWS);
-      this.readBlock(job, places, base.subarray(row * inBytes, last * inBytes), last - row);
-      for (let each = row; each < last; each += TILE_ROWS) this.addTo(job, places, each, each - row);
-      this.writeBlock(job, places, out.subarray(row * outBytes, last * outBytes), last - row);
+  fuse(task: FuseTask): void {
+    const layout = layoutOf(task);
+    this.packDown(task, layout);
+    for (let row = 0; row < task.rows; row += BLOCK_ROWS) {
+      const rows = Math.min(BLOCK_ROWS, task.rows - row);
+      this.readBlock(task, layout, row, rows);
+      for (let each = 0; each < rows; each += TILE_ROWS) this.addTo(task, layout, row + each, each);
+      this.writeBlock(task, layout, row, rows);
     }
-    return out;
   }
 
-  private reserve(bytes: number): void {
-    const missing = bytes - this.memory.buffer.byteLength;
-    if (missing > 0) this.memory.grow(Math.ceil(missing / PAGE));
+  private bytes(address: number, length: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, address, length);
   }
 
-  private addTo(job: FuseJob, places: Places, row: number, inBlock: number): void {
-    const { block, width, up, upEnd, down } = places;
-    this.putUp(job, places, row);
+  private floats(address: number, length: number): Float32Array {
+    return new Float32Array(this.memory.buffer, address, length);
+  }
+
+  private addTo(task: FuseTask, layout: Layout, row: number, inBlock: number): void {
+    const { block, width, tile, panels } = layout;
+    this.packUp(task, layout, row);
     const strip = block + 4 * width * inBlock;
-    this.run.addProduct(strip, 4 * width, strip + 4 * width, up, upEnd, down);
+    this.run.addProduct(strip, 4 * width, strip + 4 * width, tile, tile + 4 * TILE_ROWS * task.rank, panels);
   }
 
-  /** Stored rows to floats. */
-  private readBlock(
-    { from, columns }: FuseJob,
-    { stored, block, width }: Places,
-    bytes: Uint8Array,
-    rows: number,
-  ): void {
+  /** Rows as they come to floats; whole rows are read where they lie. */
+  private readBlock({ from, columns }: FuseTask, layout: Layout, row: number, rows: number): void {
+    const { base, inBytes, stored, block, width } = layout;
     const size = from === 'F32' ? 4 : 2;
-    const into = new Uint8Array(this.memory.buffer, from === 'F32' ? block : stored, size * width * rows);
-    spread(bytes, size * columns, into, size * width);
+    let source = base + row * inBytes;
+    if (width !== columns) {
+      spread(this.bytes(source, rows * inBytes), inBytes, this.bytes(stored, size * width * rows), size * width);
+      source = stored;
+    }
     const end = block + 4 * width * rows;
-    if (from === 'F16') this.run.fromHalves(stored, block, end);
-    if (from === 'BF16') this.run.fromBfloats(stored, block, end);
+    if (from === 'F16') this.run.fromHalves(source, block, end);
+    else if (from === 'BF16') this.run.fromBfloats(source, block, end);
+    else this.bytes(block, 4 * width * rows).set(this.bytes(source, 4 * width * rows));
   }
 
-  /** Floats to stored rows. */
-  private writeBlock(job: FuseJob, { stored, block, width }: Places, into: Uint8Array, rows: number): void {
-    const { to, columns } = job;
-    const end = block + 4 * width * rows;
-    const isHalf = to === 'float16';
-    if (isHalf && this.run.toHalves(block, stored, end) !== 0) this.roundBlock(job, block, stored, width * rows);
-    const size = isHalf ? 2 : 4;
-    const from = new Uint8Array(this.memory.buffer, isHalf ? stored : block, size * width * rows);
-    spread(from, size * width, into, size * columns);
+  /** Floats to rows as they go. */
+  private writeBlock(task: FuseTask, layout: Layout, row: number, rows: number): void {
+    const { out, outBytes, stored, block, width } = layout;
+    const target = out + row * outBytes;
+    const size = task.to === 'float16' ? 2 : 4;
+    const result = task.to === 'float16' ? stored : block;
+    if (task.to === 'float16') this.narrow(task, layout, rows);
+    const from = this.bytes(result, size * width * rows);
+    const into = this.bytes(target, rows * outBytes);
+    if (width === task.columns) into.set(from);
+    else spread(from, size * width, into, outBytes);
   }
 
-  /** Where a value is no half: infinite or NaN is kept, too large is an error that names it. */
-  private roundBlock({ place }: FuseJob, block: number, stored: number, values: number): void {
-    const floats = new Uint32Array(this.memory.buffer.slice(block, block + 4 * values));
-    new Uint16Array(this.memory.buffer, stored, values).set(toHalves(floats, new Uint16Array(values), place));
+  private narrow({ place }: FuseTask, { stored, block, width }: Layout, rows: number): void {
+    if (this.run.toHalves(block, stored, block + 4 * width * rows) === 0) return;
+    // A value that is no half: infinite or NaN is kept, too large is an error that names it.
+    const floats = Uint32Array.from(new Uint32Array(this.memory.buffer, block, width * rows));
+    const halves = toHalves(floats, new Uint16Array(width * rows), place);
+    new Uint16Array(this.memory.buffer, stored, width * rows).set(halves);
   }
 
   /** [rank, columns] -> [columns / 8][rank][8] */
-  private putDown({ down, columns, rank }: FuseJob, places: Places): void {
-    const into = new Float32Array(this.memory.buffer, places.down, places.width * rank);
+  private packDown({ columns, rank }: FuseTask, { down, panels, width }: Layout): void {
+    const from = this.floats(down, rank * columns);
+    const into = this.floats(panels, rank * width);
     let at = 0;
-    for (let panel = 0; panel < places.width; panel += TILE_COLUMNS) {
+    for (let panel = 0; panel < width; panel += TILE_COLUMNS) {
       for (let k = 0; k < rank; k++) {
         for (let column = panel; column < panel + TILE_COLUMNS; column++) {
-          into[at++] = column < columns ? (down[k * columns + column] ?? 0) : 0;
+          into[at++] = column < columns ? (from[k * columns + column] ?? 0) : 0;
         }
       }
     }
   }
 
   /** Four rows of [rows, rank] -> [rank][4]; rows behind the last are 0. */
-  private putUp({ up, rank }: FuseJob, places: Places, row: number): void {
-    const into = new Float32Array(this.memory.buffer, places.up, TILE_ROWS * rank);
+  private packUp({ rows, rank }: FuseTask, { up, tile }: Layout, row: number): void {
+    const from = this.floats(up, rows * rank);
+    const into = this.floats(tile, TILE_ROWS * rank);
     let at = 0;
     for (let k = 0; k < rank; k++) {
-      for (let each = row; each < row + TILE_ROWS; each++) into[at++] = up[each * rank + k] ?? 0;
+      for (let each = row; each < row + TILE_ROWS; each++) into[at++] = each < rows ? (from[each * rank + k] ?? 0) : 0;
     }
   }
 }

@@ -1,20 +1,20 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, SlothfulError } from '../../../src/errors.ts';
-import type { FuseReply, FuseRequest } from './fuse-pool.ts';
 import { Kernel } from './kernel.ts';
+import type { Reply } from './lane.ts';
+import type { FuseTask } from './layout.ts';
 
-const kernel = new Kernel();
+if (!(workerData instanceof WebAssembly.Memory)) throw new TypeError('a worker needs the memory of its lane');
+const kernel = new Kernel(workerData);
 
-function answer({ id, job }: FuseRequest): FuseReply {
+function answer(task: FuseTask): Reply {
   try {
-    return { id, rows: kernel.fuse(job) };
+    kernel.fuse(task);
+    return undefined;
   } catch (error) {
-    if (!(error instanceof SlothfulError)) return { id, error: ['bug', job.place, messageOf(error)] };
-    return { id, error: [error.code, error.place, error.problem, error.cure] };
+    if (!(error instanceof SlothfulError)) return ['bug', task.place, messageOf(error)];
+    return [error.code, error.place, error.problem, error.cure];
   }
 }
 
-parentPort?.on('message', (request: FuseRequest) => {
-  const reply = answer(request);
-  parentPort?.postMessage(reply, 'rows' in reply ? [reply.rows.buffer] : []);
-});
+parentPort?.on('message', (task: FuseTask) => parentPort?.postMessage(answer(task)));
