@@ -17,7 +17,8 @@ import type { WeightGroup, WeightSpec } from './weights.ts';
 export class Graph {
   private readonly byName = new Map<string, GraphNode>();
   private readonly known = new Map<string, ConstantValue>();
-  private uses: Map<string, Use[]> | undefined;
+  /** By node, the names of those that read it, or once did: edits add to it, and `consumers` looks again. */
+  private readers: Map<string, Set<string>> | undefined;
   private manifest: WeightGroup[];
   private added = new Map<string, ConstantValue>();
   private model: ParsedModel;
@@ -55,7 +56,7 @@ export class Graph {
     this.byName.set(node.name, node);
     const inline = node.op === 'Const' ? constantFromInline(node.attributes.value?.tensor) : undefined;
     if (inline) this.known.set(node.name, inline);
-    this.uses = undefined;
+    this.noteReader(node);
   }
 
   /** All nodes, in the order of the document. */
@@ -80,20 +81,31 @@ export class Graph {
 
   /** Every data input that reads an output of the node. */
   consumers(name: string): readonly Use[] {
-    this.uses ??= this.indexUses();
-    return this.uses.get(name) ?? [];
-  }
-
-  private indexUses(): Map<string, Use[]> {
-    const uses = new Map<string, Use[]>();
-    for (const node of this.byName.values()) {
-      node.inputs.forEach(({ node: source, output }, slot) => {
-        const list = uses.get(source) ?? [];
-        list.push({ node, slot, output });
-        uses.set(source, list);
+    const found: Use[] = [];
+    for (const reader of this.readersOf(name)) {
+      const node = this.byName.get(reader);
+      node?.inputs.forEach(({ node: source, output }, slot) => {
+        if (source === name) found.push({ node, slot, output });
       });
     }
-    return uses;
+    return found;
+  }
+
+  private readersOf(name: string): Iterable<string> {
+    if (!this.readers) {
+      this.readers = new Map();
+      for (const node of this.byName.values()) this.noteReader(node);
+    }
+    return this.readers.get(name) ?? [];
+  }
+
+  private noteReader(node: GraphNode): void {
+    if (!this.readers) return;
+    for (const { node: source } of node.inputs) {
+      const known = this.readers.get(source);
+      if (known) known.add(node.name);
+      else this.readers.set(source, new Set([node.name]));
+    }
   }
 
   /** Adds a node. @throws SlothfulError `bad-graph` when the name is taken */
@@ -112,14 +124,13 @@ export class Graph {
   replace(node: GraphNode): void {
     this.expectNode(node.name, 'replace');
     this.byName.set(node.name, node);
-    this.uses = undefined;
+    this.noteReader(node);
   }
 
   /** Removes a node; its users must have been redirected. */
   remove(name: string): void {
     this.byName.delete(name);
     this.known.delete(name);
-    this.uses = undefined;
   }
 
   /** Makes every user of `from` read `to` instead, but for the nodes in `except`. */
@@ -246,7 +257,7 @@ export class Graph {
     this.known.clear();
     for (const node of other.nodes) this.byName.set(node.name, node);
     for (const [name, value] of other.known) this.known.set(name, value);
-    this.uses = undefined;
+    this.readers = undefined;
   }
 
   /** The model.json, with the manifest as it was set. Added constants must have been stored by then. */

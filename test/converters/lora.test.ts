@@ -408,6 +408,20 @@ for (const [what, code, message, file] of REFUSED) {
   });
 }
 
+test('a hypernetwork given as a checkpoint is refused by name, pickled or not', async () => {
+  const folder = temporaryFolder();
+  const tensors = join(folder, 'h.safetensors');
+  writeTensors(tensors, new Map([['768.1.linear.0.weight', floats([2, 2], [1, 2, 3, 4])]]));
+  const pickle = join(folder, 'h.pt');
+  writeFileSync(pickle, 'PK...activation_func...linear1.weight');
+  const convert = (source: string) => convertCheckpoint(source, join(folder, 'model'));
+  await failsWith('bad-checkpoint', /it looks like a hypernetwork, which patches keys and values/, () =>
+    convert(tensors),
+  );
+  await failsWith('unsupported', /is a hypernetwork/, () => convert(pickle));
+  assert.not(existsSync(join(folder, 'model')));
+});
+
 test('a LoRA with modules that the UNet lacks is fused in part when that is asked for', async () => {
   const file = withTensor('lora_unet_up_blocks_9_x.lora_down.weight', floats([4, 16], new Float32Array(64)));
   const tensors = readTensors(readFileSync(file));
