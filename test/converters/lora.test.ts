@@ -6,9 +6,8 @@ import * as assert from 'uvu/assert';
 import { ldmNames } from '../../converters/checkpoint/ldm-names.ts';
 import { openCheckpoint } from '../../converters/checkpoint/open.ts';
 import { unetTensors } from '../../converters/checkpoint/unet-tensors.ts';
-import { convertCheckpoint, type LoraOption, parseLoraOption } from '../../converters/index.ts';
+import { convertCheckpoint, type LoraOption } from '../../converters/index.ts';
 import { type FuseOptions, fuseLoras } from '../../converters/lora/fuse.ts';
-import { parseLoraKey } from '../../converters/lora/keys.ts';
 import { isLcmLora } from '../../converters/lora/lcm.ts';
 import { halfToFloat } from '../../src/graph/index.ts';
 import { companion } from '../support/companion-goldens.ts';
@@ -26,79 +25,6 @@ const SDXL = companion('lora_sdxl_kohya.safetensors');
 
 const MODULE = 'down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0';
 const PATH = 'down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0';
-
-const KEYS: ReadonlyArray<readonly [name: string, expected: string]> = [
-  [`lora_unet_${MODULE}.lora_down.weight`, `unet ${MODULE} down`],
-  [`lora_unet_${MODULE}.lora_up.weight`, `unet ${MODULE} up`],
-  [`lora_unet_${MODULE}.alpha`, `unet ${MODULE} alpha`],
-  [`unet.${PATH}.lora_A.weight`, `unet ${MODULE} down`],
-  [`unet.${PATH}.lora_B.weight`, `unet ${MODULE} up`],
-  [`unet.${PATH}.lora_A.default.weight`, `unet ${MODULE} down`],
-  [`base_model.model.${PATH}.lora_B.weight`, `unet ${MODULE} up`],
-  [`${PATH}.lora_B.weight`, `unet ${MODULE} up`],
-  [`unet.${PATH}.lora.down.weight`, `unet ${MODULE} down`],
-  [`unet.${PATH}.lora.up.weight`, `unet ${MODULE} up`],
-  [`unet.${PATH}.alpha`, `unet ${MODULE} alpha`],
-  [`unet.${PATH.replace('to_out.0', 'processor.to_out')}_lora.up.weight`, `unet ${MODULE} up`],
-  [
-    `unet.${PATH.replace('to_out.0', 'processor.to_k')}_lora.down.weight`,
-    `unet ${MODULE.replace('to_out_0', 'to_k')} down`,
-  ],
-  [`unet.${PATH}.lora_linear_layer.down.weight`, `unet ${MODULE} down`],
-  ['diffusion_model.input_blocks.1.1.proj_in.lora_A.weight', 'unet input_blocks_1_1_proj_in down'],
-  ['lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight', 'text'],
-  ['lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha', 'text'],
-  ['lora_te2_text_model_encoder_layers_0_mlp_fc1.dora_scale', 'text'],
-  ['text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_A.weight', 'text'],
-  ['text_encoder_2.text_model.encoder.layers.0.mlp.fc1.lora.up.weight', 'text'],
-  [`lora_unet_${MODULE}.dora_scale`, 'a DoRA (dora_scale)'],
-  [`unet.${PATH}.lora_magnitude_vector`, 'a DoRA (dora_scale)'],
-  [`lora_unet_${MODULE}.hada_w1_a`, 'a LoHa (hada_w1, hada_w2)'],
-  [`lora_unet_${MODULE}.lokr_w2`, 'a LoKr (lokr_w1, lokr_w2)'],
-  [`lora_unet_${MODULE}.oft_blocks`, 'an OFT (oft_blocks)'],
-  [`lora_unet_${MODULE}.lora_mid.weight`, 'a LoCon with a Tucker core (lora_mid)'],
-  [`lora_unet_${MODULE}.diff`, 'a file of whole differences (diff)'],
-  [`unet.${PATH}.lora_B.bias`, 'a LoRA with biases (lora_bias)'],
-  [`${PATH}.weight`, 'unknown'],
-  ['emb_params', 'unknown'],
-];
-
-for (const [name, expected] of KEYS) {
-  test(`reads ${name}`, () => {
-    const key = parseLoraKey(name);
-    const text = {
-      unet: () => `unet ${'module' in key && `${key.module} ${key.part}`}`,
-      foreign: () => 'what' in key && key.what,
-    };
-    assert.is(key.kind === 'unet' ? text.unet() : key.kind === 'foreign' ? text.foreign() : key.kind, expected);
-  });
-}
-
-const OPTIONS: ReadonlyArray<readonly [text: string, file: string, scale: number | undefined]> = [
-  ['a.safetensors', 'a.safetensors', undefined],
-  ['a.safetensors:0.8', 'a.safetensors', 0.8],
-  ['dir/a.safetensors:-.5', 'dir/a.safetensors', -0.5],
-  ['C:\\loras\\a.safetensors', 'C:\\loras\\a.safetensors', undefined],
-  ['C:\\loras\\a.safetensors:1', 'C:\\loras\\a.safetensors', 1],
-  ['a:b.safetensors', 'a:b.safetensors', undefined],
-  ['folder:1e-1', 'folder', 0.1],
-];
-
-for (const [text, file, scale] of OPTIONS) {
-  test(`--lora ${text}`, () => {
-    const option = parseLoraOption(text);
-    assert.is(option.file, file);
-    assert.is(option.scale, scale);
-  });
-}
-
-test('--lora with a scale that is no number is refused', async () => {
-  for (const scale of ['', 'x', '0.8.1', '1,5', 'NaN']) {
-    await failsWith('usage', /no scale; write --lora file.safetensors:0\.8/, () =>
-      parseLoraOption(`a.safetensors:${scale}`),
-    );
-  }
-});
 
 /** The bytes of every tensor of a golden checkpoint with LoRAs in it that is not as in the checkpoint. */
 async function fusedBytes(
