@@ -4,9 +4,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { writeSafetensors } from '../../converters/safetensors/write.ts';
 import { slothful } from '../support/cli.ts';
+import { largestDifference } from '../support/numbers.ts';
 import { readSafetensors } from '../support/safetensors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { largestDifference, unetGoldens } from '../support/unet-goldens.ts';
+import { unetGoldens } from '../support/unet-goldens.ts';
 
 const test = suite('the whole path on the command line');
 

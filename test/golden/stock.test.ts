@@ -6,9 +6,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { convertCheckpoint } from '../../converters/index.ts';
+import { largestDifference } from '../support/numbers.ts';
 import { serveFolder } from '../support/server.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { caseInputs, FAMILIES, type FamilyName, largestDifference, unetGoldens } from '../support/unet-goldens.ts';
+import { caseInputs, FAMILIES, type FamilyName, unetGoldens } from '../support/unet-goldens.ts';
 
 const test = suite('converted models in stock TF.js');
 

@@ -8,8 +8,9 @@ import { loadUNet, readModel } from '../../src/node.ts';
 import { slothful } from '../../src/rewrite/index.ts';
 import type { UNet } from '../../src/runtime/index.ts';
 import { readSlothfulMetadata } from '../../src/slothful/index.ts';
+import { largestDifference } from '../support/numbers.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { caseInputs, FAMILIES, type FamilyName, largestDifference, unetGoldens } from '../support/unet-goldens.ts';
+import { caseInputs, FAMILIES, type FamilyName, unetGoldens } from '../support/unet-goldens.ts';
 
 const test = suite('rewriting the three families');
 

@@ -8,7 +8,7 @@ import { runGraph } from '../attention/artifacts.ts';
 import { SIZE } from '../attention/spelling-builder.ts';
 import { SPELLINGS } from '../attention/spellings.ts';
 import { TEST_BACKENDS, useBackend } from '../support/backend.ts';
-import { largestDifference } from '../support/unet-goldens.ts';
+import { largestDifference } from '../support/numbers.ts';
 
 const test = suite('rewriting every spelling');
 

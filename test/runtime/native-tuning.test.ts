@@ -5,7 +5,7 @@ import { type Attributes, attr, Graph } from '../../src/graph/index.ts';
 import { transposeWeights, tuneForNative } from '../../src/runtime/native-tuning.ts';
 import { convolveByPatches } from '../../src/runtime/wide-convolution.ts';
 import { useBackend } from '../support/backend.ts';
-import { largestDifference } from '../support/unet-goldens.ts';
+import { largestDifference } from '../support/numbers.ts';
 
 const test = suite('native tuning');
 

@@ -6,15 +6,9 @@ import { convertCheckpoint } from '../../converters/index.ts';
 import { loadUNet } from '../../src/node.ts';
 import type { BackendName, UNet } from '../../src/runtime/index.ts';
 import { readSlothfulMetadata } from '../../src/slothful/index.ts';
+import { largestDifference } from './numbers.ts';
 import { temporaryFolder } from './temporary.ts';
-import {
-  caseInputs,
-  type FamilyName,
-  largestDifference,
-  type UNetCase,
-  type UNetGoldens,
-  unetGoldens,
-} from './unet-goldens.ts';
+import { caseInputs, type FamilyName, type UNetCase, type UNetGoldens, unetGoldens } from './unet-goldens.ts';
 
 const TOLERANCE = 1e-4;
 

@@ -65,14 +65,3 @@ export function caseInputs(goldens: UNetGoldens, { size, timestep }: UNetCase, f
   if (!sample) throw new Error('a case without a sample');
   return { ...rest, timestep, sample };
 }
-
-/** Largest absolute difference of two arrays of one length. */
-export function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
-  let largest = 0;
-  for (let i = 0; i < actual.length; i++) {
-    const difference = Math.abs((actual[i] ?? Number.NaN) - (expected[i] ?? Number.NaN));
-    if (!(difference <= largest)) largest = difference;
-  }
-  return largest;
-}
