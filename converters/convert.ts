@@ -71,9 +71,9 @@ async function convertWith(
   const { found, ipAdapter, records, wantsLcm } = companions;
   const { graph, weights } = buildUNet(config, 'slothful convert', { ipAdapter });
   const entries = weightEntries(weights, found, checkpoint.path, options.dtype ?? 'auto');
-  const { schedulerConfig, layout } = checkpoint;
+  const { schedulerConfig } = checkpoint;
   const dataSpace = options.dataSpace ?? 'latent';
-  graph.setMetadata(unetMetadata(config, { schedulerConfig, dataSpace, layout, wantsLcm, notes: records }));
+  graph.setMetadata(unetMetadata(config, { schedulerConfig, dataSpace, wantsLcm, notes: records }));
   const written = await atomicDirectory(outDir, { force: options.force ?? false }, async (dir) => {
     await carryText(checkpoint.path, dir, graph);
     return writeGraph(dir, graph, entries, options);

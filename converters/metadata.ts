@@ -40,7 +40,7 @@ export function schedulerMetadata(family: Family, schedulerConfig: unknown): Jso
 /** `userDefinedMetadata` of a converted UNet. */
 export function unetMetadata(
   config: UNetConfig,
-  from: { schedulerConfig: unknown; dataSpace: DataSpace; layout: string; wantsLcm?: boolean; notes?: JsonObject },
+  from: { schedulerConfig: unknown; dataSpace: DataSpace; wantsLcm?: boolean; notes?: JsonObject },
 ): JsonObject {
   const scheduler = schedulerMetadata(config.family, from.schedulerConfig);
   return {

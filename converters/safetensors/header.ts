@@ -1,4 +1,5 @@
 import { messageOf, SlothfulError } from '../../src/errors.ts';
+import { isObject } from '../../src/graph/index.ts';
 import { bitsOf } from './dtypes.ts';
 import { duplicateKey } from './keys.ts';
 
@@ -24,10 +25,6 @@ const CURE = 'download it again or save it again with safetensors';
 
 function fail(place: string, problem: string, options?: ErrorOptions): never {
   throw new SlothfulError('bad-checkpoint', place, problem, CURE, options);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isSize(value: unknown): value is number {

@@ -1,4 +1,5 @@
 import { SlothfulError } from '../../src/errors.ts';
+import { isObject } from '../../src/graph/index.ts';
 
 /** The model families that the toolkit knows by name; `custom` is another width or depth of the same architecture. */
 export type Family = 'sd15' | 'sdxl' | 'ssd1b';
@@ -67,10 +68,6 @@ const FIXED: ReadonlyArray<readonly [name: string, allowed: readonly unknown[]]>
   ['time_embedding_type', ['positional']],
   ['timestep_post_act', [null]],
 ];
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** Reads one field after the other and names the one that is wrong. */
 class ConfigReader {

@@ -1,3 +1,5 @@
+import { isObject } from '../../src/graph/index.ts';
+
 /** What a job tells of itself when it is done: one line of JSON, the last on its stdout. */
 export interface JobReport {
   /** Peak memory of the process, in bytes. */
@@ -29,8 +31,4 @@ export function parseReport(stdout: string): JobReport | undefined {
     (entry): entry is [string, number] => typeof entry[1] === 'number',
   );
   return { rss: report.rss, values: Object.fromEntries(values) };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

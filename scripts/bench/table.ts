@@ -1,30 +1,30 @@
-import { textTable } from '../../src/cli/print/table.ts';
+import { type Field, printTable, tableOf } from '../../src/report/index.ts';
 import { type Finding, isMet } from './finding.ts';
+
+const FIELDS: readonly Field<Finding>[] = [
+  { key: 'row', title: 'row', of: ({ row }) => row },
+  { key: 'what', title: 'what', of: ({ what }) => what },
+  { key: 'min', title: 'min', of: ({ min, unit }) => withUnit(min, unit) },
+  { key: 'median', title: 'median', of: ({ median, unit }) => withUnit(median, unit) },
+  { key: 'target', title: 'at most', of: ({ target, unit }) => (target === undefined ? '' : withUnit(target, unit)) },
+  { key: 'verdict', title: '', of: verdictOf },
+  { key: 'details', title: 'measured', of: detailsOf },
+];
 
 /** Findings as a text table, with targets and whether they are met. */
 export function findingsTable(findings: readonly Finding[]): string {
-  const number = (title: string) => ({ title, align: 'right' as const });
-  const columns = [
-    { title: 'row' },
-    { title: 'what' },
-    number('min'),
-    number('median'),
-    number('at most'),
-    { title: '' },
-    { title: 'measured' },
-  ];
-  return textTable(columns, findings.map(cellsOf));
+  return printTable(tableOf('findings', 'ratios and amounts, each measured in one run', FIELDS, findings));
 }
 
-function cellsOf(finding: Finding): string[] {
-  const { row, what, unit, min, median, target, details } = finding;
+function verdictOf(finding: Finding): string {
   const met = isMet(finding);
-  const verdict = met === undefined ? '' : met ? 'met' : 'MISSED';
-  const numbers = Object.entries(details).map(
-    ([name, value]) => `${name} ${typeof value === 'number' ? short(value) : value}`,
-  );
-  const limit = target === undefined ? '' : withUnit(target, unit);
-  return [row, what, withUnit(min, unit), withUnit(median, unit), limit, verdict, numbers.join(', ')];
+  return met === undefined ? '' : met ? 'met' : 'MISSED';
+}
+
+function detailsOf({ details }: Finding): string {
+  return Object.entries(details)
+    .map(([name, value]) => `${name} ${typeof value === 'number' ? short(value) : value}`)
+    .join(', ');
 }
 
 function withUnit(value: number, unit: Finding['unit']): string {

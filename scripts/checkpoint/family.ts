@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { SlothfulError } from '../../src/errors.ts';
+import { isObject } from '../../src/graph/index.ts';
 
 export const FAMILIES = ['sd15', 'sdxl', 'ssd1b'] as const;
 export type FamilyName = (typeof FAMILIES)[number];
@@ -49,8 +50,4 @@ function parseTensor(name: string, entry: unknown, family: string): FamilyTensor
     if (shape.length === entry.shape.length) return { name, ldmName: entry.ldm, shape };
   }
   throw new SlothfulError('bad-input', `families/${family}.json "${name}"`, 'has no shape or no LDM name');
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -18,6 +18,7 @@ const ROUNDS = 5;
 
 async function check(): Promise<CheckResult> {
   const { failed, device } = await chooseBackend({ backend: 'native' }, NODE_BACKENDS);
+  // The addon that was set up comes first: where it fails, another package's may work, and that is not what is asked.
   const failure = failed[0];
   if (failure) throw new SlothfulError('backend', failure.from, failure.reason);
   const on = device === 'GPU' ? 'GPU' : 'CPU';

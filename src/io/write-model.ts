@@ -34,8 +34,9 @@ const ADDED_FILE = /^slothful-[0-9a-f]{12}(-\d+)?\.bin$/;
  * Writes a model to a folder, as a whole or not at all.
  *
  * Weights are shared with `shardsFrom` by hard links: no byte is copied, each model is complete by itself, and either
- * can be moved or removed. So are the files that the metadata name. Links need one file system; on another one the write is refused unless `copy` is set,
- * since gigabytes should not be copied by surprise. Added constants go into one small file more.
+ * can be moved or removed. So are the files that the metadata name. Links need one file system; on another one the write
+ * is refused unless `copy` is set, since gigabytes should not be copied by surprise. Added constants go into one small
+ * file more.
  *
  * @param graph stays as it is, its added constants too
  * @param outDir the folder to make; see `atomicDirectory` for what is refused

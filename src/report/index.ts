@@ -20,6 +20,6 @@ export { printDot } from './subgraph/dot.ts';
 export type { Drawing } from './subgraph/extract.ts';
 export { type DrawnModel, drawSites } from './subgraph/site-drawings.ts';
 export { printSvg } from './subgraph/svg.ts';
-export type { Cell, Table, TableColumn } from './table.ts';
+export { type Cell, type Field, type Table, type TableColumn, tableOf } from './table.ts';
 export { formatBytes, formatCount, formatFlops, formatValue, type Unit } from './units.ts';
 export { isParameter } from './weights.ts';

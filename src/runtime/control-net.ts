@@ -2,13 +2,20 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import type { ModelStore } from '../io/model-store.ts';
 import { MID_RESIDUAL } from '../rewrite/index.ts';
-import { controlTable } from './control.ts';
+import { changeParameters, controlTable } from './control.ts';
 import { firstTimestep, makeFeeds, type UNetInputs } from './feeds.ts';
 import { defaultHook } from './hook.ts';
 import { type LoadedModel, type LoadOptions, loadModelOn, openModelOn, type Platform } from './load-unet.ts';
+import type { PredictOptions } from './unet.ts';
 
 /** What a ControlNet adds to a UNet, by the names of the UNet's inputs: `down_block_res_0`, ..., `mid_block_res`. */
 export type Residuals = Readonly<Record<string, tf.Tensor4D>>;
+
+/** How the residuals of a step are made; what is about Slothful Attention does nothing where the model is not patched. */
+export interface ControlNetOptions extends Pick<PredictOptions, 'sigma' | 'stepIndex' | 'parameters' | 'slothful'> {
+  /** The conditioning scale, default 1. */
+  readonly scale?: number | undefined;
+}
 
 /** A ControlNet that is loaded. Made by `loadControlNet`. */
 export class ControlNet {
@@ -27,16 +34,17 @@ export class ControlNet {
    * The residuals of a step, times the conditioning scale.
    *
    * @param inputs as the UNet takes them, NHWC, and `image` [B, 8h, 8w, 3] in 0..1; they stay the caller's
-   * @param options `scale`: the conditioning scale, default 1; `sigma`: noise level for a patched ControlNet's strides
    * @returns residuals, the caller's to dispose
    * @throws SlothfulError `bad-input` for inputs that do not fit
    */
-  predict(inputs: UNetInputs, { scale = 1, sigma }: { scale?: number; sigma?: number | undefined } = {}): Residuals {
+  predict(inputs: UNetInputs, options: ControlNetOptions = {}): Residuals {
     return tf.tidy(() => {
       const feeds = Object.fromEntries(makeFeeds(inputs, this.loaded.inputs, 'nhwc'));
-      const results = this.loaded.model.execute({ ...feeds, ...this.control(inputs, sigma) }, [...this.outputs]);
+      const results = this.loaded.model.execute({ ...feeds, ...this.control(inputs, options) }, [...this.outputs]);
       const tensors = Array.isArray(results) ? results : [results];
-      return Object.fromEntries(this.outputs.map((name, index) => [name, scaled(tensors[index], scale, name)]));
+      return Object.fromEntries(
+        this.outputs.map((name, index) => [name, scaled(tensors[index], options.scale ?? 1, name)]),
+      );
     });
   }
 
@@ -44,12 +52,13 @@ export class ControlNet {
     this.loaded.model.dispose();
   }
 
-  private control({ sample, timestep }: UNetInputs, sigma: number | undefined): tf.NamedTensorMap {
+  private control({ sample, timestep }: UNetInputs, options: ControlNetOptions): tf.NamedTensorMap {
     const { patch, hook = defaultHook } = this.loaded;
-    if (!patch) return {};
+    const { sigma, stepIndex, parameters = {}, slothful } = options;
+    if (!patch || slothful === false) return {};
     const [, height = 0, width = 0] = sample.shape;
-    const facts = { timestep: firstTimestep(timestep), sigma, latent: { height, width } };
-    return { [patch.metadata.control]: controlTable(patch, hook, facts) };
+    const facts = { timestep: firstTimestep(timestep), sigma, stepIndex, latent: { height, width } };
+    return { [patch.metadata.control]: controlTable(changeParameters(patch, parameters), hook, facts) };
   }
 }
 

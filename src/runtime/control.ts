@@ -1,6 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import { CONTROL_COLUMNS, encodeControl, type SlothfulMetadata, sigmaOfTimestep } from '../slothful/index.ts';
+import {
+  CONTROL_COLUMNS,
+  encodeControl,
+  parseParameters,
+  type SlothfulMetadata,
+  type SlothfulOptions,
+  sigmaOfTimestep,
+} from '../slothful/index.ts';
 import type { HookStep, SlothfulHook } from './hook.ts';
 
 /** What a patched model is run by: its sites, and the parameters in force. */
@@ -11,6 +18,16 @@ export interface ControlState {
 /** What a caller says of a step. */
 export interface StepFacts extends Pick<HookStep, 'timestep' | 'latent' | 'stepIndex'> {
   readonly sigma: number | undefined;
+}
+
+/**
+ * A state with parameters changed: those that are not named stay as they are.
+ *
+ * @throws SlothfulError `bad-parameter`
+ */
+export function changeParameters({ metadata }: ControlState, changes: SlothfulOptions): ControlState {
+  const parameters = parseParameters({ ...metadata.parameters, ...changes }, 'parameters');
+  return { metadata: { ...metadata, parameters } };
 }
 
 /**

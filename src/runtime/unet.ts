@@ -3,9 +3,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { messageOf, SlothfulError } from '../errors.ts';
 import type { JsonObject } from '../graph/index.ts';
 import { type AttentionRecord, recordAttention } from '../layers/index.ts';
-import { parseParameters, type SlothfulOptions, type SlothfulParameters } from '../slothful/index.ts';
+import type { SlothfulOptions, SlothfulParameters } from '../slothful/index.ts';
 import type { ChosenBackend } from './backend.ts';
-import { type ControlState, controlTable } from './control.ts';
+import { type ControlState, changeParameters, controlTable } from './control.ts';
 import { firstTimestep, type Layout, makeFeeds, type UNetInputs } from './feeds.ts';
 import { defaultHook, type SlothfulHook } from './hook.ts';
 import type { ModelInput } from './model-inputs.ts';
@@ -133,8 +133,7 @@ export class UNet {
       const cure = 'load it with slothful: true, or patch it first (slothful patch)';
       throw new SlothfulError('bad-parameter', this.parts.place, 'is not patched, so it has no parameters', cure);
     }
-    const parameters = parseParameters({ ...state.metadata.parameters, ...changes }, 'parameters');
-    return { ...state, metadata: { ...state.metadata, parameters } };
+    return changeParameters(state, changes);
   }
 
   /** The control input's feed; none where the model is not patched or shall not pool. */

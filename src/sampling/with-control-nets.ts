@@ -14,7 +14,8 @@ export interface ControlNetUse {
 
 /**
  * A UNet that is steered by ControlNets: each evaluates the step first, and the sum of their residuals is fed to the
- * UNet, which must have been loaded with `controlNet: true`.
+ * UNet, which must have been loaded with `controlNet: true`. A ControlNet that is patched itself follows the run: its
+ * parameters of the step, or none of Slothful Attention where the run has none.
  *
  * Source: diffusers, `StableDiffusionControlNetPipeline` and `MultiControlNetModel`.
  */
@@ -43,7 +44,7 @@ function residualsOf(
   const batch = inputs.sample.shape[0] ?? 1;
   const one = tf.tensor(image.data, [...image.shape], 'float32');
   const picture = tf.tile(one, [batch, ...image.shape.slice(1).map(() => 1)]);
-  return controlNet.predict({ ...inputs, image: picture }, { scale, sigma: options.sigma });
+  return controlNet.predict({ ...inputs, image: picture }, { ...options, scale });
 }
 
 function sumResiduals(all: readonly Residuals[]): Residuals {

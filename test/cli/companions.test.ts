@@ -83,6 +83,63 @@ test('a ControlNet without its image is an error that says so', async () => {
   assert.match(stderr, /--control-image: is given 0 times for 1 ControlNets/);
 });
 
+test('a ControlNet that is patched too follows the run: its plain half is plain', async () => {
+  const net = ['--controlnet', at('control'), '--control-image', at('control.png')];
+  const plain = await runModel(at('plain'), 'out-net', ...net);
+  const strong = ['--in-strength', '50', '--out-strength', '50', '--compare'];
+  const alone = await runModel(at('plain'), 'out-alone', ...net, ...strong);
+  const both = await runModel(at('plain'), 'out-both', ...net, ...strong, '--control-slothful');
+  assert.ok(largestDifference(both.latents, alone.latents) > 1e-4);
+  const plainHalf = readSafetensors(join(at('out-both'), 'latents.safetensors')).get('plain_latents');
+  assert.ok(plainHalf && largestDifference(plainHalf.data, plain.latents) < 1e-5);
+});
+
+test('a patched model with inputs for ControlNets is run as one without them', async () => {
+  await run('patch', at('plain'), at('patched'));
+  await run('patch', at('plain'), at('open'), '--controlnet-inputs');
+  const { modelTopology } = JSON.parse(readFileSync(at('open/model.json'), 'utf8'));
+  const inputs = modelTopology.node.filter(({ op }: { op: string }) => op === 'PlaceholderWithDefault');
+  assert.equal(inputs.map(({ name }: { name: string }) => name.replace(/\d+$/, '')).sort(), [
+    ...Array(12).fill('down_block_res_'),
+    'mid_block_res',
+    'slothful_control',
+  ]);
+  const net = ['--controlnet', at('control'), '--control-image', at('control.png')];
+  const unsteered = await runModel(at('open'), 'out-open');
+  assert.equal(unsteered.latents, (await runModel(at('patched'), 'out-patched')).latents);
+  const steered = await runModel(at('open'), 'out-open-net', ...net);
+  assert.equal(steered.latents, (await runModel(at('patched'), 'out-patched-net', ...net)).latents);
+});
+
+test('a sweep is steered as a run is', async () => {
+  const net = ['--controlnet', at('control'), '--control-image', at('control.png'), '--control-scale', '0.5'];
+  const size = ['--size', '64x64', '--steps', '2', '--guidance-scale', '1', '--backend', 'wasm'];
+  const sweep = async (out: string, ...args: string[]) => {
+    const axis = ['--x', 'in_strength=0,50', '--out-strength', '0'];
+    const { stdout } = await run(
+      ...[
+        'sweep',
+        at('plain'),
+        '--cond',
+        at('cond.safetensors'),
+        ...axis,
+        ...size,
+        '--out',
+        at(out),
+        '--json',
+        ...args,
+      ],
+    );
+    return JSON.parse(stdout);
+  };
+  const [plain, steered] = [await sweep('sweep-plain'), await sweep('sweep-steered', ...net)];
+  assert.equal(steered.source.companions.controlnets, [{ model: at('control'), image: at('control.png'), scale: 0.5 }]);
+  const psnr = ({ cells }: { cells: { measures: { psnr: number | null } }[] }) => cells.map((c) => c.measures.psnr);
+  // A strength of 0 changes nothing, steered or not; what 50 changes is not the same when the picture is steered.
+  assert.equal([psnr(plain)[0], psnr(steered)[0]], [null, null]);
+  assert.ok(psnr(plain)[1] !== psnr(steered)[1]);
+});
+
 test('a LoRA is fused at conversion, and recorded', async () => {
   const lora = companion('lora_sd15_kohya.safetensors');
   const { stderr } = await run('convert', diffusers, at('fused'), '--lora', `${lora}:0.8`);

@@ -12,7 +12,7 @@ export function graphOfConfig(config: unknown): Graph {
   const constants = [...graph.addedConstants].map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
   const specs = weights.map((plan) => weightSpec(plan, 'float16'));
   graph.setWeightGroups([{ paths: ['absent.bin'], weights: [...constants, ...specs] }]);
-  graph.setMetadata(unetMetadata(parsed, { schedulerConfig: undefined, dataSpace: 'latent', layout: 'diffusers' }));
+  graph.setMetadata(unetMetadata(parsed, { schedulerConfig: undefined, dataSpace: 'latent' }));
   return graph;
 }
 

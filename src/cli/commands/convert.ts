@@ -8,10 +8,10 @@ import {
   parseLoraOption,
 } from '../../../converters/index.ts';
 import { SlothfulError } from '../../errors.ts';
+import { formatBytes } from '../../report/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { readJson } from '../flags/parameter-flags.ts';
 import { startProgress } from '../print/progress.ts';
-import { formatBytes } from '../print/table.ts';
 
 const DTYPES = ['auto', 'float16', 'float32'] as const;
 const DATA_SPACES = ['latent', 'premultiplied-rgba'] as const;

@@ -1,11 +1,11 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import { readModel, type WrittenModel, writeModel } from '../../io/index.ts';
-import { slothful } from '../../rewrite/index.ts';
+import { formatBytes } from '../../report/index.ts';
+import { controlNetInputs, slothful } from '../../rewrite/index.ts';
 import { DEFAULT_PARAMETERS, readSlothfulMetadata, type SlothfulMetadata } from '../../slothful/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameters, withParameterFlags } from '../flags/parameter-flags.ts';
-import { formatBytes } from '../print/table.ts';
 
 function options(cli: Argv<object>) {
   return withParameterFlags(
@@ -16,6 +16,11 @@ function options(cli: Argv<object>) {
         describe: 'converted model: its folder or model.json',
       })
       .positional('out-dir', { type: 'string', demandOption: true, describe: 'folder for the patched model' })
+      .option('controlnet-inputs', {
+        type: 'boolean',
+        default: false,
+        describe: 'add inputs for the residuals of ControlNets too, for programs that load the model themselves',
+      })
       .option('force', { type: 'boolean', default: false, describe: 'replace an existing model' })
       .option('copy', { type: 'boolean', default: false, describe: 'copy the weights where they would be linked' })
       .option('json', { type: 'boolean', default: false, describe: 'print the summary as JSON' }),
@@ -31,6 +36,7 @@ export const patchCommand = defineCommand({
     const before = readSlothfulMetadata(source.graph.metadata, source.place);
     await source.loadConstants();
     await source.graph.transform(slothful(parameters ?? before?.parameters ?? DEFAULT_PARAMETERS));
+    if (argv.controlnetInputs) await source.graph.transform(controlNetInputs());
     const record = readSlothfulMetadata(source.graph.metadata, source.place);
     if (!record) throw new SlothfulError('bug', source.place, 'was patched and has no record of it');
     const written = await writeModel(source.graph, argv.outDir, {

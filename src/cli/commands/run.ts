@@ -5,7 +5,6 @@ import {
   type Look,
   lookOf,
   type RunConditioning,
-  type RunExtent,
   type RunOutcome,
   type RunSettings,
 } from '../../runs/index.ts';
@@ -17,12 +16,13 @@ import { withBackendFlag } from '../flags/backend-flag.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
 import { readRequest, withRunFlags } from '../flags/run-flags.ts';
 import { startProgress } from '../print/progress.ts';
-import { steer, withCompanionFlags, withImageEmbeds } from '../running/run-companions.ts';
+import { loadSteered } from '../running/load-steered.ts';
+import { readImageEmbeds, withCompanionFlags } from '../running/run-companions.ts';
 import { readConditioner } from '../running/run-conditioning.ts';
 import { RunFolder } from '../running/run-folder.ts';
 import { stoppable } from '../running/run-interrupt.ts';
 import { writePreview, writeRun } from '../running/run-output.ts';
-import { loadSession, openSession, parametersOver, settingsOf, sourceOf } from '../running/run-session.ts';
+import { openSession, parametersOver, settingsOf, sourceOf } from '../running/run-session.ts';
 import { printRun } from '../running/run-summary.ts';
 
 function options(cli: Argv<object>) {
@@ -51,20 +51,15 @@ export const runCommand = defineCommand({
     const isPatched = record !== undefined || changes !== undefined || argv.compare;
     const parameters = isPatched ? parametersOver(record, changes) : undefined;
     const told = (await readConditioner(argv, session, [argv.prompt]))(argv.prompt);
-    const conditioning = await withImageEmbeds(told, argv.imageEmbeds);
+    const conditioning = (await readImageEmbeds(argv.imageEmbeds))(told);
     const settings = settingsOf(session, request, conditioning.uncond !== undefined);
     const look = lookOf(graph.metadata, extent, place);
     const folder = await RunFolder.open(argv.out, { name: 'run', record: 'run.json', force: argv.force });
-    const controlNet = argv.controlnet !== undefined;
-    const unet = await loadSession(argv.model, { backend: argv.backend, slothful: parameters, controlNet });
-    const steered = await steer(unet, argv, pixelsOf(extent), parameters).catch((error: unknown) => {
-      unet.dispose();
-      throw error;
-    });
+    const { unet, model, dispose } = await loadSteered(argv, extent, parameters);
     try {
       const task = {
         unet,
-        model: steered.model,
+        model,
         settings,
         conditioning,
         parameters,
@@ -78,15 +73,10 @@ export const runCommand = defineCommand({
       printRun(written, folder, { json: argv.json, exact: look.exact });
       if (written.stopped) throw stoppedError(outcomes, settings, folder);
     } finally {
-      steered.dispose();
-      unet.dispose();
+      dispose();
     }
   },
 });
-
-function pixelsOf({ rows, columns, scale }: RunExtent): { width: number; height: number } {
-  return { width: columns * scale, height: rows * scale };
-}
 
 function checkPreview(preview: number | undefined): void {
   if (preview === undefined || (Number.isInteger(preview) && preview >= 1)) return;

@@ -2,30 +2,26 @@ import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import { type Axis, lookOf, parseAxis, type SweepCell, type SweptCell, sweep, sweepCells } from '../../runs/index.ts';
 import type { UNet } from '../../runtime/index.ts';
+import type { DenoisingModel } from '../../sampling/index.ts';
 import { DEFAULT_PARAMETERS, readSlothfulMetadata } from '../../slothful/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { withBackendFlag } from '../flags/backend-flag.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
 import { readRequest, withRunFlags } from '../flags/run-flags.ts';
 import { startProgress } from '../print/progress.ts';
+import { loadSteered } from '../running/load-steered.ts';
+import { readImageEmbeds, withCompanionFlags } from '../running/run-companions.ts';
 import { type Conditioner, readConditioner } from '../running/run-conditioning.ts';
 import { RunFolder } from '../running/run-folder.ts';
 import { stoppable } from '../running/run-interrupt.ts';
-import {
-  loadSession,
-  openSession,
-  parametersOver,
-  type RunSession,
-  settingsOf,
-  sourceOf,
-} from '../running/run-session.ts';
+import { openSession, parametersOver, type RunSession, settingsOf, sourceOf } from '../running/run-session.ts';
 import { printSweep, writeSweep } from '../running/sweep-output.ts';
 import { readPresets } from '../running/sweep-presets.ts';
 
 function options(cli: Argv<object>) {
   return withParameterFlags(
     withBackendFlag(
-      withRunFlags(cli)
+      withCompanionFlags(withRunFlags(cli))
         .option('x', { type: 'string', describe: 'across: name=value,value,... of any parameter, sampler, seed, ...' })
         .option('y', { type: 'string', describe: 'downwards: another one' })
         .option('out', { type: 'string', describe: 'folder for what is made; default: the next out/sweep-N' })
@@ -53,22 +49,23 @@ export const sweepCommand = defineCommand({
     if (argv.cond !== undefined && [x, y].some((axis) => axis?.name === 'prompt')) {
       throw new SlothfulError('usage', '--cond', 'cannot be combined with an axis of prompts', 'give one');
     }
-    const conditioner = await readConditioner(argv, session, [...new Set(cells.map(({ prompt }) => prompt))]);
+    const told = await readConditioner(argv, session, [...new Set(cells.map(({ prompt }) => prompt))]);
+    const withImage = await readImageEmbeds(argv.imageEmbeds);
+    const conditioner: Conditioner = (prompt) => withImage(told(prompt));
     const folder = await RunFolder.open(argv.out, { name: 'sweep', record: 'sweep.json', force: argv.force });
     const settings = completeAll(session, cells, conditioner);
-    const unet = await loadSession(argv.model, {
-      backend: argv.backend,
-      slothful: parametersOver(session.record, changes),
-    });
+    const { unet, model, dispose } = await loadSteered(argv, session.extent, parametersOver(session.record, changes));
     try {
-      const done = await stoppable((signal) => sweepAll({ session, cells, conditioner, settings, unet, signal }));
+      const done = await stoppable((signal) =>
+        sweepAll({ session, cells, conditioner, settings, unet, model, signal }),
+      );
       const stopped = done.length < cells.length;
       const axes = { x, y };
       const record = await writeSweep({ folder, axes, cells: done, stopped, source: sourceOf(argv, session, unet) });
       printSweep(record, folder, argv.json);
       if (stopped) throw stoppedError(done.length, cells.length, folder);
     } finally {
-      unet.dispose();
+      dispose();
     }
   },
 });
@@ -99,11 +96,21 @@ interface SweepAll {
   readonly conditioner: Conditioner;
   readonly settings: ReadonlyMap<SweepCell, Settings>;
   readonly unet: UNet;
+  /** The UNet with what steers it. */
+  readonly model: DenoisingModel;
   readonly signal: AbortSignal;
 }
 
 /** Runs cell after cell; after Ctrl-C those that are done. */
-async function sweepAll({ session, cells, conditioner, settings, unet, signal }: SweepAll): Promise<SweptCell[]> {
+async function sweepAll({
+  session,
+  cells,
+  conditioner,
+  settings,
+  unet,
+  model,
+  signal,
+}: SweepAll): Promise<SweptCell[]> {
   const { graph, extent, place } = session;
   const patch = readSlothfulMetadata(unet.metadata);
   if (!patch) throw new SlothfulError('bug', place, 'was loaded for a sweep and is not patched');
@@ -111,7 +118,7 @@ async function sweepAll({ session, cells, conditioner, settings, unet, signal }:
   const progress = startProgress('sweeping');
   const done: SweptCell[] = [];
   const task = {
-    ...{ unet, graph, patch, cells, signal, look: lookOf(graph.metadata, extent, place) },
+    ...{ unet: model, graph, patch, cells, signal, look: lookOf(graph.metadata, extent, place) },
     settingsOf: (cell: SweepCell) => found(settings.get(cell)),
     conditioningOf: (cell: SweepCell) => conditioner(cell.prompt),
     onStep: (steps: number, total: number) => progress.update(steps, total, 'step'),

@@ -2,10 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { writeSafetensors } from '../../../converters/safetensors/write.ts';
 import { SlothfulError } from '../../errors.ts';
 import { loadUNet } from '../../node.ts';
-import type { Layout, Prediction, UNet, UNetInputs } from '../../runtime/index.ts';
+import { type Field, printTable, tableOf } from '../../report/index.ts';
+import type { Layout, Prediction, SiteRecord, UNet, UNetInputs } from '../../runtime/index.ts';
 import { makeTensors, readTensorValues } from '../files/tensor-file.ts';
 import { type ParameterArguments, readParameters } from '../flags/parameter-flags.ts';
-import { textTable } from '../print/table.ts';
 
 /** The arguments of `slothful predict`. */
 export interface PredictArguments extends ParameterArguments {
@@ -52,6 +52,13 @@ async function save(path: string, tensor: tf.Tensor): Promise<void> {
   await writeSafetensors(path, new Map([['out_sample', { shape: tensor.shape, data: Float32Array.from(data) }]]));
 }
 
+const SITE_FIELDS: readonly Field<SiteRecord>[] = [
+  { key: 'id', title: 'site', of: ({ id }) => id },
+  { key: 'tokens', title: 'tokens', unit: 'count', of: ({ tokens }) => tokens },
+  { key: 'kv_tokens', title: 'K/V tokens', unit: 'count', of: ({ kvTokens }) => kvTokens },
+  { key: 'pooled', title: '', of: ({ pooled }) => (pooled ? 'pooled' : 'as it is') },
+];
+
 function print(
   unet: UNet,
   { sites, out_sample }: Prediction,
@@ -65,12 +72,7 @@ function print(
     );
     return;
   }
-  const rows = sites.map((site) => [site.id, site.tokens, site.kvTokens, site.pooled ? 'pooled' : 'as it is']);
-  const columns = [{ title: 'site' }, number('tokens'), number('K/V tokens'), { title: '' }];
-  console.log(rows.length ? textTable(columns, rows) : 'the model is not patched: no K/V tokens to report');
+  const table = tableOf('sites', 'self-attentions', SITE_FIELDS, sites);
+  console.log(sites.length ? printTable(table) : 'the model is not patched: no K/V tokens to report');
   console.log(`${out}: out_sample [${out_sample.shape.join(', ')}] ${layout}`);
-}
-
-function number(title: string) {
-  return { title, align: 'right' as const };
 }

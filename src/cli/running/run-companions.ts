@@ -120,19 +120,21 @@ function withScale(model: DenoisingModel, scale: number | undefined): DenoisingM
 }
 
 /**
- * Adds an IP-Adapter's image to what a run is told. What it is guided away from is `negative_image_embeds`, or zeros as
- * diffusers takes them.
+ * Reads an IP-Adapter's image, to be added to what runs are told. What they are guided away from is
+ * `negative_image_embeds`, or zeros as diffusers takes them.
+ *
+ * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input`
  */
-export async function withImageEmbeds(
-  conditioning: RunConditioning,
+export async function readImageEmbeds(
   path: string | undefined,
-): Promise<RunConditioning> {
-  if (path === undefined) return conditioning;
+): Promise<(conditioning: RunConditioning) => RunConditioning> {
+  if (path === undefined) return (conditioning) => conditioning;
   const tensors = await readTensorValues(path);
   const image_embeds = tensors.get('image_embeds');
   if (!image_embeds) throw new SlothfulError('bad-input', path, 'has no tensor "image_embeds"', 'name it so');
   const { shape, data } = image_embeds;
   const away = tensors.get('negative_image_embeds') ?? { shape, data: new Float32Array(data.length) };
-  const { cond, uncond } = conditioning;
-  return { cond: { ...cond, image_embeds }, uncond: uncond && { ...uncond, image_embeds: away } };
+  return ({ cond, uncond }) => {
+    return { cond: { ...cond, image_embeds }, uncond: uncond && { ...uncond, image_embeds: away } };
+  };
 }
