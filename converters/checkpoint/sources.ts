@@ -23,8 +23,8 @@ export function pickSources({ files, fileOf }: Shards, prefix: string): Sources 
       dtype: info.dtype,
       shape: info.shape,
       file: file.path,
-      read: (buffer) => file.read(name, buffer),
-      readRange: (begin, end, buffer) => file.readRange(name, begin, end, buffer),
+      read: (into) => file.read(name, into),
+      readRange: (begin, end, into) => file.readRange(name, begin, end, into),
     });
   }
   const stored = files.reduce((sum, file) => sum + file.tensors.size, 0);

@@ -1,13 +1,14 @@
 import { basename } from 'node:path';
 import type { UNetTensors } from '../checkpoint/unet-tensors.ts';
 import type { DtypeChoice } from '../unet/plan.ts';
-import { type StoredDtype, toFloat32Array } from '../weights/convert.ts';
+import type { StoredDtype } from '../weights/convert.ts';
 import { type TensorSource, weightDtype } from '../weights/entry.ts';
-import { FusedRows, type ProductSource } from './fused-rows.ts';
+import { FusedRows } from './fused-rows.ts';
 import { FusePool } from './kernel/fuse-pool.ts';
 import { matchLora, WeightIndex } from './match.ts';
 import { type LoraFile, type LoraModule, openLora } from './open.ts';
 import type { LoraOption } from './option.ts';
+import { Product } from './product.ts';
 
 /** What the metadata of a model say of a LoRA that is in it. */
 export interface LoraRecord {
@@ -91,57 +92,16 @@ function notesOf({ path, scale, textTensors }: LoraFile, modules: number, unmatc
   return notes;
 }
 
-/**
- * The terms' matrices as one product, [rows, ranks] times [ranks, inputs], factors in the first.
- *
- * @param columns inputs of the weight, times the taps of a convolution
- */
-function productOf(terms: readonly LoraModule[], columns: number): ProductSource {
-  const rank = terms.reduce((sum, term) => sum + term.rank, 0);
-  return {
-    rank,
-    async read(first, last) {
-      const [up, down] = [new Float32Array((last - first) * rank), new Float32Array(rank * columns)];
-      let before = 0;
-      for (const term of terms) {
-        down.set(await readFloats(term.down, 0, term.rank * columns), before * columns);
-        const factors = await readFloats(term.up, first * term.rank, last * term.rank);
-        scatter(factors, term, up, { before, rank });
-        before += term.rank;
-      }
-      return { up, down };
-    },
-  };
-}
-
-/** Writes a term's columns into those of all terms. */
-function scatter(
-  from: Float32Array,
-  { rank: width, factor }: LoraModule,
-  into: Float32Array,
-  { before, rank }: { before: number; rank: number },
-): void {
-  for (let row = 0; row * width < from.length; row++) {
-    for (let k = 0; k < width; k++) into[row * rank + before + k] = factor * (from[row * width + k] ?? 0);
-  }
-}
-
-/** Some values of a tensor, counted from its start. */
-async function readFloats(source: TensorSource, from: number, to: number): Promise<Float32Array> {
-  const dtype = weightDtype(source);
-  const bytes = dtype === 'F32' ? 4 : 2;
-  return toFloat32Array(await source.readRange(bytes * from, bytes * to), dtype);
-}
-
 /** A tensor that is `base` with the terms added, in the dtype in which it will be stored. */
 function fusedSource(base: TensorSource, terms: readonly LoraModule[], to: StoredDtype, pool: FusePool): TensorSource {
   const [outputs = 1, ...inner] = base.shape;
   const columns = inner.reduce((product, size) => product * size, 1);
-  const rows = new FusedRows(base, to, columns, productOf(terms, columns), pool);
+  const rows = new FusedRows(base, to, columns, new Product(terms, columns), pool);
   return {
     ...base,
     dtype: to === 'float32' ? 'F32' : 'F16',
-    read: (buffer) => rows.read(0, outputs, buffer),
-    readRange: (begin, end, buffer) => rows.readRange(begin, end, buffer),
+    read: () => rows.readRange(0, outputs * columns * (to === 'float32' ? 4 : 2)),
+    readRange: (begin, end) => rows.readRange(begin, end),
+    prefetch: (begin, end) => rows.prefetch(begin, end),
   };
 }

@@ -10,10 +10,10 @@ export interface SafetensorsFile {
   readonly bytes: number;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: ReadonlyMap<string, string>;
-  /** The bytes of one tensor, little-endian; into the start of `buffer` when that is long enough. */
-  read(name: string, buffer?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>;
+  /** The bytes of one tensor, little-endian; into the start of `into` when that is long enough. */
+  read(name: string, into?: Uint8Array): Promise<Uint8Array>;
   /** Bytes `begin` to `end` of one tensor, counted from the tensor's start. */
-  readRange(name: string, begin: number, end: number, buffer?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>;
+  readRange(name: string, begin: number, end: number, into?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -50,10 +50,9 @@ async function readHeader(handle: FileHandle, fileBytes: number, path: string): 
   return header;
 }
 
-/** The start of `buffer` if it has room for `bytes`, else a new buffer. */
-function roomFor(bytes: number, buffer?: ArrayBuffer): Uint8Array<ArrayBuffer> {
-  if (buffer && buffer.byteLength >= bytes) return new Uint8Array(buffer, 0, bytes);
-  return new Uint8Array(bytes);
+/** The start of `into` if it has room for `bytes`, else new memory. */
+function roomFor(bytes: number, into?: Uint8Array): Uint8Array {
+  return into && into.byteLength >= bytes ? into.subarray(0, bytes) : new Uint8Array(bytes);
 }
 
 class OpenFile implements SafetensorsFile {
@@ -79,20 +78,20 @@ class OpenFile implements SafetensorsFile {
     return info;
   }
 
-  async read(name: string, buffer?: ArrayBuffer) {
+  async read(name: string, into?: Uint8Array) {
     const { begin, end } = this.info(name);
-    return this.readRange(name, 0, end - begin, buffer);
+    return this.readRange(name, 0, end - begin, into);
   }
 
-  async readRange(name: string, begin: number, end: number, buffer?: ArrayBuffer) {
+  async readRange(name: string, begin: number, end: number, into?: Uint8Array) {
     const info = this.info(name);
     const place = `${this.path} tensor "${name}"`;
     if (!(begin >= 0 && begin <= end && end <= info.end - info.begin)) {
       throw new SlothfulError('bug', place, `bytes ${begin} to ${end} asked of ${info.end - info.begin}`);
     }
-    const into = roomFor(end - begin, buffer);
-    await readExactly(this.handle, into, this.dataStart + info.begin + begin, place);
-    return into;
+    const bytes = roomFor(end - begin, into);
+    await readExactly(this.handle, bytes, this.dataStart + info.begin + begin, place);
+    return bytes;
   }
 
   close() {

@@ -6,10 +6,10 @@ import { bfloatTable, floatTable, halfOf, OVERFLOW } from './half.ts';
 export type StoredDtype = 'float16' | 'float32';
 
 /** The bits of values: 16 or 32 a value. Never floats, so that moving a NaN cannot change it. */
-export type Bits = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+export type Bits = Uint16Array | Uint32Array;
 
 /** A view of little-endian bytes as 16- or 32-bit values; a copy only where the bytes are not aligned. */
-export function bitsView(bytes: Uint8Array<ArrayBuffer>, dtype: WeightDtype): Bits {
+export function bitsView(bytes: Uint8Array, dtype: WeightDtype): Bits {
   const size = dtype === 'F32' ? 4 : 2;
   const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
   const length = Math.floor(aligned.byteLength / size);
@@ -54,18 +54,14 @@ function roundBfloats(values: Uint16Array, into: Uint16Array, place: string): vo
  * @param place file and tensor, for the message
  * @throws SlothfulError `bad-checkpoint` naming tensor and value where a finite value rounds to infinity
  */
-export function toHalves(values: Bits, into: Uint16Array<ArrayBuffer>, place: string): Uint16Array<ArrayBuffer> {
+export function toHalves(values: Bits, into: Uint16Array, place: string): Uint16Array {
   if (values instanceof Uint32Array) roundFloats(signed(values), into, place);
   else roundBfloats(values, into, place);
   return into;
 }
 
 /** Float16 or bfloat16 bits to float32 bits, exactly. */
-export function toFloats(
-  values: Uint16Array<ArrayBuffer>,
-  from: 'F16' | 'BF16',
-  into: Uint32Array<ArrayBuffer>,
-): Uint32Array<ArrayBuffer> {
+export function toFloats(values: Uint16Array, from: 'F16' | 'BF16', into: Uint32Array): Uint32Array {
   const target = signed(into);
   if (from === 'BF16') {
     for (let i = 0; i < values.length; i++) target[i] = (values[i] ?? 0) << 16;
@@ -79,7 +75,7 @@ export function toFloats(
 /**
  * Reads F16, BF16 or F32 bytes as float32 values: for inputs and small tables; weights are streamed by `weightEntry`.
  */
-export function toFloat32Array(bytes: Uint8Array<ArrayBuffer>, dtype: WeightDtype): Float32Array<ArrayBuffer> {
+export function toFloat32Array(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
   const bits = bitsView(bytes, dtype);
   if (bits instanceof Uint32Array) return new Float32Array(bits.buffer, bits.byteOffset, bits.length);
   const from = dtype === 'BF16' ? 'BF16' : 'F16';

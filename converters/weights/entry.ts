@@ -12,15 +12,19 @@ export interface TensorSource {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly file: string;
-  /** All its bytes, little-endian; into the start of `buffer` when that is long enough. */
-  read(buffer?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>;
-  /** Bytes `begin` to `end`, counted from the tensor's start. */
-  readRange(begin: number, end: number, buffer?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>;
+  /** All its bytes, little-endian; into the start of `into` when that is long enough. */
+  read(into?: Uint8Array): Promise<Uint8Array>;
+  /** Bytes `begin` to `end`, counted from the tensor's start. What lies in shared memory is not valid for long. */
+  readRange(begin: number, end: number, into?: Uint8Array): Promise<Uint8Array>;
+  /** Starts what takes long to read: it is asked for next. */
+  prefetch?(begin: number, end: number): void;
 }
 
 /** One weight of a model: what the manifest says of it, and how its bytes come to be. */
 export interface WeightEntry {
   readonly spec: WeightSpec;
+  /** Starts what takes long, in memory of its own. */
+  prefetch?(): void;
   /** The bytes, little-endian. They may lie in `scratch`, and are then valid until it is used again. */
   produce(scratch: Scratch): Promise<Uint8Array>;
 }
@@ -97,7 +101,7 @@ function turned(values: Bits, turn: Turn | null, scratch: Scratch): Bits {
 }
 
 /** Float16 bits of bytes; where they are not that already they are narrowed in place. */
-function halvesOf(bytes: Uint8Array<ArrayBuffer>, from: WeightDtype, place: string): Bits {
+function halvesOf(bytes: Uint8Array, from: WeightDtype, place: string): Bits {
   const values = bitsView(bytes, from);
   if (from === 'F16') return values;
   return toHalves(values, new Uint16Array(values.buffer, values.byteOffset, values.length), place);
@@ -111,7 +115,7 @@ interface Job {
 }
 
 /** Narrowing comes before the transposition and widening after it, so that the fewest bytes are moved. */
-function transform(bytes: Uint8Array<ArrayBuffer>, { from, to, turn, place }: Job, scratch: Scratch): Bits {
+function transform(bytes: Uint8Array, { from, to, turn, place }: Job, scratch: Scratch): Bits {
   if (to === 'float16') return turned(halvesOf(bytes, from, place), turn, scratch);
   const values = turned(bitsView(bytes, from), turn, scratch);
   if (values instanceof Uint32Array || from === 'F32') return values;
@@ -132,13 +136,22 @@ export function weightEntry(name: string, source: TensorSource, recipe: Recipe):
   const { dtype: to, layout } = recipe;
   return {
     spec: specOf(name, storedShape(source, shape, layout), to),
+    prefetch: () => source.prefetch?.(begin, end),
     async produce(scratch) {
-      const bytes = await source.readRange(begin, end, scratch.take('input', end - begin));
+      const bytes = await source.readRange(begin, end, new Uint8Array(scratch.take('input', end - begin)));
       const job = { from, to, turn: turnOf(shape, layout), place: placeOf(source) };
       const bits = transform(bytes, job, scratch);
-      return new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
+      const result = new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
+      return bits.buffer instanceof SharedArrayBuffer ? kept(result, scratch) : result;
     },
   };
+}
+
+/** Shared memory gets its next values while these are still being written. */
+function kept(bytes: Uint8Array, scratch: Scratch): Uint8Array {
+  const copy = new Uint8Array(scratch.take('output', bytes.byteLength), 0, bytes.byteLength);
+  copy.set(bytes);
+  return copy;
 }
 
 function specOf(name: string, shape: readonly number[], dtype: StoredDtype): WeightSpec {

@@ -64,12 +64,22 @@ async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> 
   }
 }
 
-/** Produces entries one ahead of the writing, with a scratch for each of the two that are then in flight. */
+/**
+ * Produces entries one ahead of the writing, with a scratch for each of the two that are then in flight. What takes long
+ * is started one entry earlier still: threads compute the next one while this one is transposed.
+ */
 class Producer {
   private readonly scratches = [new Scratch(), new Scratch()] as const;
   private count = 0;
 
-  async next(entry: WeightEntry): Promise<Uint8Array> {
+  constructor(private readonly entries: readonly WeightEntry[]) {
+    entries[0]?.prefetch?.();
+  }
+
+  async next(): Promise<Uint8Array> {
+    const entry = this.entries[this.count];
+    if (!entry) throw new SlothfulError('bug', 'weights', `there is no number ${this.count}`);
+    this.entries[this.count + 1]?.prefetch?.();
     const scratch = this.scratches[this.count++ % 2 === 0 ? 0 : 1];
     const bytes = await entry.produce(scratch);
     if (bytes.byteLength === entryBytes(entry)) return bytes;
@@ -87,8 +97,8 @@ async function writeShard(
   const handle = await open(path, 'wx');
   let writing: Promise<void> = Promise.resolve();
   try {
-    for (const entry of shard) {
-      const bytes = await producer.next(entry);
+    for (let written = 0; written < shard.length; written++) {
+      const bytes = await producer.next();
       await writing;
       onBytes(bytes.byteLength);
       writing = writeFully(handle, bytes);
@@ -121,7 +131,7 @@ export async function writeWeights(
   }
   checkUnique(entries);
   const total = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
-  const producer = new Producer();
+  const producer = new Producer(entries);
   const groups: WeightGroup[] = [];
   let done = 0;
   for (const shard of planShards(entries, shardBytes)) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { convertCheckpoint } from '../../converters/index.ts';
 import { type FamilyName, readFamily } from '../checkpoint/family.ts';
 import { type CheckpointLayout, writeCheckpoint } from '../checkpoint/write-checkpoint.ts';
+import { writeLora } from '../checkpoint/write-lora.ts';
 import type { Log } from './row.ts';
 
 /** How each family's checkpoints mostly come: SD1.5 and SSD-1B as folders, SDXL as one file. */
@@ -47,6 +48,13 @@ export async function checkpointOf(family: FamilyName, log: Log): Promise<Cached
     await writeCheckpoint(folder, { config, tensors, layout, dtype: 'F16' });
   }
   return { path: layout === 'ldm' ? file : folder, file, bytes: (await stat(file)).size, parameters };
+}
+
+/** A LoRA for the family's checkpoint, made now. */
+export async function loraOf(family: FamilyName, rank: number): Promise<string> {
+  const { tensors } = await readFamily(family);
+  const plan = { tensors, names: LAYOUTS[family], rank, dtype: 'F16' } as const;
+  return (await writeLora(join(cacheFolder(), family), plan)).path;
 }
 
 /** The family's converted model, made now where it is not there yet. */

@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FusePool } from '../../converters/lora/kernel/fuse-pool.ts';
-import { type FuseJob, Lane } from '../../converters/lora/kernel/lane.ts';
+import type { FuseTask } from '../../converters/lora/kernel/layout.ts';
+import { packDown, packUp } from '../../converters/lora/kernel/pack.ts';
 import type { WeightDtype } from '../../converters/safetensors/dtypes.ts';
 import type { StoredDtype } from '../../converters/weights/convert.ts';
 import { floatOf, halfOf } from '../../converters/weights/half.ts';
@@ -36,13 +37,35 @@ interface Size {
   rank: number;
 }
 
+/** A task and its data. */
+interface FuseJob extends FuseTask {
+  readonly base: Uint8Array;
+  /** [rows, rank] */
+  readonly up: Float32Array;
+  /** [rank, columns] */
+  readonly down: Float32Array;
+}
+
+/** Fuses a job on a pool of its own, or on one that is given. */
+async function fuse({ base, up, down, ...task }: FuseJob, given?: FusePool): Promise<Uint8Array> {
+  const pool = given ?? new FusePool(1);
+  const ranks = { before: 0, own: task.rank, all: task.rank };
+  const bytes = await pool.fuse(task, async (room) => {
+    room.base.set(base);
+    packDown(down, room.panels, task.columns, ranks);
+    packUp(up, room.tiles, 1, ranks);
+  });
+  const own = bytes.slice();
+  if (!given) await pool.close();
+  return own;
+}
+
 function makeJob({ rows, columns, rank }: Size, from: WeightDtype, to: StoredDtype) {
   const base = store(pseudoRandom(rows * columns, 1), from);
   const up = pseudoRandom(rows * rank, 2);
   const down = pseudoRandom(rank * columns, 3);
-  const into = new Uint8Array(rows * columns * (to === 'float32' ? 4 : 2));
   const task = { from, to, rows, columns, rank, place: 'a.safetensors tensor "w"' };
-  const job: FuseJob = { ...task, base: base.bytes, up, down, into };
+  const job: FuseJob = { ...task, base: base.bytes, up, down };
   return { job, expected: plainSum(base.values, up, down, { rows, columns, rank }) };
 }
 
@@ -84,11 +107,10 @@ const SIZES: readonly Size[] = [
 for (const from of ['F16', 'BF16', 'F32'] as const) {
   for (const to of ['float16', 'float32'] as const) {
     test(`${from} to ${to}, of every size, is the sum rounded once`, async () => {
-      const lane = new Lane('here');
+      const pool = new FusePool(1);
       for (const size of SIZES) {
         const { job, expected } = makeJob(size, from, to);
-        await lane.run(job);
-        const error = largestError(valuesOf(job.into, to), expected, to);
+        const error = largestError(valuesOf(await fuse(job, pool), to), expected, to);
         assert.ok(error <= 1, `${JSON.stringify(size)}: off by ${error} units`);
       }
     });
@@ -100,10 +122,8 @@ async function converted(values: Int32Array | Uint16Array, columns: number, to: 
   const rows = values.length / columns;
   const from: WeightDtype = values instanceof Int32Array ? 'F32' : 'F16';
   const base = new Uint8Array(values.slice().buffer);
-  const into = new Uint8Array(values.length * (to === 'float32' ? 4 : 2));
   const product = { rank: 1, up: new Float32Array(rows), down: new Float32Array(columns) };
-  await new Lane('here').run({ from, to, rows, columns, place: 'w', base, into, ...product });
-  return into;
+  return fuse({ from, to, rows, columns, place: 'w', base, ...product });
 }
 
 test('widens every half as the conversion without LoRA does', async () => {
@@ -129,37 +149,67 @@ test('rounds floats to halves as the conversion without LoRA does: ties, subnorm
 test('a value above float16 is an error that names the tensor; infinities stay', async () => {
   const { job } = makeJob({ rows: 4, columns: 8, rank: 1 }, 'F32', 'float16');
   const huge = { ...job, up: new Float32Array(4).fill(1e6), down: new Float32Array(8).fill(1) };
-  await failsWith('bad-checkpoint', /tensor "w": holds .*float16's 65504; use --dtype float32/, () =>
-    new Lane('here').run(huge),
-  );
+  await failsWith('bad-checkpoint', /tensor "w": holds .*float16's 65504; use --dtype float32/, () => fuse(huge));
   const infinite = Float32Array.from([Number.POSITIVE_INFINITY, 1, -2, Number.NEGATIVE_INFINITY, 0.5, 0, 1, 1]);
   const fused = await converted(new Int32Array(infinite.slice().buffer), 8, 'float16');
   assert.equal(valuesOf(fused, 'float16'), [...infinite]);
 });
 
-test('threads give what one thread gives, and their errors arrive whole', async () => {
-  const size = { rows: 512, columns: 640, rank: 64 };
+test('threads give what one thread gives, in whole and in uneven shares, and their errors arrive whole', async () => {
+  const [two, three] = [new FusePool(2), new FusePool(3)];
+  try {
+    for (const rows of [512, 514, 7]) {
+      const { job } = makeJob({ rows, columns: 12800, rank: 64 }, 'F16', 'float16');
+      const small = {
+        ...job,
+        rows: Math.min(rows, 4),
+        base: job.base.subarray(0, 4 * 25600),
+        up: job.up.subarray(0, 256),
+      };
+      const one = await fuse(small);
+      assert.ok(
+        Buffer.from(await fuse(job, two))
+          .subarray(0, one.length)
+          .equals(Buffer.from(one)),
+        `${rows} rows`,
+      );
+      assert.equal(await fuse(job, three), await fuse(job, two), `${rows} rows`);
+    }
+    const { job } = makeJob({ rows: 512, columns: 640, rank: 64 }, 'F16', 'float16');
+    const before = await fuse(job, two);
+    const huge = { ...job, up: new Float32Array(512 * 64).fill(1e6) };
+    await failsWith('bad-checkpoint', /a\.safetensors tensor "w": holds /, () => fuse(huge, two));
+    assert.equal(await fuse(job, two), before, 'a pool goes on after an error');
+  } finally {
+    await Promise.all([two.close(), three.close()]);
+  }
+});
+
+test('two tasks at once do not mix: each has a memory until the next but one', async () => {
   const pool = new FusePool(2);
   try {
-    assert.is(pool.partsFor(512 * 640 * 64), 2);
-    assert.is(pool.partsFor(1000), 1);
-    const { job } = makeJob(size, 'F16', 'float16');
-    await new Lane('here').run(job);
-    const both = new Uint8Array(job.into.length);
-    const parts = [0, 256].map((row, part) => {
-      const rows = (each: Uint8Array) => each.subarray(row * 1280, (row + 256) * 1280);
-      const up = job.up.subarray(row * 64, (row + 256) * 64);
-      return pool.run({ ...job, rows: 256, base: rows(job.base), up, into: rows(both) }, part);
-    });
-    await Promise.all(parts);
-    assert.ok(Buffer.from(both).equals(Buffer.from(job.into)));
-    const huge = { ...job, up: new Float32Array(512 * 64).fill(1e6) };
-    await failsWith('bad-checkpoint', /a\.safetensors tensor "w": holds /, () => pool.run(huge));
-    await pool.run(job);
-    assert.ok(Buffer.from(both).equals(Buffer.from(job.into)), 'a lane goes on after an error');
+    const jobs = [1, 2, 3, 4].map((k) => makeJob({ rows: 256 * k, columns: 640, rank: 64 }, 'F16', 'float16').job);
+    const alone: Uint8Array[] = [];
+    for (const job of jobs) alone.push(await fuse(job));
+    const together = await Promise.all(jobs.slice(0, 2).map((job) => fuse(job, pool)));
+    const later = await Promise.all(jobs.slice(2).map((job) => fuse(job, pool)));
+    assert.equal([...together, ...later], alone);
   } finally {
     await pool.close();
   }
+});
+
+test('what cannot be read is an error of that task alone', async () => {
+  const pool = new FusePool(1);
+  const { job } = makeJob({ rows: 8, columns: 16, rank: 2 }, 'F16', 'float16');
+  const { base: _base, up: _up, down: _down, ...task } = job;
+  const failing = pool.fuse(task, () => Promise.reject(new Error('the disk is gone')));
+  const good = fuse(job, pool);
+  await failing.then(
+    () => assert.unreachable('it was read'),
+    (error: unknown) => assert.match(String(error), 'the disk is gone'),
+  );
+  assert.equal(await good, await fuse(job));
 });
 
 test.run();

@@ -18,12 +18,11 @@ function counting(dtype: string, shape: readonly number[]): { source: TensorSour
     F16: () => Uint16Array.from(values, (value) => (value ? halfBits(value) : 0)),
   }[dtype as 'F32' | 'BF16' | 'F16'];
   const bytes = new Uint8Array((bits?.() ?? floats).buffer);
-  const readRange = async (begin: number, end: number, buffer?: ArrayBuffer) => {
-    const into = buffer ? new Uint8Array(buffer, 0, end - begin) : new Uint8Array(end - begin);
+  const readRange = async (begin: number, end: number, into: Uint8Array = new Uint8Array(end - begin)) => {
     into.set(bytes.subarray(begin, end));
-    return into;
+    return into.subarray(0, end - begin);
   };
-  const read = (buffer?: ArrayBuffer) => readRange(0, bytes.length, buffer);
+  const read = (into?: Uint8Array) => readRange(0, bytes.length, into);
   return { source: { name: 'a.weight', file: 'm.safetensors', dtype, shape, read, readRange }, values };
 }
 

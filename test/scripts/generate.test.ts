@@ -2,11 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { matchLora, WeightIndex } from '../../converters/lora/match.ts';
+import { openLora } from '../../converters/lora/open.ts';
 import { openSafetensors } from '../../converters/safetensors/open.ts';
 import { toFloat32Array } from '../../converters/weights/convert.ts';
 import { FAMILIES, type FamilyTensor, readFamily } from '../../scripts/checkpoint/family.ts';
 import { type Dtype, RandomWeights } from '../../scripts/checkpoint/random-weights.ts';
 import { type CheckpointLayout, writeCheckpoint } from '../../scripts/checkpoint/write-checkpoint.ts';
+import { writeLora } from '../../scripts/checkpoint/write-lora.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const test = suite('generated checkpoints');
@@ -70,6 +73,27 @@ test('the layouts differ in names alone, and the folder has the config', async (
   await b.close();
   assert.equal(JSON.parse(readFileSync(join(diffusers.path, 'config.json'), 'utf8')), CONFIG);
 });
+
+/** Ten of each transformer block, and two of each transformer: 16 and 16, 70 and 11, 34 and 10. */
+const MODULES = { sd15: 192, sdxl: 722, ssd1b: 360 };
+
+for (const family of FAMILIES) {
+  for (const names of ['diffusers', 'ldm'] as const) {
+    test(`a LoRA for ${family} by ${names} names fits every linear layer of its transformers`, async () => {
+      const { tensors } = await readFamily(family);
+      const { path } = await writeLora(temporaryFolder(), { tensors, names, rank: 1, dtype: 'F16' });
+      const lora = await openLora({ file: path });
+      const read = () => Promise.reject(new Error('is not read'));
+      const sources = tensors.map(({ name, shape }) => {
+        return [name, { name, dtype: 'F16', shape, file: 'model.safetensors', read, readRange: read }] as const;
+      });
+      const { modules, unmatched } = matchLora(lora, new WeightIndex(new Map(sources), 'model.safetensors'), false);
+      assert.equal([modules.size, unmatched], [MODULES[family], []]);
+      assert.ok([...modules.values()].every(({ rank, factor }) => rank === 1 && factor === 1));
+      await lora.close();
+    });
+  }
+}
 
 test('a tensor longer than a block repeats it, and no two rows are equal', () => {
   const shape = [600, 500];

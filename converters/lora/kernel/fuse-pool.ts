@@ -1,36 +1,84 @@
 import { availableParallelism } from 'node:os';
-import { type FuseJob, Lane } from './lane.ts';
+import { TILE_ROWS } from './code.ts';
+import { Kernel, type Share } from './kernel.ts';
+import { type FuseTask, type Layout, layoutOf } from './layout.ts';
+import { type FuseRoom, Slot } from './slot.ts';
+import { Thread } from './thread.ts';
 
-/** Multiplications from which sending work to a thread pays. */
+/** Multiplications from which sending work to threads pays. */
 const WORTH_SENDING = 1 << 22;
 /** More threads than this take more memory than they save time: reading and writing then take the longest. */
 const MOST_THREADS = 4;
 
-/** Runs fusion jobs: small ones at once, large ones in parts, on threads that are started when the first one comes. */
+/**
+ * Adds low-rank products to weights: small ones at once, large ones on threads that are started when the first one comes.
+ *
+ * It has two memories, which take turns: a weight is read into one while another is computed or written from the other.
+ */
 export class FusePool {
-  private readonly threads: Lane[] = [];
-  private here: Lane | undefined;
+  private readonly slots = [new Slot(), new Slot()] as const;
+  private readonly threads: Thread[] = [];
+  private readonly kernels: (Kernel | undefined)[] = [];
+  private turns = 0;
 
   /** @param size how many threads; one a processor by default, up to four */
   constructor(readonly size: number = Math.min(MOST_THREADS, availableParallelism())) {}
 
-  /** Into how many jobs a product of so many multiplications should be cut. */
-  partsFor(multiplications: number): number {
-    return multiplications < WORTH_SENDING ? 1 : this.size;
-  }
-
-  /** Computes part number `part` of a product. @throws SlothfulError */
-  run(job: FuseJob, part = 0): Promise<void> {
-    if (job.rows * job.rank * job.columns < WORTH_SENDING / this.size) {
-      this.here ??= new Lane('here');
-      return this.here.run(job);
-    }
-    const index = part % this.size;
-    this.threads[index] ??= new Lane('thread');
-    return this.threads[index].run(job);
+  /**
+   * Computes the rows of a task.
+   *
+   * @param fill reads what the task needs into the memory; called when there is room
+   * @returns the rows as they will be stored, in memory that the next task but one takes over
+   * @throws SlothfulError `bad-checkpoint` where a value does not fit float16; whatever `fill` throws
+   */
+  fuse(task: FuseTask, fill: (room: FuseRoom) => Promise<void>): Promise<Uint8Array> {
+    const index = this.turns++ % 2;
+    const slot = this.slots[index === 0 ? 0 : 1];
+    const done = slot.last.then(() => this.compute(task, slot, index, fill));
+    slot.last = done.catch(() => undefined);
+    return done;
   }
 
   async close(): Promise<void> {
     await Promise.all(this.threads.splice(0).map((thread) => thread.close()));
   }
+
+  private async compute(
+    task: FuseTask,
+    slot: Slot,
+    memory: number,
+    fill: (room: FuseRoom) => Promise<void>,
+  ): Promise<Uint8Array> {
+    const isLarge = task.rows * task.rank * task.columns >= WORTH_SENDING;
+    const layout = layoutOf(task, isLarge ? this.size : 1);
+    await fill(slot.open(task, layout));
+    if (isLarge) await this.send(task, layout, memory);
+    else this.computeHere(task, layout, memory);
+    return slot.result(task, layout);
+  }
+
+  private computeHere(task: FuseTask, layout: Layout, memory: number): void {
+    const kernel = this.kernels[memory] ?? new Kernel(this.slots[memory === 0 ? 0 : 1].memory);
+    this.kernels[memory] = kernel;
+    for (const share of sharesOf(task, layout)) kernel.fuse(task, layout, share);
+  }
+
+  private async send(task: FuseTask, layout: Layout, memory: number): Promise<void> {
+    const memories = this.slots.map((slot) => slot.memory);
+    while (this.threads.length < this.size) this.threads.push(new Thread(memories));
+    const jobs = sharesOf(task, layout).map((share, index) =>
+      this.threads[index]?.run({ memory, task, layout, share }),
+    );
+    // All are waited for, so that no thread still writes when the memory gets its next task.
+    const failed = (await Promise.allSettled(jobs)).find((job) => job.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+}
+
+/** A task's rows in equal parts, as many as there are benches, or fewer. */
+function sharesOf({ rows }: FuseTask, { benches }: Layout): Share[] {
+  const step = TILE_ROWS * Math.ceil(rows / benches.length / TILE_ROWS);
+  return benches
+    .map((bench, index) => ({ first: Math.min(rows, step * index), last: Math.min(rows, step * (index + 1)), bench }))
+    .filter(({ first, last }) => first < last);
 }

@@ -1,12 +1,19 @@
 import { toHalves } from '../../weights/convert.ts';
-import { kernelModule, TILE_COLUMNS, TILE_ROWS } from './code.ts';
-import { BLOCK_ROWS, type FuseTask, type Layout, layoutOf } from './layout.ts';
+import { kernelModule, TILE_ROWS } from './code.ts';
+import { type Bench, BLOCK_ROWS, type FuseTask, type Layout } from './layout.ts';
 
 interface Exports {
   fromHalves(from: number, to: number, end: number): void;
   fromBfloats(from: number, to: number, end: number): void;
   toHalves(from: number, to: number, end: number): number;
   addProduct(strip: number, stride: number, end: number, up: number, upEnd: number, down: number): void;
+}
+
+/** The rows of a task that one thread computes, from a whole number of tiles. */
+export interface Share {
+  readonly first: number;
+  readonly last: number;
+  readonly bench: Bench;
 }
 
 function isFunction(value: unknown): value is (...numbers: number[]) => number {
@@ -44,18 +51,23 @@ export class Kernel {
   }
 
   /**
-   * Computes the rows of a task.
+   * Computes some rows of a task. Kernels of several threads may compute theirs at once, each at a bench of its own.
    *
    * @throws SlothfulError `bad-checkpoint` where a value does not fit float16
    */
-  fuse(task: FuseTask): void {
-    const layout = layoutOf(task);
-    this.packDown(task, layout);
-    for (let row = 0; row < task.rows; row += BLOCK_ROWS) {
-      const rows = Math.min(BLOCK_ROWS, task.rows - row);
-      this.readBlock(task, layout, row, rows);
-      for (let each = 0; each < rows; each += TILE_ROWS) this.addTo(task, layout, row + each, each);
-      this.writeBlock(task, layout, row, rows);
+  fuse(task: FuseTask, layout: Layout, { first, last, bench }: Share): void {
+    const { width, tiles, panels } = layout;
+    const { stored, block } = bench;
+    for (let row = first; row < last; row += BLOCK_ROWS) {
+      const rows = Math.min(BLOCK_ROWS, last - row);
+      this.readBlock(task, layout, bench, row, rows);
+      for (let each = 0; each < rows; each += TILE_ROWS) {
+        const strip = block + 4 * width * each;
+        const tile = tiles + 4 * task.rank * (row + each);
+        this.run.addProduct(strip, 4 * width, strip + 4 * width, tile, tile + 4 * TILE_ROWS * task.rank, panels);
+      }
+      if (task.to === 'float16') this.narrow(task, width * rows, block, stored);
+      this.writeBlock(task, layout, task.to === 'float16' ? stored : block, row, rows);
     }
   }
 
@@ -63,20 +75,14 @@ export class Kernel {
     return new Uint8Array(this.memory.buffer, address, length);
   }
 
-  private floats(address: number, length: number): Float32Array {
-    return new Float32Array(this.memory.buffer, address, length);
-  }
-
-  private addTo(task: FuseTask, layout: Layout, row: number, inBlock: number): void {
-    const { block, width, tile, panels } = layout;
-    this.packUp(task, layout, row);
-    const strip = block + 4 * width * inBlock;
-    this.run.addProduct(strip, 4 * width, strip + 4 * width, tile, tile + 4 * TILE_ROWS * task.rank, panels);
-  }
-
   /** Rows as they come to floats; whole rows are read where they lie. */
-  private readBlock({ from, columns }: FuseTask, layout: Layout, row: number, rows: number): void {
-    const { base, inBytes, stored, block, width } = layout;
+  private readBlock(
+    { from, columns }: FuseTask,
+    { base, inBytes, width }: Layout,
+    { stored, block }: Bench,
+    row: number,
+    rows: number,
+  ): void {
     const size = from === 'F32' ? 4 : 2;
     let source = base + row * inBytes;
     if (width !== columns) {
@@ -89,48 +95,26 @@ export class Kernel {
     else this.bytes(block, 4 * width * rows).set(this.bytes(source, 4 * width * rows));
   }
 
-  /** Floats to rows as they go. */
-  private writeBlock(task: FuseTask, layout: Layout, row: number, rows: number): void {
-    const { out, outBytes, stored, block, width } = layout;
-    const target = out + row * outBytes;
-    const size = task.to === 'float16' ? 2 : 4;
-    const result = task.to === 'float16' ? stored : block;
-    if (task.to === 'float16') this.narrow(task, layout, rows);
-    const from = this.bytes(result, size * width * rows);
-    const into = this.bytes(target, rows * outBytes);
-    if (width === task.columns) into.set(from);
-    else spread(from, size * width, into, outBytes);
+  /** Converted rows to where they go. */
+  private writeBlock(
+    { to, columns }: FuseTask,
+    { out, outBytes, width }: Layout,
+    from: number,
+    row: number,
+    rows: number,
+  ) {
+    const size = to === 'float16' ? 2 : 4;
+    const result = this.bytes(from, size * width * rows);
+    const into = this.bytes(out + row * outBytes, rows * outBytes);
+    if (width === columns) into.set(result);
+    else spread(result, size * width, into, outBytes);
   }
 
-  private narrow({ place }: FuseTask, { stored, block, width }: Layout, rows: number): void {
-    if (this.run.toHalves(block, stored, block + 4 * width * rows) === 0) return;
+  private narrow({ place }: FuseTask, values: number, block: number, stored: number): void {
+    if (this.run.toHalves(block, stored, block + 4 * values) === 0) return;
     // A value that is no half: infinite or NaN is kept, too large is an error that names it.
-    const floats = Uint32Array.from(new Uint32Array(this.memory.buffer, block, width * rows));
-    const halves = toHalves(floats, new Uint16Array(width * rows), place);
-    new Uint16Array(this.memory.buffer, stored, width * rows).set(halves);
-  }
-
-  /** [rank, columns] -> [columns / 8][rank][8] */
-  private packDown({ columns, rank }: FuseTask, { down, panels, width }: Layout): void {
-    const from = this.floats(down, rank * columns);
-    const into = this.floats(panels, rank * width);
-    let at = 0;
-    for (let panel = 0; panel < width; panel += TILE_COLUMNS) {
-      for (let k = 0; k < rank; k++) {
-        for (let column = panel; column < panel + TILE_COLUMNS; column++) {
-          into[at++] = column < columns ? (from[k * columns + column] ?? 0) : 0;
-        }
-      }
-    }
-  }
-
-  /** Four rows of [rows, rank] -> [rank][4]; rows behind the last are 0. */
-  private packUp({ rows, rank }: FuseTask, { up, tile }: Layout, row: number): void {
-    const from = this.floats(up, rows * rank);
-    const into = this.floats(tile, TILE_ROWS * rank);
-    let at = 0;
-    for (let k = 0; k < rank; k++) {
-      for (let each = row; each < row + TILE_ROWS; each++) into[at++] = each < rows ? (from[each * rank + k] ?? 0) : 0;
-    }
+    const floats = Uint32Array.from(new Uint32Array(this.memory.buffer, block, values));
+    const halves = toHalves(floats, new Uint16Array(values), place);
+    new Uint16Array(this.memory.buffer, stored, values).set(halves);
   }
 }

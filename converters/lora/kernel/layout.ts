@@ -16,7 +16,15 @@ export interface FuseTask {
   readonly place: string;
 }
 
-/** Where everything of a task lies in the kernel's memory, in bytes. */
+/** What one thread works in, besides the rows themselves. */
+export interface Bench {
+  /** Some rows as the files have them, `width` values each. */
+  readonly stored: number;
+  /** The same as floats. */
+  readonly block: number;
+}
+
+/** Where everything of a task lies in memory, in bytes. */
 export interface Layout {
   /** The rows as they come. */
   readonly base: number;
@@ -24,20 +32,16 @@ export interface Layout {
   /** The rows as they go; in the place of those that come unless they are wider. */
   readonly out: number;
   readonly outBytes: number;
-  /** [rows, rank] floats. */
-  readonly up: number;
-  /** [rank, columns] floats. */
-  readonly down: number;
   /** Values of a row in the kernel, a whole number of tiles. */
   readonly width: number;
-  /** Some rows as the files have them, `width` values each. */
-  readonly stored: number;
-  /** The same as floats. */
-  readonly block: number;
-  /** `up` for four rows, as `addProduct` reads it. */
-  readonly tile: number;
-  /** `down`, as `addProduct` reads it. */
+  /** `up` as `addProduct` reads it: [rows / 4][rank][4] floats. */
+  readonly tiles: number;
+  readonly tilesLength: number;
+  /** `down` as `addProduct` reads it: [width / 8][rank][8] floats. */
   readonly panels: number;
+  readonly panelsLength: number;
+  /** One for each thread. */
+  readonly benches: readonly Bench[];
   readonly end: number;
 }
 
@@ -48,19 +52,23 @@ function aligned(address: number): number {
   return Math.ceil(address / 64) * 64;
 }
 
-/** Lays a task out in memory. */
-export function layoutOf({ from, to, rows, columns, rank }: FuseTask): Layout {
+/** Lays a task out in memory, for as many threads as share it. */
+export function layoutOf({ from, to, rows, columns, rank }: FuseTask, threads: number): Layout {
   const inBytes = (from === 'F32' ? 4 : 2) * columns;
   const outBytes = (to === 'float32' ? 4 : 2) * columns;
   const width = Math.ceil(columns / TILE_COLUMNS) * TILE_COLUMNS;
   const behindBase = aligned(rows * inBytes);
   const out = outBytes <= inBytes ? 0 : behindBase;
-  const up = out === 0 ? behindBase : aligned(out + rows * outBytes);
-  const down = aligned(up + 4 * rows * rank);
-  const stored = aligned(down + 4 * rank * columns);
-  const block = stored + 4 * BLOCK_ROWS * width;
-  const tile = block + 4 * BLOCK_ROWS * width;
-  const panels = aligned(tile + 4 * TILE_ROWS * rank);
-  const end = panels + 4 * rank * width;
-  return { base: 0, inBytes, out, outBytes, up, down, width, stored, block, tile, panels, end };
+  const tiles = out === 0 ? behindBase : aligned(out + rows * outBytes);
+  const tilesLength = Math.ceil(rows / TILE_ROWS) * TILE_ROWS * rank;
+  const panels = aligned(tiles + 4 * tilesLength);
+  const panelsLength = width * rank;
+  const first = aligned(panels + 4 * panelsLength);
+  const blockBytes = 4 * BLOCK_ROWS * width;
+  const benches = Array.from({ length: threads }, (_, thread) => {
+    const stored = first + 2 * blockBytes * thread;
+    return { stored, block: stored + blockBytes };
+  });
+  const end = first + 2 * blockBytes * threads;
+  return { base: 0, inBytes, out, outBytes, width, tiles, tilesLength, panels, panelsLength, benches, end };
 }

@@ -1,15 +1,18 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, SlothfulError } from '../../../src/errors.ts';
 import { Kernel } from './kernel.ts';
-import type { Reply } from './lane.ts';
-import type { FuseTask } from './layout.ts';
+import type { Reply, ThreadJob } from './thread.ts';
 
-if (!(workerData instanceof WebAssembly.Memory)) throw new TypeError('a worker needs the memory of its lane');
-const kernel = new Kernel(workerData);
+function kernelOf(memory: unknown): Kernel {
+  if (memory instanceof WebAssembly.Memory) return new Kernel(memory);
+  throw new TypeError('a worker needs the memories of its pool');
+}
 
-function answer(task: FuseTask): Reply {
+const kernels = Array.isArray(workerData) ? workerData.map(kernelOf) : [];
+
+function answer({ memory, task, layout, share }: ThreadJob): Reply {
   try {
-    kernel.fuse(task);
+    kernels[memory]?.fuse(task, layout, share);
     return undefined;
   } catch (error) {
     if (!(error instanceof SlothfulError)) return ['bug', task.place, messageOf(error)];
@@ -17,4 +20,4 @@ function answer(task: FuseTask): Reply {
   }
 }
 
-parentPort?.on('message', (task: FuseTask) => parentPort?.postMessage(answer(task)));
+parentPort?.on('message', (job: ThreadJob) => parentPort?.postMessage(answer(job)));

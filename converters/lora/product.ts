@@ -1,0 +1,37 @@
+import { toFloat32Array } from '../weights/convert.ts';
+import { type TensorSource, weightDtype } from '../weights/entry.ts';
+import { packDown, packUp } from './kernel/pack.ts';
+import type { FuseRoom } from './kernel/slot.ts';
+import type { LoraModule } from './open.ts';
+
+/** What is to be added to a weight: the terms' matrices as one product, [rows, ranks] times [ranks, columns]. */
+export class Product {
+  /** The ranks of all terms together. */
+  readonly rank: number;
+
+  /** @param columns inputs of the weight, times the taps of a convolution */
+  constructor(
+    private readonly terms: readonly LoraModule[],
+    private readonly columns: number,
+  ) {
+    this.rank = terms.reduce((sum, term) => sum + term.rank, 0);
+  }
+
+  /** Reads the product for rows `first` to `last` of the weight into the kernel's memory. */
+  async read(first: number, last: number, { tiles, panels }: Pick<FuseRoom, 'tiles' | 'panels'>): Promise<void> {
+    let before = 0;
+    for (const { up, down, rank, factor } of this.terms) {
+      const ranks = { before, own: rank, all: this.rank };
+      packDown(await readFloats(down, 0, rank * this.columns), panels, this.columns, ranks);
+      packUp(await readFloats(up, first * rank, last * rank), tiles, factor, ranks);
+      before += rank;
+    }
+  }
+}
+
+/** Some values of a tensor, counted from its start. */
+async function readFloats(source: TensorSource, from: number, to: number): Promise<Float32Array> {
+  const dtype = weightDtype(source);
+  const bytes = dtype === 'F32' ? 4 : 2;
+  return toFloat32Array(await source.readRange(bytes * from, bytes * to), dtype);
+}
