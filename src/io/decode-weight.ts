@@ -1,5 +1,5 @@
 import { SlothfulError } from '../errors.ts';
-import { halfToFloat, sizeOf, type WeightSpec } from '../graph/index.ts';
+import { halfToFloat, loadedBytes, sizeOf, type WeightSpec } from '../graph/index.ts';
 
 /** Values as TF.js keeps them: float32, int32, bool. */
 export type WeightValues = Float32Array | Int32Array | Uint8Array;
@@ -7,19 +7,34 @@ export type WeightValues = Float32Array | Int32Array | Uint8Array;
 /** Float32 bits of every half. */
 let halfBits: Uint32Array | undefined;
 
-/** Whether the stored bytes are the values themselves, so that they can be read straight into place. */
-export function isStoredPlain({ quantization, dtype }: WeightSpec): boolean {
-  return quantization === undefined && dtype !== 'string' && dtype !== 'complex64';
+/**
+ * Where a weight's stored bytes are read to: the end of the memory that becomes its values, so that `decodeWeight` can
+ * widen them in place. Values are written from the front on and never catch up with what is still to be read.
+ *
+ * @param length how many bytes are stored
+ * @param allocate gives memory of so many bytes
+ * @returns a view of that memory, from a multiple of 4 on: where halves are odd in number, one half before the end
+ */
+export function placeStored(spec: WeightSpec, length: number, allocate: (bytes: number) => ArrayBuffer): Uint8Array {
+  const total = Math.max(length, loadedBytes(spec));
+  const offset = total - length;
+  return new Uint8Array(allocate(total), offset - (offset % 4), length);
 }
 
 /**
- * Values of a weight from its stored bytes: views of `bytes` where they are stored plain, else a new array.
+ * Values of a weight from its stored bytes: views of `bytes` where they are stored plain, else from the start of `memory`.
  *
  * @param bytes exactly the weight's bytes, from a multiple of 4 of their buffer on
- * @throws SlothfulError `unsupported` for complex64 and string weights
+ * @param memory where values are widened to: that of `bytes` where `placeStored` gave them; new memory without
+ * @throws SlothfulError `unsupported` for complex64 and string weights, `bad-model` for a quantization that does not fit
  */
-export function decodeWeight(spec: WeightSpec, bytes: Uint8Array, place: string): WeightValues {
-  if (spec.quantization) return dequantize(spec, bytes, place);
+export function decodeWeight(
+  spec: WeightSpec,
+  bytes: Uint8Array,
+  place: string,
+  memory?: ArrayBufferLike,
+): WeightValues {
+  if (spec.quantization) return dequantize(spec, bytes, place, memory ?? new ArrayBuffer(loadedBytes(spec)));
   const { buffer, byteOffset, byteLength } = bytes;
   switch (spec.dtype) {
     case 'float32':
@@ -33,15 +48,16 @@ export function decodeWeight(spec: WeightSpec, bytes: Uint8Array, place: string)
   }
 }
 
-function dequantize(spec: WeightSpec, bytes: Uint8Array, place: string): WeightValues {
+function dequantize(spec: WeightSpec, bytes: Uint8Array, place: string, memory: ArrayBufferLike): WeightValues {
   const { dtype, scale, min } = spec.quantization ?? {};
-  if (dtype === 'float16' && spec.dtype === 'float32') return decodeHalves(bytes, sizeOf(spec.shape));
+  const size = sizeOf(spec.shape);
+  if (dtype === 'float16' && spec.dtype === 'float32') return decodeHalves(bytes, memory, size);
   const stored = dtype === 'uint8' ? bytes : new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
   if (scale === undefined || min === undefined || (spec.dtype !== 'float32' && spec.dtype !== 'int32')) {
     const problem = `the weight "${spec.name}" has a quantization that does not fit ${spec.dtype}`;
     throw new SlothfulError('bad-model', place, `${problem}: ${JSON.stringify(spec.quantization)}`);
   }
-  const values = spec.dtype === 'float32' ? new Float32Array(sizeOf(spec.shape)) : new Int32Array(sizeOf(spec.shape));
+  const values = spec.dtype === 'float32' ? new Float32Array(memory, 0, size) : new Int32Array(memory, 0, size);
   const round = spec.dtype === 'float32' ? (value: number) => value : Math.round;
   for (let i = 0; i < values.length; i++) values[i] = round((stored[i] ?? 0) * scale + min);
   return values;
@@ -51,10 +67,10 @@ function dequantize(spec: WeightSpec, bytes: Uint8Array, place: string): WeightV
  * A table of all 65,536 halves: one look-up a value. Two halves are read at a time and bits are moved as integers, which
  * is twice as fast as one half and one float at a time (587 against 313 million values a second).
  */
-function decodeHalves(bytes: Uint8Array, count: number): Float32Array {
+function decodeHalves(bytes: Uint8Array, memory: ArrayBufferLike, count: number): Float32Array {
   halfBits ??= new Uint32Array(Float32Array.from({ length: 65_536 }, (_, half) => halfToFloat(half)).buffer);
   const table = halfBits;
-  const values = new Uint32Array(count);
+  const values = new Uint32Array(memory, 0, count);
   const pairs = new Uint32Array(bytes.buffer, bytes.byteOffset, count >> 1);
   let next = 0;
   for (let index = 0; index < pairs.length; index++) {
@@ -63,5 +79,5 @@ function decodeHalves(bytes: Uint8Array, count: number): Float32Array {
     values[next++] = table[pair >>> 16] ?? 0;
   }
   if (next < count) values[next] = table[(bytes[2 * next] ?? 0) | ((bytes[2 * next + 1] ?? 0) << 8)] ?? 0;
-  return new Float32Array(values.buffer);
+  return new Float32Array(memory, 0, count);
 }

@@ -11,7 +11,7 @@ import { type LoadProgress, loadWeights, usedWeights } from './load-weights.ts';
 import { guardMemory } from './memory-guard.ts';
 import { type InputNames, modelInputs } from './model-inputs.ts';
 import { modelOutput } from './model-output.ts';
-import { type NativeTuning, transposeWeights, tuneForNative } from './native-tuning.ts';
+import { type NativeTuning, tuneForNative } from './native-tuning.ts';
 import { UNet, type UNetParts } from './unet.ts';
 
 /** How a UNet is loaded. */
@@ -69,8 +69,7 @@ export async function loadModelOn(platform: Platform, file: ModelFile, options: 
   if (options.logitsLimit !== undefined) setLogitsLimit(options.logitsLimit);
   registerSlothfulOps();
   const tuned = tuningOf(graph, backend);
-  const weights = await loadWeights(file, tuned.graph, options.onProgress);
-  transposeWeights(weights, tuned.transposed);
+  const weights = await loadWeights(file, tuned, options.onProgress);
   const model = graphModelOf(tuned.graph, weights);
   const patch = metadata && { metadata };
   return { model, place, inputs, graph, metadata: graph.metadata, backend, patch, hook: options.hook };

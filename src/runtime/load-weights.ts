@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import { type ConstantValue, constantBytes, type Graph, storedBytes, type WeightSpec } from '../graph/index.ts';
-import { decodeWeight, isStoredPlain } from '../io/decode-weight.ts';
+import { decodeWeight, placeStored } from '../io/decode-weight.ts';
 import type { ModelFile } from '../io/model-file.ts';
+import { type NativeTuning, transposeWeight } from './native-tuning.ts';
 
 /** Told how far loading is, in bytes of stored weights. */
 export type LoadProgress = (done: number, total: number) => void;
@@ -19,24 +20,33 @@ export function usedWeights(graph: Graph, place: string): WeightSpec[] {
 }
 
 /**
- * Makes a tensor of every weight that the graph uses, one at a time: plain weights are read straight into the memory of
- * their tensor, half floats through one buffer that is used again, so that no weight is ever held twice.
+ * Makes a tensor of every weight that the graph uses, one at a time: each is read into the memory that becomes its
+ * tensor's and widened there, so that no weight is ever held twice.
  *
  * @param file the model whose shards have the weights
- * @param graph its document, or one made from it
+ * @param tuning its document, or one made from it, and the names of weights that are wanted transposed
  * @returns tensors by name, the caller's to dispose; none are left over on an error
  * @throws SlothfulError `io`, `bad-model`, `unsupported`
  */
-export async function loadWeights(file: ModelFile, graph: Graph, progress?: LoadProgress): Promise<tf.NamedTensorMap> {
+export async function loadWeights(
+  file: ModelFile,
+  { graph, transposed }: NativeTuning,
+  progress?: LoadProgress,
+): Promise<tf.NamedTensorMap> {
   const stored = usedWeights(graph, file.place).filter(({ name }) => !graph.addedConstants.has(name));
+  const allocate = tf.getBackend() === 'tensorflow' ? pageAligned : (bytes: number) => new ArrayBuffer(bytes);
   const tensors: tf.NamedTensorMap = {};
+  const add = (name: string, tensor: tf.Tensor) => {
+    tensors[name] = keepOnDevice(tensor);
+    if (transposed.has(name)) transposeWeight(tensors, name);
+  };
   try {
-    for (const [name, constant] of graph.addedConstants) tensors[name] = constantTensor(constant);
+    for (const [name, constant] of graph.addedConstants) add(name, constantTensor(constant));
     const wanted = new Set(stored.map(({ name }) => name));
     const total = stored.reduce((sum, spec) => sum + (storedBytes(spec) ?? 0), 0);
     let done = 0;
-    for await (const { spec, bytes } of file.weights(wanted, scratchAllocator())) {
-      tensors[spec.name] = keepOnDevice(weightTensor(spec, bytes, file.place));
+    for await (const { spec, bytes } of file.weights(wanted, (...weight) => placeStored(...weight, allocate))) {
+      add(spec.name, weightTensor(spec, bytes, file.place));
       done += bytes.length;
       progress?.(done, total);
     }
@@ -54,7 +64,7 @@ function constantTensor(constant: ConstantValue): tf.Tensor {
 
 function weightTensor(spec: WeightSpec, bytes: Uint8Array, place: string): tf.Tensor {
   if (spec.dtype === 'string') return tf.tensor(decodeStrings(bytes), [...spec.shape], 'string');
-  return tf.tensor(decodeWeight(spec, bytes, place), [...spec.shape], spec.dtype);
+  return tf.tensor(decodeWeight(spec, bytes, place, bytes.buffer), [...spec.shape], spec.dtype);
 }
 
 /** Strings are stored as four bytes of length and as many bytes of text. */
@@ -69,19 +79,22 @@ function decodeStrings(bytes: Uint8Array): string[] {
   return texts;
 }
 
-/** Plain weights get memory of their own, which becomes the tensor's; the others one buffer that grows. */
-function scratchAllocator() {
-  let scratch = new Uint8Array();
-  return (spec: WeightSpec, length: number): Uint8Array => {
-    if (isStoredPlain(spec)) return new Uint8Array(length);
-    if (scratch.length < length) scratch = new Uint8Array(length);
-    return scratch.subarray(0, length);
-  };
+/**
+ * Memory from the start of a page on, which JavaScript engines give to buffers that may be resized; this one never is.
+ *
+ * TensorFlow shares memory with JavaScript from a multiple of 64 bytes on. All other it copies into an arena of its own,
+ * whose index takes a 32nd more, and the original waits for the garbage collector. Engines that know no resizable
+ * buffers give a plain one: nothing but memory is lost.
+ */
+export function pageAligned(bytes: number): ArrayBuffer {
+  // The library of ES2023 does not know the option.
+  return Reflect.construct(ArrayBuffer, [bytes, { maxByteLength: bytes }]);
 }
 
 /**
- * The native backend keeps a tensor's values in JavaScript until its first use and copies them then, which in the first
- * step would hold all weights twice. Reading one element of it makes the copy now, one weight at a time.
+ * The native backend keeps a tensor's values in JavaScript until its first use and takes them over then, which in the
+ * first step would hold all weights twice where they are copied (to a GPU). Reading one element of it does so now, one
+ * weight at a time.
  */
 function keepOnDevice(tensor: tf.Tensor): tf.Tensor {
   if (tf.getBackend() !== 'tensorflow' || tensor.rank === 0 || tensor.size === 0 || tensor.dtype === 'string') {

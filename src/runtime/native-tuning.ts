@@ -39,14 +39,12 @@ export function tuneForNative(graph: Graph): NativeTuning {
   return { graph: tuned, transposed };
 }
 
-/** Transposes the weights that a tuning wants so, one at a time. The old tensors are disposed of. */
-export function transposeWeights(weights: tf.NamedTensorMap, names: ReadonlySet<string>): void {
-  for (const name of names) {
-    const weight = weights[name];
-    if (!weight) continue;
-    weights[name] = tf.transpose(weight);
-    weight.dispose();
-  }
+/** Puts a matrix's transpose in its place. The old tensor is disposed of. */
+export function transposeWeight(weights: tf.NamedTensorMap, name: string): void {
+  const weight = weights[name];
+  if (!weight) return;
+  weights[name] = tf.transpose(weight);
+  weight.dispose();
 }
 
 function execute({ inputs }: { readonly inputs: tf.Tensor[] }): tf.Tensor {

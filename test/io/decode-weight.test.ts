@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { constantFromBytes, type WeightSpec } from '../../src/graph/index.ts';
-import { decodeWeight } from '../../src/io/index.ts';
+import { decodeWeight, placeStored } from '../../src/io/decode-weight.ts';
 import { failsWith } from '../support/errors.ts';
 
 const test = suite('decoding weights');
@@ -54,6 +54,60 @@ test('every half float', () => {
 test('an odd number of half floats', () => {
   const bytes = new Uint8Array(Uint16Array.from([0x3c00, 0xc000, 0x3800]).buffer);
   assert.equal([...decodeWeight(spec('float32', 3, { dtype: 'float16' }), bytes, 'm')], [1, -2, 0.5]);
+});
+
+type Stored = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+const SCALED = { scale: 0.5, min: -100 } as const;
+/** Stored values that all differ, so that one which is overwritten before it is read shows. */
+const STORED: [string, (size: number) => WeightSpec, (size: number) => Stored][] = [
+  ['halves', (size) => spec('float32', size, { dtype: 'float16' }), (size) => Uint16Array.from(upTo(size, 0x3c01))],
+  ['uint8', (size) => spec('float32', size, { dtype: 'uint8', ...SCALED }), (size) => Uint8Array.from(upTo(size, 1))],
+  [
+    'uint16',
+    (size) => spec('float32', size, { dtype: 'uint16', ...SCALED }),
+    (size) => Uint16Array.from(upTo(size, 9)),
+  ],
+  [
+    'uint8 of int32',
+    (size) => spec('int32', size, { dtype: 'uint8', scale: 3, min: -9 }),
+    (size) => Uint8Array.from(upTo(size, 1)),
+  ],
+];
+
+function upTo(size: number, first: number): number[] {
+  return Array.from({ length: size }, (_, index) => first + index);
+}
+
+for (const [name, specOf, storedOf] of STORED) {
+  test(`${name} widened in the memory that they were read into`, () => {
+    for (const size of [0, 1, 2, 3, 4, 5, 6, 7, 8, 63, 64, 65, 255]) {
+      const weight = specOf(size);
+      const stored = new Uint8Array(storedOf(size).buffer);
+      const memory = new ArrayBuffer(4 * size);
+      const bytes = placeStored(weight, stored.length, (length) => {
+        assert.is(length, memory.byteLength);
+        return memory;
+      });
+      assert.is(bytes.byteOffset % 4, 0);
+      bytes.set(stored);
+      const values = decodeWeight(weight, bytes, 'm', memory);
+      assert.is(values.buffer, memory);
+      assert.is(values.byteOffset, 0);
+      assert.equal([...values], [...decodeWeight(weight, stored, 'm')], `${size} values`);
+    }
+  });
+}
+
+test('plain weights are read into place', () => {
+  for (const [weight, length] of [
+    [spec('float32', 3), 12],
+    [spec('int32', 3), 12],
+    [spec('bool', 3), 3],
+  ] as const) {
+    const bytes = placeStored(weight, length, (total) => new ArrayBuffer(total));
+    assert.equal([bytes.byteOffset, bytes.length, bytes.buffer.byteLength], [0, length, length]);
+    assert.is(decodeWeight(weight, bytes, 'm').buffer, bytes.buffer);
+  }
 });
 
 test('what cannot be decoded is named', async () => {

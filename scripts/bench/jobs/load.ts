@@ -2,7 +2,7 @@ import { loadUNet } from '../../../src/node.ts';
 import { parseBackend } from '../backend-name.ts';
 import { peakMemory, printReport } from '../report.ts';
 
-/** Loads a model as it is and reports the peak, and what the process had before. */
+/** Loads a model as it is and reports the seconds that it took, the memory that the process has then, and its peak. */
 const [model = '', backend = 'native'] = process.argv.slice(2);
 const start = performance.now();
 const unet = await loadUNet(model, { backend: parseBackend(backend) });
