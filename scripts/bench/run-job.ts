@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { SlothfulError } from '../../src/errors.ts';
 import { type JobReport, parseReport } from './report.ts';
 
@@ -10,14 +11,15 @@ export interface JobResult extends JobReport {
 const TAIL = 600;
 
 /**
- * Runs `jobs/<name>.ts` in a process of its own, so that peak memory is its own and no run warms another one.
+ * Runs `jobs/<name>.ts` in a process of its own, so that peak memory is its own and no run warms another one; compiled, as
+ * users have the toolkit: a TypeScript loader takes memory too, in every thread.
  *
  * @throws SlothfulError `bug` where it fails, with the end of what it said
  */
 export async function runJob(name: string, args: readonly (string | number)[]): Promise<JobResult> {
-  const script = new URL(`jobs/${name}.ts`, import.meta.url).pathname;
+  const script = fileURLToPath(new URL(`../../dist/scripts/bench/jobs/${name}.js`, import.meta.url));
   const start = performance.now();
-  const child = spawn(process.execPath, ['--import', 'tsx', script, ...args.map(String)], {
+  const child = spawn(process.execPath, [script, ...args.map(String)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

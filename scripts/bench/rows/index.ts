@@ -4,7 +4,19 @@ import { convertRow } from './convert.ts';
 import { inspectRow, patchRow } from './document.ts';
 import { hookRow } from './hook.ts';
 import { loadRow } from './load.ts';
+import { loraRow } from './lora.ts';
+import { profileRow } from './profile.ts';
 import { stepRow } from './step.ts';
 
 /** All rows, the cheap ones first. */
-export const ROWS: readonly Row[] = [hookRow, backendsRow, convertRow, inspectRow, patchRow, loadRow, stepRow];
+export const ROWS: readonly Row[] = [
+  hookRow,
+  backendsRow,
+  convertRow,
+  loraRow,
+  inspectRow,
+  patchRow,
+  loadRow,
+  stepRow,
+  profileRow,
+];
