@@ -57,8 +57,10 @@ export class FusedRows {
       place: `${base.file} tensor "${base.name}" with LoRA`,
     };
     return this.pool.fuse(task, async (room) => {
-      await base.readRange(first * this.inBytes, last * this.inBytes, room.base);
-      await this.product.read(first, last, room);
+      await Promise.all([
+        base.readRange(first * this.inBytes, last * this.inBytes, room.base),
+        this.product.read(first, last, room),
+      ]);
     });
   }
 }

@@ -1,5 +1,6 @@
-import { toFloat32Array } from '../weights/convert.ts';
+import { bitsView, toFloats } from '../weights/convert.ts';
 import { type TensorSource, weightDtype } from '../weights/entry.ts';
+import type { Scratch } from '../weights/scratch.ts';
 import { packDown, packUp } from './kernel/pack.ts';
 import type { FuseRoom } from './kernel/slot.ts';
 import type { LoraModule } from './open.ts';
@@ -18,20 +19,24 @@ export class Product {
   }
 
   /** Reads the product for rows `first` to `last` of the weight into the kernel's memory. */
-  async read(first: number, last: number, { tiles, panels }: Pick<FuseRoom, 'tiles' | 'panels'>): Promise<void> {
+  async read(first: number, last: number, { tiles, panels, scratch }: FuseRoom): Promise<void> {
     let before = 0;
     for (const { up, down, rank, factor } of this.terms) {
       const ranks = { before, own: rank, all: this.rank };
-      packDown(await readFloats(down, 0, rank * this.columns), panels, this.columns, ranks);
-      packUp(await readFloats(up, first * rank, last * rank), tiles, factor, ranks);
+      packDown(await readFloats(down, 0, rank * this.columns, scratch), panels, this.columns, ranks);
+      packUp(await readFloats(up, first * rank, last * rank, scratch), tiles, factor, ranks);
       before += rank;
     }
   }
 }
 
-/** Some values of a tensor, counted from its start. */
-async function readFloats(source: TensorSource, from: number, to: number): Promise<Float32Array> {
+/** Some values of a tensor, counted from its start; in a buffer that the next ones take over. */
+async function readFloats(source: TensorSource, from: number, to: number, scratch: Scratch): Promise<Float32Array> {
   const dtype = weightDtype(source);
-  const bytes = dtype === 'F32' ? 4 : 2;
-  return toFloat32Array(await source.readRange(bytes * from, bytes * to), dtype);
+  const size = dtype === 'F32' ? 4 : 2;
+  const room = new Uint8Array(scratch.take('input', size * (to - from)));
+  const bits = bitsView(await source.readRange(size * from, size * to, room), dtype);
+  if (bits instanceof Uint32Array || dtype === 'F32') return new Float32Array(bits.buffer, bits.byteOffset, to - from);
+  const floats = toFloats(bits, dtype, new Uint32Array(scratch.take('output', 4 * bits.length), 0, bits.length));
+  return new Float32Array(floats.buffer, floats.byteOffset, floats.length);
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, SlothfulError } from '../../src/errors.ts';
 import { storedBytes, type WeightGroup } from '../../src/graph/index.ts';
@@ -57,10 +57,14 @@ function entryBytes({ spec }: WeightEntry): number {
  */
 const PIECE = 512 * 1024;
 
-async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+/**
+ * Written from this thread: a piece that another thread writes is a way there and back, which with all processors busy
+ * takes longer than the writing.
+ */
+function writeFully(file: number, bytes: Uint8Array): void {
   let done = 0;
   while (done < bytes.byteLength) {
-    done += (await handle.write(bytes, done, Math.min(PIECE, bytes.byteLength - done))).bytesWritten;
+    done += writeSync(file, bytes, done, Math.min(PIECE, bytes.byteLength - done));
   }
 }
 
@@ -71,14 +75,34 @@ async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> 
 class Producer {
   private readonly scratches = [new Scratch(), new Scratch()] as const;
   private count = 0;
+  private coming: Promise<Uint8Array> | undefined;
 
   constructor(private readonly entries: readonly WeightEntry[]) {
     entries[0]?.prefetch?.();
+    this.start();
   }
 
+  /** The bytes of the next entry; valid until they are asked for again. The one behind it is being read when it returns. */
   async next(): Promise<Uint8Array> {
+    const bytes = await this.coming;
+    if (!bytes) throw new SlothfulError('bug', 'weights', `there is no number ${this.count}`);
+    this.start();
+    return bytes;
+  }
+
+  /** Waits until nothing is read any more, well or not. */
+  async settle(): Promise<void> {
+    await this.coming?.catch(() => undefined);
+  }
+
+  private start(): void {
     const entry = this.entries[this.count];
-    if (!entry) throw new SlothfulError('bug', 'weights', `there is no number ${this.count}`);
+    this.coming = entry && this.produce(entry);
+    // A failure is thrown by the next call, if there is one.
+    this.coming?.catch(() => undefined);
+  }
+
+  private async produce(entry: WeightEntry): Promise<Uint8Array> {
     this.entries[this.count + 1]?.prefetch?.();
     const scratch = this.scratches[this.count++ % 2 === 0 ? 0 : 1];
     const bytes = await entry.produce(scratch);
@@ -94,27 +118,21 @@ async function writeShard(
   producer: Producer,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  const handle = await open(path, 'wx');
-  let writing: Promise<void> = Promise.resolve();
+  const file = openSync(path, 'wx');
   try {
     for (let written = 0; written < shard.length; written++) {
       const bytes = await producer.next();
-      await writing;
+      writeFully(file, bytes);
       onBytes(bytes.byteLength);
-      writing = writeFully(handle, bytes);
-      // A failure is thrown by the await above or below, at the latest one entry later.
-      writing.catch(() => undefined);
     }
-    await writing;
   } finally {
-    await writing.catch(() => undefined);
-    await handle.close();
+    closeSync(file);
   }
 }
 
 /**
  * Streams weights into shards `weights-00001.bin`, ... of a folder: each a group of the manifest, at most two tensors in
- * memory at a time. The next one is read and transformed while the one before is written.
+ * memory at a time. The next one is read while the one before is written.
  *
  * Weights follow each other without padding: TF.js copies each out of the shard before it looks at its values.
  *
@@ -132,14 +150,27 @@ export async function writeWeights(
   checkUnique(entries);
   const total = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
   const producer = new Producer(entries);
+  try {
+    return await writeShards(dir, planShards(entries, shardBytes), producer, (done) => onProgress?.({ done, total }));
+  } finally {
+    await producer.settle();
+  }
+}
+
+async function writeShards(
+  dir: string,
+  shards: readonly (readonly WeightEntry[])[],
+  producer: Producer,
+  onDone: (bytes: number) => void,
+): Promise<WeightGroup[]> {
   const groups: WeightGroup[] = [];
   let done = 0;
-  for (const shard of planShards(entries, shardBytes)) {
+  for (const shard of shards) {
     const name = `weights-${String(groups.length + 1).padStart(5, '0')}.bin`;
     const path = join(dir, name);
     const onBytes = (bytes: number) => {
       done += bytes;
-      onProgress?.({ done, total });
+      onDone(done);
     };
     await writeShard(path, shard, producer, onBytes).catch((error: unknown) => {
       if (error instanceof SlothfulError) throw error;

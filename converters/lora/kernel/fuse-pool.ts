@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { SlothfulError } from '../../../src/errors.ts';
 import { TILE_ROWS } from './code.ts';
 import { Kernel, type Share } from './kernel.ts';
 import { type FuseTask, type Layout, layoutOf } from './layout.ts';
@@ -9,17 +10,19 @@ import { Thread } from './thread.ts';
 const WORTH_SENDING = 1 << 22;
 /** More threads than this take more memory than they save time: reading and writing then take the longest. */
 const MOST_THREADS = 4;
+/** Memories: a weight is read into one and computed there while the one before is taken from the other. */
+const SLOTS = 2;
 
 /**
  * Adds low-rank products to weights: small ones at once, large ones on threads that are started when the first one comes.
  *
- * It has two memories, which take turns: a weight is read into one while another is computed or written from the other.
+ * Its memories take turns, so that the next weight is read and computed while one is transposed and written.
  */
 export class FusePool {
-  private readonly slots = [new Slot(), new Slot()] as const;
+  private readonly slots = Array.from({ length: SLOTS }, () => new Slot());
   private readonly threads: Thread[] = [];
   private readonly kernels: (Kernel | undefined)[] = [];
-  private turns = 0;
+  private next = 0;
 
   /** @param size how many threads; one a processor by default, up to four */
   constructor(readonly size: number = Math.min(MOST_THREADS, availableParallelism())) {}
@@ -32,9 +35,10 @@ export class FusePool {
    * @throws SlothfulError `bad-checkpoint` where a value does not fit float16; whatever `fill` throws
    */
   fuse(task: FuseTask, fill: (room: FuseRoom) => Promise<void>): Promise<Uint8Array> {
-    const index = this.turns++ % 2;
-    const slot = this.slots[index === 0 ? 0 : 1];
-    const done = slot.last.then(() => this.compute(task, slot, index, fill));
+    const index = this.next;
+    this.next = (index + 1) % SLOTS;
+    const slot = this.slot(index);
+    const done = slot.last.then(() => this.compute(task, index, fill));
     slot.last = done.catch(() => undefined);
     return done;
   }
@@ -43,12 +47,14 @@ export class FusePool {
     await Promise.all(this.threads.splice(0).map((thread) => thread.close()));
   }
 
-  private async compute(
-    task: FuseTask,
-    slot: Slot,
-    memory: number,
-    fill: (room: FuseRoom) => Promise<void>,
-  ): Promise<Uint8Array> {
+  private slot(index: number): Slot {
+    const slot = this.slots[index];
+    if (slot) return slot;
+    throw new SlothfulError('bug', 'LoRA fusion', `has no memory ${index}`);
+  }
+
+  private async compute(task: FuseTask, memory: number, fill: (room: FuseRoom) => Promise<void>): Promise<Uint8Array> {
+    const slot = this.slot(memory);
     const isLarge = task.rows * task.rank * task.columns >= WORTH_SENDING;
     const layout = layoutOf(task, isLarge ? this.size : 1);
     await fill(slot.open(task, layout));
@@ -58,7 +64,7 @@ export class FusePool {
   }
 
   private computeHere(task: FuseTask, layout: Layout, memory: number): void {
-    const kernel = this.kernels[memory] ?? new Kernel(this.slots[memory === 0 ? 0 : 1].memory);
+    const kernel = this.kernels[memory] ?? new Kernel(this.slot(memory).memory);
     this.kernels[memory] = kernel;
     for (const share of sharesOf(task, layout)) kernel.fuse(task, layout, share);
   }

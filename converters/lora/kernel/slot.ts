@@ -1,4 +1,5 @@
 import { SlothfulError } from '../../../src/errors.ts';
+import { Scratch } from '../../weights/scratch.ts';
 import { MOST_PAGES } from './code.ts';
 import type { FuseTask, Layout } from './layout.ts';
 
@@ -12,6 +13,8 @@ export interface FuseRoom {
   readonly tiles: Float32Array;
   /** `down` in the kernel's order; all 0 now. See `packDown`. */
   readonly panels: Float32Array;
+  /** For what has to be converted on its way there. */
+  readonly scratch: Scratch;
 }
 
 /** A memory in which one task at a time is prepared and computed, and where its result stays until the next one comes. */
@@ -19,6 +22,7 @@ export class Slot {
   readonly memory = new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true });
   /** Settles when the task that has the memory is computed, well or not. */
   last: Promise<unknown> = Promise.resolve();
+  private readonly scratch = new Scratch();
 
   /** Makes room for a task. @throws SlothfulError `unsupported` where there is no memory left */
   open({ rows, place }: FuseTask, { base, inBytes, tiles, tilesLength, panels, panelsLength, end }: Layout): FuseRoom {
@@ -28,6 +32,7 @@ export class Slot {
       base: new Uint8Array(buffer, base, rows * inBytes),
       tiles: new Float32Array(buffer, tiles, tilesLength).fill(0),
       panels: new Float32Array(buffer, panels, panelsLength).fill(0),
+      scratch: this.scratch,
     };
   }
 
