@@ -88,6 +88,21 @@ test('lends two scratches in turn, so at most two weights are in memory', async 
   assert.is(scratches.size, 2);
 });
 
+test('what takes long is started one entry ahead, in order, and never further', async () => {
+  const log: string[] = [];
+  const entries = Array.from({ length: 4 }, (_, i): WeightEntry => {
+    const { spec, produce } = entry(i, 4);
+    const made = (scratch: Parameters<typeof produce>[0]) => {
+      log.push(`make ${i}`);
+      return produce(scratch);
+    };
+    return { spec, produce: made, prefetch: () => log.push(`start ${i}`) };
+  });
+  await writeWeights(folder('ahead'), entries, { shardBytes: 40 });
+  const order = ['start 0', 'start 1', 'make 0', 'start 2', 'make 1', 'start 3', 'make 2', 'make 3'];
+  assert.equal(log, order);
+});
+
 test('a failure keeps its message and ends the writing', async () => {
   const dir = folder('fails');
   let asked = 0;

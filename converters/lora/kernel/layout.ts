@@ -29,7 +29,7 @@ export interface Layout {
   /** The rows as they come. */
   readonly base: number;
   readonly inBytes: number;
-  /** The rows as they go; in the place of those that come unless they are wider. */
+  /** The rows as they go; in the place of those that come where they are as long. */
   readonly out: number;
   readonly outBytes: number;
   /** Values of a row in the kernel, a whole number of tiles. */
@@ -58,7 +58,8 @@ export function layoutOf({ from, to, rows, columns, rank }: FuseTask, threads: n
   const outBytes = (to === 'float32' ? 4 : 2) * columns;
   const width = Math.ceil(columns / TILE_COLUMNS) * TILE_COLUMNS;
   const behindBase = aligned(rows * inBytes);
-  const out = outBytes <= inBytes ? 0 : behindBase;
+  // Rows of another size would lie where another thread has not read yet.
+  const out = outBytes === inBytes ? 0 : behindBase;
   const tiles = out === 0 ? behindBase : aligned(out + rows * outBytes);
   const tilesLength = Math.ceil(rows / TILE_ROWS) * TILE_ROWS * rank;
   const panels = aligned(tiles + 4 * tilesLength);
