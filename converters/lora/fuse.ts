@@ -100,7 +100,7 @@ function fusedSource(base: TensorSource, terms: readonly LoraModule[], to: Store
   return {
     ...base,
     dtype: to === 'float32' ? 'F32' : 'F16',
-    read: () => rows.readRange(0, outputs * columns * (to === 'float32' ? 4 : 2)),
+    read: () => rows.readRange(0, outputs * rows.outBytes),
     readRange: (begin, end) => rows.readRange(begin, end),
     prefetch: (begin, end) => rows.prefetch(begin, end),
   };

@@ -5,9 +5,10 @@ import type { Product } from './product.ts';
 
 /** Rows of a weight with a product added, computed when they are asked for, or a little before. */
 export class FusedRows {
-  /** Bytes of a row as it is read, and as it is stored. */
+  /** Bytes of a row as it is stored. */
+  readonly outBytes: number;
+  /** Bytes of a row as it is read. */
   private readonly inBytes: number;
-  private readonly outBytes: number;
   /** What was started ahead, by its bytes. */
   private readonly ahead = new Map<string, Promise<Uint8Array>>();
 

@@ -1,4 +1,4 @@
-import { bitsView, toFloats } from '../weights/convert.ts';
+import { toFloat32Array } from '../weights/convert.ts';
 import { type TensorSource, weightDtype } from '../weights/entry.ts';
 import type { Scratch } from '../weights/scratch.ts';
 import { packDown, packUp } from './kernel/pack.ts';
@@ -35,8 +35,6 @@ async function readFloats(source: TensorSource, from: number, to: number, scratc
   const dtype = weightDtype(source);
   const size = dtype === 'F32' ? 4 : 2;
   const room = new Uint8Array(scratch.take('input', size * (to - from)));
-  const bits = bitsView(await source.readRange(size * from, size * to, room), dtype);
-  if (bits instanceof Uint32Array || dtype === 'F32') return new Float32Array(bits.buffer, bits.byteOffset, to - from);
-  const floats = toFloats(bits, dtype, new Uint32Array(scratch.take('output', 4 * bits.length), 0, bits.length));
-  return new Float32Array(floats.buffer, floats.byteOffset, floats.length);
+  const bytes = await source.readRange(size * from, size * to, room);
+  return toFloat32Array(bytes, dtype, scratch.take('output', 4 * (to - from)));
 }

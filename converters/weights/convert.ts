@@ -74,10 +74,13 @@ export function toFloats(values: Uint16Array, from: 'F16' | 'BF16', into: Uint32
 
 /**
  * Reads F16, BF16 or F32 bytes as float32 values: for inputs and small tables; weights are streamed by `weightEntry`.
+ *
+ * @param into memory for values that are widened; new memory without
  */
-export function toFloat32Array(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
+export function toFloat32Array(bytes: Uint8Array, dtype: WeightDtype, into?: ArrayBuffer): Float32Array {
   const bits = bitsView(bytes, dtype);
   if (bits instanceof Uint32Array) return new Float32Array(bits.buffer, bits.byteOffset, bits.length);
   const from = dtype === 'BF16' ? 'BF16' : 'F16';
-  return new Float32Array(toFloats(bits, from, new Uint32Array(bits.length)).buffer);
+  const floats = toFloats(bits, from, new Uint32Array(into ?? new ArrayBuffer(4 * bits.length), 0, bits.length));
+  return new Float32Array(floats.buffer, 0, floats.length);
 }

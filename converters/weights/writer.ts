@@ -149,9 +149,14 @@ export async function writeWeights(
   }
   checkUnique(entries);
   const total = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
+  let done = 0;
+  const onBytes = (bytes: number) => {
+    done += bytes;
+    onProgress?.({ done, total });
+  };
   const producer = new Producer(entries);
   try {
-    return await writeShards(dir, planShards(entries, shardBytes), producer, (done) => onProgress?.({ done, total }));
+    return await writeShards(dir, planShards(entries, shardBytes), producer, onBytes);
   } finally {
     await producer.settle();
   }
@@ -161,17 +166,12 @@ async function writeShards(
   dir: string,
   shards: readonly (readonly WeightEntry[])[],
   producer: Producer,
-  onDone: (bytes: number) => void,
+  onBytes: (bytes: number) => void,
 ): Promise<WeightGroup[]> {
   const groups: WeightGroup[] = [];
-  let done = 0;
   for (const shard of shards) {
     const name = `weights-${String(groups.length + 1).padStart(5, '0')}.bin`;
     const path = join(dir, name);
-    const onBytes = (bytes: number) => {
-      done += bytes;
-      onDone(done);
-    };
     await writeShard(path, shard, producer, onBytes).catch((error: unknown) => {
       if (error instanceof SlothfulError) throw error;
       const cure = 'check the folder and the space on its disk';

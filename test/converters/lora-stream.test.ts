@@ -50,11 +50,11 @@ const SHAPES: ReadonlyArray<readonly [rows: number, columns: number, isFused: bo
   [640, 640, true],
 ];
 
-/** A weight that is stored as a transposed matrix of halves, as those of a model are. */
+/** A weight that is stored as a matrix of halves, transposed as those of a model are, or as it is. */
 function entryOf(index: number, pool: FusePool): WeightEntry {
   const [rows, columns, isFused] = SHAPES[index] ?? [1, 1, false];
   const base = source(`w${index}`, [rows, columns], index);
-  const recipe = { dtype: 'float16', layout: 'matrix' } as const;
+  const recipe = { dtype: 'float16', layout: index % 3 === 1 ? 'as-is' : 'matrix' } as const;
   if (!isFused) return weightEntry(base.name, base, recipe);
   const [down, up] = [source('down', [RANK, columns], 20 + index), source('up', [rows, RANK], 40 + index)];
   const product = new Product([{ module: base.name, down, up, rank: RANK, factor: 0.5 }], columns);

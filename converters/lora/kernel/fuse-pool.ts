@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { SlothfulError } from '../../../src/errors.ts';
 import { TILE_ROWS } from './code.ts';
-import { Kernel, type Share } from './kernel.ts';
+import type { Share } from './kernel.ts';
 import { type FuseTask, type Layout, layoutOf } from './layout.ts';
 import { type FuseRoom, Slot } from './slot.ts';
 import { Thread } from './thread.ts';
@@ -19,9 +19,8 @@ const SLOTS = 2;
  * Its memories take turns, so that the next weight is read and computed while one is transposed and written.
  */
 export class FusePool {
-  private readonly slots = Array.from({ length: SLOTS }, () => new Slot());
+  private readonly slots = Array.from({ length: SLOTS }, (_, index) => new Slot(index));
   private readonly threads: Thread[] = [];
-  private readonly kernels: (Kernel | undefined)[] = [];
   private next = 0;
 
   /** @param size how many threads; one a processor by default, up to four */
@@ -35,10 +34,8 @@ export class FusePool {
    * @throws SlothfulError `bad-checkpoint` where a value does not fit float16; whatever `fill` throws
    */
   fuse(task: FuseTask, fill: (room: FuseRoom) => Promise<void>): Promise<Uint8Array> {
-    const index = this.next;
-    this.next = (index + 1) % SLOTS;
-    const slot = this.slot(index);
-    const done = slot.last.then(() => this.compute(task, index, fill));
+    const slot = this.takeSlot();
+    const done = slot.last.then(() => this.compute(task, slot, fill));
     slot.last = done.catch(() => undefined);
     return done;
   }
@@ -47,26 +44,20 @@ export class FusePool {
     await Promise.all(this.threads.splice(0).map((thread) => thread.close()));
   }
 
-  private slot(index: number): Slot {
-    const slot = this.slots[index];
-    if (slot) return slot;
-    throw new SlothfulError('bug', 'LoRA fusion', `has no memory ${index}`);
+  private takeSlot(): Slot {
+    const slot = this.slots[this.next];
+    if (!slot) throw new SlothfulError('bug', 'LoRA fusion', `has no memory ${this.next}`);
+    this.next = (this.next + 1) % SLOTS;
+    return slot;
   }
 
-  private async compute(task: FuseTask, memory: number, fill: (room: FuseRoom) => Promise<void>): Promise<Uint8Array> {
-    const slot = this.slot(memory);
+  private async compute(task: FuseTask, slot: Slot, fill: (room: FuseRoom) => Promise<void>): Promise<Uint8Array> {
     const isLarge = task.rows * task.rank * task.columns >= WORTH_SENDING;
     const layout = layoutOf(task, isLarge ? this.size : 1);
     await fill(slot.open(task, layout));
-    if (isLarge) await this.send(task, layout, memory);
-    else this.computeHere(task, layout, memory);
+    if (isLarge) await this.send(task, layout, slot.index);
+    else for (const share of sharesOf(task, layout)) slot.kernel.fuse(task, layout, share);
     return slot.result(task, layout);
-  }
-
-  private computeHere(task: FuseTask, layout: Layout, memory: number): void {
-    const kernel = this.kernels[memory] ?? new Kernel(this.slot(memory).memory);
-    this.kernels[memory] = kernel;
-    for (const share of sharesOf(task, layout)) kernel.fuse(task, layout, share);
   }
 
   private async send(task: FuseTask, layout: Layout, memory: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { SlothfulError } from '../../../src/errors.ts';
 import { Scratch } from '../../weights/scratch.ts';
 import { MOST_PAGES } from './code.ts';
+import { Kernel } from './kernel.ts';
 import type { FuseTask, Layout } from './layout.ts';
 
 const PAGE = 65536;
@@ -23,6 +24,16 @@ export class Slot {
   /** Settles when the task that has the memory is computed, well or not. */
   last: Promise<unknown> = Promise.resolve();
   private readonly scratch = new Scratch();
+  private own: Kernel | undefined;
+
+  /** @param index its place among the memories that threads are given */
+  constructor(readonly index: number) {}
+
+  /** Computes in this thread. */
+  get kernel(): Kernel {
+    this.own ??= new Kernel(this.memory);
+    return this.own;
+  }
 
   /** Makes room for a task. @throws SlothfulError `unsupported` where there is no memory left */
   open({ rows, place }: FuseTask, { base, inBytes, tiles, tilesLength, panels, panelsLength, end }: Layout): FuseRoom {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cacheFolder, checkpointOf } from '../cache.ts';
 import { type Finding, plainFinding, ratioFinding } from '../finding.ts';
 import { MEGABYTE, type Row } from '../row.ts';
-import { runJob } from '../run-job.ts';
+import { runConvert } from '../run-convert.ts';
 import { minimum, ratioOf } from '../statistics.ts';
 
 const MOST_TIME = 2;
@@ -24,9 +24,7 @@ export const convertRow: Row = {
       for (let turn = 0; turn < (quick ? 1 : 3); turn++) {
         log(`convert ${family}, turn ${turn + 1}`);
         copies.push(await timeCopy(file, join(cacheFolder(), family, 'copy')));
-        const out = join(cacheFolder(), family, 'converted');
-        const { values, rss } = await runJob('convert', [path, out]);
-        await rm(out, { recursive: true });
+        const { values, rss } = await runConvert(family, path);
         conversions.push(values.seconds ?? Number.NaN);
         memory.push(rss / MEGABYTE);
       }

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { cacheFolder, checkpointOf, loraOf } from '../cache.ts';
+import { checkpointOf, loraOf } from '../cache.ts';
 import { type Finding, ratioFinding } from '../finding.ts';
 import { MEGABYTE, type Row } from '../row.ts';
-import { type JobResult, runJob } from '../run-job.ts';
+import { runConvert } from '../run-convert.ts';
+import type { JobResult } from '../run-job.ts';
 import { minimum, ratioOf } from '../statistics.ts';
 
 const RANK = 64;
@@ -19,12 +19,11 @@ export const loraRow: Row = {
     for (const family of families) {
       const { path } = await checkpointOf(family, log);
       const lora = await loraOf(family, RANK);
-      const out = join(cacheFolder(), family, 'converted');
       const [plain, fused]: [JobResult[], JobResult[]] = [[], []];
       for (let turn = 0; turn < (quick ? 1 : 3); turn++) {
         log(`lora ${family}, turn ${turn + 1}`);
-        plain.push(await convert([path, out]));
-        fused.push(await convert([path, out, lora]));
+        plain.push(await runConvert(family, path));
+        fused.push(await runConvert(family, path, lora));
       }
       await rm(lora);
       findings.push(timeFinding(family, fused, plain), memoryFinding(family, fused, plain));
@@ -32,12 +31,6 @@ export const loraRow: Row = {
     return findings;
   },
 };
-
-async function convert([path, out, ...lora]: readonly [string, string, ...string[]]): Promise<JobResult> {
-  const result = await runJob('convert', [path, out, ...lora]);
-  await rm(out, { recursive: true });
-  return result;
-}
 
 function timeFinding(family: string, fused: readonly JobResult[], plain: readonly JobResult[]): Finding {
   const seconds = (each: JobResult) => each.values.seconds ?? Number.NaN;

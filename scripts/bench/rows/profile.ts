@@ -1,4 +1,3 @@
-import type { FamilyName } from '../../checkpoint/family.ts';
 import { modelOf } from '../cache.ts';
 import type { Part } from '../clock-step.ts';
 import { type Finding, ratioFinding } from '../finding.ts';
@@ -16,11 +15,8 @@ import {
   stepProfiles,
   sum,
 } from '../step-profile.ts';
+import { isLarge, stepSizes } from '../step-sizes.ts';
 
-/** Sizes of the picture, in pixels. */
-const SIZES: Readonly<Record<FamilyName, readonly number[]>> = { sd15: [512, 1024], sdxl: [1024], ssd1b: [1024] };
-const QUICK_PIXELS = 512;
-const LATENT_PIXELS = 8;
 const GIGA = 1e9;
 
 /** Where the time of a UNet step goes on the native backend, and so what fewer K/V tokens can win at most. */
@@ -31,12 +27,11 @@ export const profileRow: Row = {
   async run({ families, quick, log }) {
     const findings: Finding[] = [];
     for (const family of families) {
-      for (const pixels of SIZES[family]) {
-        if (quick && pixels > QUICK_PIXELS) continue;
+      for (const size of stepSizes(family, quick)) {
+        const { pixels, side } = size;
         const model = await modelOf(family, log);
         log(`profile ${family} ${pixels}`);
-        const side = pixels / LATENT_PIXELS;
-        const report = await runJob('profile', [model, side, side, quick || pixels > QUICK_PIXELS ? 1 : 3]);
+        const report = await runJob('profile', [model, side, side, quick || isLarge(size) ? 1 : 3]);
         const found = profileFindings(`${family} ${pixels}`, report);
         if (!found.length) log('no profile: the kernels of a GPU cannot be timed from outside');
         findings.push(...found);

@@ -4,27 +4,13 @@ import { type Finding, plainFinding, ratioFinding } from '../finding.ts';
 import { MEGABYTE, type Row, type RowOptions } from '../row.ts';
 import { runJob } from '../run-job.ts';
 import { minimum, ratioOf } from '../statistics.ts';
+import { isLarge, type StepSize, stepSizes } from '../step-sizes.ts';
 import { type StepTimes, stepTimes } from '../step-times.ts';
 
-/** A size of picture, and the most that the step at t = 999 may take of the plain one. */
-interface Size {
-  readonly pixels: number;
-  readonly most?: number;
-  /** Whether the graph of stock ops is measured too: its logits fit the memory. */
-  readonly stock: boolean;
-}
-
-const SIZES: Readonly<Record<FamilyName, readonly Size[]>> = {
-  sd15: [
-    { pixels: 512, most: 0.7, stock: true },
-    { pixels: 1024, most: 0.45, stock: false },
-  ],
-  sdxl: [{ pixels: 1024, stock: false }],
-  ssd1b: [{ pixels: 1024, stock: false }],
-};
+/** The most that the step at t = 999 may take of the plain one. */
+const MOST: Readonly<Record<string, number>> = { 'sd15 512': 0.7, 'sd15 1024': 0.45 };
 const TIMESTEPS = [999, 600, 200] as const;
 const NEVER_SLOWER = 1.02;
-const LATENT_PIXELS = 8;
 
 /** One UNet step on the native backend, patched with defaults, against the same without pooling and as converted, in turns. */
 export const stepRow: Row = {
@@ -34,8 +20,7 @@ export const stepRow: Row = {
   async run(options) {
     const findings: Finding[] = [];
     for (const family of options.families) {
-      for (const size of SIZES[family]) {
-        if (options.quick && size.pixels > 512) continue;
+      for (const size of stepSizes(family, options.quick)) {
         findings.push(...(await measure(family, size, options)));
       }
     }
@@ -43,29 +28,23 @@ export const stepRow: Row = {
   },
 };
 
-async function measure(family: FamilyName, size: Size, { quick, log }: RowOptions): Promise<Finding[]> {
+async function measure(family: FamilyName, size: StepSize, { quick, log }: RowOptions): Promise<Finding[]> {
   const model = await modelOf(family, log);
-  const side = size.pixels / LATENT_PIXELS;
-  log(`step ${family} ${size.pixels}`);
-  const turns = quick ? 2 : size.pixels > 512 ? 3 : 5;
-  const report = await runJob('step', [
-    model,
-    'native',
-    side,
-    side,
-    turns,
-    TIMESTEPS.join(),
-    size.stock ? 'stock' : '',
-  ]);
+  const { side } = size;
   const name = `${family} ${size.pixels}`;
+  log(`step ${name}`);
+  const turns = quick ? 2 : isLarge(size) ? 3 : 5;
+  // The graph of stock ops is measured too where its logits fit the memory.
+  const withStock = !isLarge(size);
+  const report = await runJob('step', [model, 'native', side, side, turns, TIMESTEPS.join(), withStock ? 'stock' : '']);
   const plain = stepTimes(report, 'plain');
   // "Plain" is the patched model's path without pooling, the harder of the two to be faster than; the graph as it was
   // converted is told beside it where its logits fit the memory.
-  const mostAt = (timestep: number) => (timestep === 999 ? (size.most ?? NEVER_SLOWER) : NEVER_SLOWER);
+  const mostAt = (timestep: number) => (timestep === 999 ? (MOST[name] ?? NEVER_SLOWER) : NEVER_SLOWER);
   const findings = TIMESTEPS.map((timestep) =>
     compare(`${name}: t = ${timestep} / plain`, stepTimes(report, `t${timestep}`), plain, mostAt(timestep)),
   );
-  if (size.stock) {
+  if (withStock) {
     const stock = stepTimes(report, 'stock');
     findings.push(compare(`${name}: t = 999 / stock ops`, stepTimes(report, 't999'), stock, mostAt(999)));
     findings.push(compare(`${name}: plain / stock ops`, plain, stock, NEVER_SLOWER));

@@ -35,8 +35,9 @@ export const patchCommand = defineCommand({
     const source = await readModel(argv.model);
     const before = readSlothfulMetadata(source.graph.metadata, source.place);
     await source.loadConstants();
-    await source.graph.transform(slothful(parameters ?? before?.parameters ?? DEFAULT_PARAMETERS));
-    if (argv.controlnetInputs) await source.graph.transform(controlNetInputs());
+    const passes = [slothful(parameters ?? before?.parameters ?? DEFAULT_PARAMETERS)];
+    if (argv.controlnetInputs) passes.push(controlNetInputs());
+    await source.graph.transform(...passes);
     const record = readSlothfulMetadata(source.graph.metadata, source.place);
     if (!record) throw new SlothfulError('bug', source.place, 'was patched and has no record of it');
     const written = await writeModel(source.graph, argv.outDir, {

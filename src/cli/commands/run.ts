@@ -17,7 +17,7 @@ import { readParameterChanges, withParameterFlags } from '../flags/parameter-fla
 import { readRequest, withRunFlags } from '../flags/run-flags.ts';
 import { startProgress } from '../print/progress.ts';
 import { loadSteered } from '../running/load-steered.ts';
-import { readImageEmbeds, withCompanionFlags } from '../running/run-companions.ts';
+import { withCompanionFlags } from '../running/run-companions.ts';
 import { readConditioner } from '../running/run-conditioning.ts';
 import { RunFolder } from '../running/run-folder.ts';
 import { stoppable } from '../running/run-interrupt.ts';
@@ -50,8 +50,7 @@ export const runCommand = defineCommand({
     const { record, extent, graph, place } = session;
     const isPatched = record !== undefined || changes !== undefined || argv.compare;
     const parameters = isPatched ? parametersOver(record, changes) : undefined;
-    const told = (await readConditioner(argv, session, [argv.prompt]))(argv.prompt);
-    const conditioning = (await readImageEmbeds(argv.imageEmbeds))(told);
+    const conditioning = (await readConditioner(argv, session, [argv.prompt]))(argv.prompt);
     const settings = settingsOf(session, request, conditioning.uncond !== undefined);
     const look = lookOf(graph.metadata, extent, place);
     const folder = await RunFolder.open(argv.out, { name: 'run', record: 'run.json', force: argv.force });

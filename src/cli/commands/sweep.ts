@@ -10,7 +10,7 @@ import { readParameterChanges, withParameterFlags } from '../flags/parameter-fla
 import { readRequest, withRunFlags } from '../flags/run-flags.ts';
 import { startProgress } from '../print/progress.ts';
 import { loadSteered } from '../running/load-steered.ts';
-import { readImageEmbeds, withCompanionFlags } from '../running/run-companions.ts';
+import { withCompanionFlags } from '../running/run-companions.ts';
 import { type Conditioner, readConditioner } from '../running/run-conditioning.ts';
 import { RunFolder } from '../running/run-folder.ts';
 import { stoppable } from '../running/run-interrupt.ts';
@@ -49,9 +49,7 @@ export const sweepCommand = defineCommand({
     if (argv.cond !== undefined && [x, y].some((axis) => axis?.name === 'prompt')) {
       throw new SlothfulError('usage', '--cond', 'cannot be combined with an axis of prompts', 'give one');
     }
-    const told = await readConditioner(argv, session, [...new Set(cells.map(({ prompt }) => prompt))]);
-    const withImage = await readImageEmbeds(argv.imageEmbeds);
-    const conditioner: Conditioner = (prompt) => withImage(told(prompt));
+    const conditioner = await readConditioner(argv, session, [...new Set(cells.map(({ prompt }) => prompt))]);
     const folder = await RunFolder.open(argv.out, { name: 'sweep', record: 'sweep.json', force: argv.force });
     const settings = completeAll(session, cells, conditioner);
     const { unet, model, dispose } = await loadSteered(argv, session.extent, parametersOver(session.record, changes));

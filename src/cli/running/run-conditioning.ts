@@ -3,13 +3,14 @@ import { promptConditioning, type RunConditioning, tensorConditioning, withTimeI
 import { readTensorValues } from '../files/tensor-file.ts';
 import { readTextTable } from '../files/text-table-file.ts';
 import type { RunArguments } from '../flags/run-flags.ts';
+import { type CompanionArguments, readImageEmbeds } from './run-companions.ts';
 import type { RunSession } from './run-session.ts';
 
 /** Makes what the model is told of a prompt, or of the files of the command line. */
 export type Conditioner = (prompt: string | undefined) => RunConditioning;
 
 /**
- * Reads what prompts are made with: the model's text table, or files of tensors.
+ * Reads what prompts are made with: the model's text table, or files of tensors; and the image of an IP-Adapter.
  *
  * @param argv as the command line has it
  * @param prompts all that will be asked for
@@ -17,14 +18,17 @@ export type Conditioner = (prompt: string | undefined) => RunConditioning;
  *   `bad-checkpoint`, `bad-model`
  */
 export async function readConditioner(
-  argv: RunArguments,
+  argv: RunArguments & CompanionArguments,
   session: RunSession,
   prompts: readonly (string | undefined)[],
 ): Promise<Conditioner> {
   const make = argv.cond === undefined ? await fromPrompts(argv, session) : await fromFiles(argv.cond, argv.uncond);
+  const withImage = await readImageEmbeds(argv.imageEmbeds);
   const { rows, columns, scale } = session.extent;
   const pixels = { width: columns * scale, height: rows * scale };
-  const made = new Map(prompts.map((prompt) => [prompt, withTimeIds(make(prompt), session.inputs, pixels)] as const));
+  const made = new Map(
+    prompts.map((prompt) => [prompt, withImage(withTimeIds(make(prompt), session.inputs, pixels))] as const),
+  );
   return (prompt) => {
     const found = made.get(prompt);
     if (found) return found;
