@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { atomicDirectory } from '../src/io/index.ts';
+import { atomicDirectory } from '../src/models/index.ts';
 import { inferUNetConfig } from './checkpoint/infer-config.ts';
 import { type Checkpoint, openCheckpoint } from './checkpoint/open.ts';
 import { unetTensors } from './checkpoint/unet-tensors.ts';

@@ -11,16 +11,16 @@ import { readConditioner } from '../src/cli/running/run-conditioning.ts';
 import { loadSession, openSession, settingsOf } from '../src/cli/running/run-session.ts';
 import { SlothfulError } from '../src/errors.ts';
 import { atomicFile } from '../src/node.ts';
-import { contactSheet, encodePng, type SheetContent } from '../src/pictures/index.ts';
-import { executeRun, lookOf } from '../src/runs/index.ts';
-import type { Picture } from '../src/sampling/index.ts';
 import {
   DEFAULT_PARAMETERS,
   type PoolingMode,
   readSlothfulMetadata,
   type SlothfulOptions,
   type SlothfulParameters,
-} from '../src/slothful/index.ts';
+} from '../src/passes/slothful/index.ts';
+import { contactSheet, encodePng, type SheetContent } from '../src/pictures/index.ts';
+import { executeRun, lookOf } from '../src/pipeline/index.ts';
+import type { Picture } from '../src/sampling/index.ts';
 
 const PROMPTS = ['sloth', 'cat', 'owl', 'strawberry', 'birthday cake'];
 const SEED = 0;

@@ -6,7 +6,9 @@
 export * from './attention/index.ts';
 export { type ErrorCode, messageOf, SlothfulError } from './errors.ts';
 export * from './graph/index.ts';
-export { KVPooling, registerSlothfulOps, SlothfulAttention, setLogitsLimit } from './layers/index.ts';
+export { KVPooling, registerSlothfulOps, SlothfulAttention, setLogitsLimit } from './kernels/index.ts';
+export * from './passes/index.ts';
+export * from './passes/slothful/index.ts';
 export {
   type DiffReport,
   diffGraphs,
@@ -18,8 +20,6 @@ export {
   planGraph,
   planPage,
   scheduleOf,
-} from './report/index.ts';
-export * from './rewrite/index.ts';
+} from './reports/index.ts';
 export * from './runtime/index.ts';
 export * from './sampling/index.ts';
-export * from './slothful/index.ts';

@@ -1,5 +1,5 @@
 /** Everything of `slothful-attention`, with models read from and written to Node's file system. */
 export * from './index.ts';
-export { atomicDirectory, atomicFile, ModelFile, readModel, type WrittenModel, writeModel } from './io/index.ts';
+export { atomicDirectory, atomicFile, ModelFile, readModel, type WrittenModel, writeModel } from './models/index.ts';
 // These take the place of the browser's: local paths, and the native backend.
 export { chooseBackend, loadControlNet, loadUNet } from './runtime/node.ts';

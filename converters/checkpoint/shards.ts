@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
-import { openSafetensors, type SafetensorsFile } from '../safetensors/open.ts';
+import { openSafetensors, type SafetensorsFile } from '../../src/tensors/open.ts';
 import { readJson } from './read-json.ts';
 
 /** Which file of an index holds which tensor. */

@@ -1,8 +1,8 @@
 import type { Endpoint } from '../../src/graph/index.ts';
+import { GraphBuilder } from '../nn/graph-builder.ts';
+import { conv, silu } from '../nn/layers.ts';
 import type { UNetGraph } from '../unet/build.ts';
 import { buildContexts, downPath, firstConv, middleBlock } from '../unet/down-path.ts';
-import { GraphBuilder } from '../unet/graph-builder.ts';
-import { conv, silu } from '../unet/layers.ts';
 import { signatureInputs, signatureTensor } from '../unet/signature.ts';
 import type { ControlNetConfig } from './config.ts';
 

@@ -1,4 +1,4 @@
-import { atomicDirectory } from '../../src/io/index.ts';
+import { atomicDirectory } from '../../src/models/index.ts';
 import { openCheckpoint } from '../checkpoint/open.ts';
 import type { ConvertSummary } from '../convert.ts';
 import { type DtypeChoice, weightEntries } from '../unet/plan.ts';

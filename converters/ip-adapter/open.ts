@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
+import { openSafetensors } from '../../src/tensors/open.ts';
 import { isPickle, refusePickle } from '../checkpoint/find-files.ts';
 import { looksLike } from '../checkpoint/identify.ts';
 import { pickSources } from '../checkpoint/sources.ts';
-import { openSafetensors } from '../safetensors/open.ts';
 import type { UNetConfig } from '../unet/config.ts';
 import { crossAttentions, type ImageAdapter } from '../unet/image-tokens.ts';
 import type { TensorSource } from '../weights/entry.ts';

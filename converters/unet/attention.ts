@@ -1,7 +1,7 @@
 import { attr, type Endpoint } from '../../src/graph/index.ts';
-import type { GraphBuilder } from './graph-builder.ts';
+import type { GraphBuilder } from '../nn/graph-builder.ts';
+import { linear, scopeOf } from '../nn/layers.ts';
 import type { ImageContext } from './image-tokens.ts';
-import { linear, scopeOf } from './layers.ts';
 
 /** What all attentions of a UNet share. */
 export interface AttentionContext {

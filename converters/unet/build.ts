@@ -1,4 +1,7 @@
 import { attr, type Endpoint, type Graph } from '../../src/graph/index.ts';
+import { GraphBuilder, type PlannedWeight } from '../nn/graph-builder.ts';
+import { groupNorm } from '../nn/group-norm.ts';
+import { conv, silu } from '../nn/layers.ts';
 import type { UNetConfig } from './config.ts';
 import {
   buildContexts,
@@ -10,10 +13,7 @@ import {
   type Skip,
   slice,
 } from './down-path.ts';
-import { GraphBuilder, type PlannedWeight } from './graph-builder.ts';
-import { groupNorm } from './group-norm.ts';
 import { type ImageAdapter, imageContext, imageSignature } from './image-tokens.ts';
-import { conv, silu } from './layers.ts';
 import { signatureInputs, signatureTensor } from './signature.ts';
 
 /** A graph whose weights are still to be written, and what to write. */

@@ -1,9 +1,9 @@
 import { attr, type Endpoint } from '../../src/graph/index.ts';
+import type { GraphBuilder } from '../nn/graph-builder.ts';
+import { conv } from '../nn/layers.ts';
 import type { BlockConfig, UNetConfig } from './config.ts';
 import { timeEmbedding } from './embedding.ts';
-import type { GraphBuilder } from './graph-builder.ts';
 import type { ImageContext } from './image-tokens.ts';
-import { conv } from './layers.ts';
 import { type ResnetContext, resnet } from './resnet.ts';
 import { type TransformerContext, transformer } from './transformer.ts';
 

@@ -1,7 +1,7 @@
 import { attr, type Endpoint } from '../../src/graph/index.ts';
+import type { GraphBuilder } from '../nn/graph-builder.ts';
+import { linear, silu } from '../nn/layers.ts';
 import type { AdditionConfig, UNetConfig } from './config.ts';
-import type { GraphBuilder } from './graph-builder.ts';
-import { linear, silu } from './layers.ts';
 
 /**
  * Frequencies of the sinusoidal embedding, rounded to float32 at each step as PyTorch does, so that the phases of large

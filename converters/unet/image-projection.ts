@@ -1,8 +1,8 @@
 import { attr, type Endpoint } from '../../src/graph/index.ts';
+import { gelu } from '../nn/gelu.ts';
+import type { GraphBuilder } from '../nn/graph-builder.ts';
+import { layerNorm, linear, product, scopeOf } from '../nn/layers.ts';
 import { Heads } from './attention.ts';
-import { gelu } from './gelu.ts';
-import type { GraphBuilder } from './graph-builder.ts';
-import { layerNorm, linear, product, scopeOf } from './layers.ts';
 
 /** How an image's embedding becomes tokens: by one linear layer, or (plus) by a resampler over its patches. */
 export type ImageProjection =

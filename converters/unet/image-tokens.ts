@@ -1,6 +1,6 @@
 import { attr, type Endpoint, type JsonObject } from '../../src/graph/index.ts';
+import type { GraphBuilder } from '../nn/graph-builder.ts';
 import type { UNetConfig } from './config.ts';
-import type { GraphBuilder } from './graph-builder.ts';
 import { type ImageProjection, projectImage } from './image-projection.ts';
 import { signatureTensor } from './signature.ts';
 

@@ -1,8 +1,8 @@
 import { SlothfulError } from '../../src/errors.ts';
 import type { UNetTensors } from '../checkpoint/unet-tensors.ts';
+import type { PlannedWeight } from '../nn/graph-builder.ts';
 import type { StoredDtype } from '../weights/convert.ts';
 import { type TensorSource, type WeightEntry, weightEntry } from '../weights/entry.ts';
-import type { PlannedWeight } from './graph-builder.ts';
 
 /** The dtype of stored weights; `auto` keeps halves as halves and floats as floats. */
 export type DtypeChoice = 'auto' | StoredDtype;

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../../src/graph/index.ts';
-import type { GraphBuilder } from './graph-builder.ts';
-import { groupNorm } from './group-norm.ts';
-import { conv, linear, scopeOf, silu } from './layers.ts';
+import type { GraphBuilder } from '../nn/graph-builder.ts';
+import { groupNorm } from '../nn/group-norm.ts';
+import { conv, linear, scopeOf, silu } from '../nn/layers.ts';
 
 /** What all resnets of a UNet share. */
 export interface ResnetContext {

@@ -1,9 +1,9 @@
 import { attr, type Endpoint } from '../../src/graph/index.ts';
+import { gelu } from '../nn/gelu.ts';
+import type { GraphBuilder } from '../nn/graph-builder.ts';
+import { groupNorm } from '../nn/group-norm.ts';
+import { layerNorm, linear, product, scopeOf } from '../nn/layers.ts';
 import { type AttentionContext, attention } from './attention.ts';
-import { gelu } from './gelu.ts';
-import type { GraphBuilder } from './graph-builder.ts';
-import { groupNorm } from './group-norm.ts';
-import { layerNorm, linear, product, scopeOf } from './layers.ts';
 
 /** What all transformers of a UNet share. */
 export interface TransformerContext extends AttentionContext {

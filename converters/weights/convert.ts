@@ -1,6 +1,6 @@
 import { SlothfulError } from '../../src/errors.ts';
-import type { WeightDtype } from '../safetensors/dtypes.ts';
-import { bfloatTable, floatTable, halfOf, OVERFLOW } from './half.ts';
+import type { WeightDtype } from '../../src/tensors/dtypes.ts';
+import { bfloatTable, floatTable, halfOf, OVERFLOW } from '../../src/tensors/half.ts';
 
 /** How weights are stored in a model: `float16` is decoded to float32 when TF.js loads it. */
 export type StoredDtype = 'float16' | 'float32';

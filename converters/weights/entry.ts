@@ -1,6 +1,6 @@
 import { SlothfulError } from '../../src/errors.ts';
 import type { WeightSpec } from '../../src/graph/index.ts';
-import { isWeightDtype, type WeightDtype } from '../safetensors/dtypes.ts';
+import { isWeightDtype, type WeightDtype } from '../../src/tensors/dtypes.ts';
 import { type Bits, bitsView, type StoredDtype, toFloats, toHalves } from './convert.ts';
 import type { Scratch } from './scratch.ts';
 import { convTurn, matrixTurn, type Turn, transpose } from './transpose.ts';

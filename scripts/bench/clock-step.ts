@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../../src/errors.ts';
-import { SlothfulAttention } from '../../src/layers/index.ts';
+import { SlothfulAttention } from '../../src/kernels/index.ts';
 
 /**
  * What a self-attention spends its time on: the projection of its queries, those of its keys and values, the logits, their

@@ -1,4 +1,4 @@
-import { halfOf } from '../../converters/weights/half.ts';
+import { halfOf } from '../../src/tensors/half.ts';
 
 export type Dtype = 'F16' | 'BF16' | 'F32';
 

@@ -1,3 +1,3 @@
 export { locate } from './locate.ts';
+export { findSkips, type SkipConnection } from './placing/skip-connections.ts';
 export type { AttentionSite, Block, Location, Projection, Rejection, TokenForm } from './site.ts';
-export { findSkips, type SkipConnection } from './skip-connections.ts';

@@ -1,13 +1,13 @@
 import type { Graph } from '../graph/index.ts';
-import { Context } from './context.ts';
-import { type Match, matchAttention } from './match.ts';
-import { nameSites, type Situated, sharedScope } from './number.ts';
-import type { Operand } from './operand.ts';
-import { type Situation, situate } from './place.ts';
-import { isProblem } from './problem.ts';
+import { Context } from './matching/context.ts';
+import { type Match, matchAttention } from './matching/match.ts';
+import type { Operand } from './matching/operand.ts';
+import { isProblem } from './matching/problem.ts';
+import { outputOf } from './matching/walk.ts';
+import { nameSites, type Situated, sharedScope } from './placing/number.ts';
+import { type Situation, situate } from './placing/place.ts';
+import { survey, type Terrain } from './placing/terrain.ts';
 import type { AttentionSite, Location, Projection, Rejection } from './site.ts';
-import { survey, type Terrain } from './terrain.ts';
-import { outputOf } from './walk.ts';
 
 /**
  * Finds every attention of a graph from its structure: around each Softmax the two products, the projections and the

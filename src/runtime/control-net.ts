@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import type { ModelStore } from '../io/model-store.ts';
-import { MID_RESIDUAL } from '../rewrite/index.ts';
+import type { ModelStore } from '../models/model-store.ts';
+import { MID_RESIDUAL } from '../passes/index.ts';
 import { changeParameters, controlTable } from './control.ts';
 import { firstTimestep, makeFeeds, type UNetInputs } from './feeds.ts';
 import { defaultHook } from './hook.ts';

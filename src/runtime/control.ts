@@ -7,7 +7,7 @@ import {
   type SlothfulMetadata,
   type SlothfulOptions,
   sigmaOfTimestep,
-} from '../slothful/index.ts';
+} from '../passes/slothful/index.ts';
 import type { HookStep, SlothfulHook } from './hook.ts';
 
 /** What a patched model is run by: its sites, and the parameters in force. */

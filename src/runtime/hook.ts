@@ -5,7 +5,7 @@ import {
   type PatchedSite,
   type SlothfulParameters,
   siteStride,
-} from '../slothful/index.ts';
+} from '../passes/slothful/index.ts';
 
 /** What a hook is told of the step that is about to run. */
 export interface HookStep extends DepthRange {

@@ -1,9 +1,9 @@
 import { checkGraph, type Graph, type Pass } from '../graph/index.ts';
-import { ModelFile } from '../io/model-file.ts';
-import type { ModelStore } from '../io/model-store.ts';
-import { registerSlothfulOps, setLogitsLimit } from '../layers/index.ts';
-import { controlNetInputs, slothful } from '../rewrite/index.ts';
-import { readSlothfulMetadata, type SlothfulOptions } from '../slothful/index.ts';
+import { registerSlothfulOps, setLogitsLimit } from '../kernels/index.ts';
+import { ModelFile } from '../models/model-file.ts';
+import type { ModelStore } from '../models/model-store.ts';
+import { controlNetInputs, slothful } from '../passes/index.ts';
+import { readSlothfulMetadata, type SlothfulOptions } from '../passes/slothful/index.ts';
 import { type BackendCandidate, type BackendOptions, type ChosenBackend, chooseBackend } from './backend.ts';
 import type { SlothfulHook } from './hook.ts';
 import { graphModelOf, refuseInitializer } from './load-graph-model.ts';

@@ -1,6 +1,6 @@
 import { SlothfulError } from '../errors.ts';
+import type { SlothfulOptions } from '../passes/slothful/index.ts';
 import type { SiteRecord } from '../runtime/index.ts';
-import type { SlothfulOptions } from '../slothful/index.ts';
 import { batchConditioning, type Conditioning } from './conditioning.ts';
 import { evaluate } from './evaluate.ts';
 import { doubled, guided } from './guidance.ts';

@@ -8,7 +8,7 @@ import {
   sameDigits,
   transposeLayout,
   wholeAxis,
-} from '../../src/attention/axes.ts';
+} from '../../src/attention/matching/axes.ts';
 
 const test = suite('axes');
 

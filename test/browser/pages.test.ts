@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { slothful } from '../../src/passes/index.ts';
 import {
   diffGraphs,
   diffPage,
@@ -12,8 +13,7 @@ import {
   planGraph,
   planPage,
   scheduleOf,
-} from '../../src/report/index.ts';
-import { slothful } from '../../src/rewrite/index.ts';
+} from '../../src/reports/index.ts';
 import { startChromium } from '../support/chromium.ts';
 import { fullSizeGraph, goldenGraph } from '../support/golden-graph.ts';
 import { temporaryFolder } from '../support/temporary.ts';

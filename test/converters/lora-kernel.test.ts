@@ -3,9 +3,9 @@ import * as assert from 'uvu/assert';
 import { FusePool } from '../../converters/lora/kernel/fuse-pool.ts';
 import type { FuseTask } from '../../converters/lora/kernel/layout.ts';
 import { packDown, packUp } from '../../converters/lora/kernel/pack.ts';
-import type { WeightDtype } from '../../converters/safetensors/dtypes.ts';
 import type { StoredDtype } from '../../converters/weights/convert.ts';
-import { floatOf, halfOf } from '../../converters/weights/half.ts';
+import type { WeightDtype } from '../../src/tensors/dtypes.ts';
+import { floatOf, halfOf } from '../../src/tensors/half.ts';
 import { failsWith } from '../support/errors.ts';
 import { pseudoRandom } from '../support/numbers.ts';
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type AttentionPart, type Effects, Graph, type Pass, recordedPasses } from '../../src/graph/index.ts';
-import { controlNetInputs, slothful } from '../../src/rewrite/index.ts';
+import { controlNetInputs, slothful } from '../../src/passes/index.ts';
 import { failsWith } from '../support/errors.ts';
 
 const test = suite('effects of passes');

@@ -10,29 +10,23 @@ const ROOT = new URL('../../', import.meta.url).pathname;
 /** Which rooms a room may import from, besides itself and src/errors.ts. */
 const MAY: Readonly<Record<string, readonly string[]>> = {
   graph: [],
-  slothful: [],
-  io: ['graph'],
-  attention: ['graph'],
-  layers: ['slothful'],
-  rewrite: ['attention', 'graph', 'slothful'],
-  converters: ['graph', 'io'],
-  runtime: ['graph', 'slothful', 'layers', 'attention', 'rewrite', 'io'],
-  sampling: ['runtime', 'slothful'],
-  pictures: ['sampling'],
-  report: ['graph', 'attention', 'slothful', 'sampling'],
-  runs: ['graph', 'slothful', 'sampling', 'pictures', 'report'],
+  tensors: ['graph'],
+  models: ['graph'],
+  attention: ['graph', 'passes'],
+  passes: ['attention', 'graph', 'kernels'],
+  converters: ['graph', 'models', 'tensors'],
+  kernels: ['attention', 'passes'],
+  runtime: ['graph', 'attention', 'passes', 'kernels', 'models'],
+  sampling: ['runtime', 'passes'],
+  pictures: ['sampling', 'pipeline'],
+  reports: ['graph', 'attention', 'passes', 'sampling', 'pages'],
+  pages: ['graph', 'attention', 'passes', 'sampling', 'reports'],
+  pipeline: ['graph', 'passes', 'sampling', 'pictures', 'reports'],
+  sweeps: ['graph', 'passes', 'sampling', 'pictures', 'reports', 'pages', 'pipeline'],
 };
 
-const TFJS_ROOMS: ReadonlySet<string> = new Set(['layers', 'runtime', 'sampling', 'cli']);
-const BROWSER_ROOMS: ReadonlySet<string> = new Set([
-  'graph',
-  'attention',
-  'slothful',
-  'layers',
-  'rewrite',
-  'sampling',
-  'report',
-]);
+const TFJS_ROOMS: ReadonlySet<string> = new Set(['kernels', 'passes', 'runtime', 'sampling', 'cli']);
+const BROWSER_ROOMS: ReadonlySet<string> = new Set(['graph', 'attention', 'passes', 'kernels', 'sampling', 'reports']);
 
 interface Import {
   file: string;
@@ -76,7 +70,7 @@ test('rooms import only from the rooms below them', () => {
   assert.equal(wrong, []);
 });
 
-test('tfjs is imported in layers, runtime, sampling and the commands only', () => {
+test('tfjs is imported in kernels, passes, runtime, sampling and the commands only', () => {
   const wrong = IMPORTS.filter(({ room, target }) => target.startsWith('@tensorflow/') && !TFJS_ROOMS.has(room));
   assert.equal(wrong, []);
 });

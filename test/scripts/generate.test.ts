@@ -4,12 +4,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { matchLora, WeightIndex } from '../../converters/lora/match.ts';
 import { openLora } from '../../converters/lora/open.ts';
-import { openSafetensors } from '../../converters/safetensors/open.ts';
 import { toFloat32Array } from '../../converters/weights/convert.ts';
 import { FAMILIES, type FamilyTensor, readFamily } from '../../scripts/checkpoint/family.ts';
 import { type Dtype, RandomWeights } from '../../scripts/checkpoint/random-weights.ts';
 import { type CheckpointLayout, writeCheckpoint } from '../../scripts/checkpoint/write-checkpoint.ts';
 import { writeLora } from '../../scripts/checkpoint/write-lora.ts';
+import { openSafetensors } from '../../src/tensors/open.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const test = suite('generated checkpoints');

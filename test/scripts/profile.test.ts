@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { clockStep, PARTS } from '../../scripts/bench/clock-step.ts';
 import { profileFindings } from '../../scripts/bench/rows/profile.ts';
 import { stepProfiles } from '../../scripts/bench/step-profile.ts';
-import { SlothfulAttention } from '../../src/layers/index.ts';
+import { SlothfulAttention } from '../../src/kernels/index.ts';
 import { useBackend } from '../support/backend.ts';
 
 const test = suite('profile of a step');

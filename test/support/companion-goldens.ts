@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import type { SlothfulOptions } from '../../src/slothful/index.ts';
+import type { SlothfulOptions } from '../../src/passes/slothful/index.ts';
 import { type FixtureTensor, readSafetensors } from './safetensors.ts';
 import { caseInputs, type FamilyName, unetGoldens } from './unet-goldens.ts';
 

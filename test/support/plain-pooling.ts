@@ -1,4 +1,4 @@
-import type { ControlRow } from '../../src/slothful/index.ts';
+import type { ControlRow } from '../../src/passes/slothful/index.ts';
 
 /** Size of the hidden states of one site. */
 export interface GridSize {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import type { SlothfulOptions } from '../../src/passes/slothful/index.ts';
 import type { UNetInputs } from '../../src/runtime/index.ts';
-import type { SlothfulOptions } from '../../src/slothful/index.ts';
 import { type FixtureTensor, readSafetensors } from './safetensors.ts';
 
 export const FAMILIES = ['sd15', 'sdxl', 'ssd1b'] as const;

@@ -1,4 +1,4 @@
-import type { WeightDtype } from '../../safetensors/dtypes.ts';
+import type { WeightDtype } from '../../../src/tensors/dtypes.ts';
 import type { StoredDtype } from '../../weights/convert.ts';
 import { TILE_COLUMNS, TILE_ROWS } from './code.ts';
 

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { inferShapes } from '../../../src/graph/index.ts';
-import { readModel } from '../../../src/io/index.ts';
+import { readModel } from '../../../src/models/index.ts';
 import { loadUNet } from '../../../src/node.ts';
-import { graphFlops } from '../../../src/report/graph-flops.ts';
-import { resolveSize } from '../../../src/report/size.ts';
+import { graphFlops } from '../../../src/reports/graph-flops.ts';
+import { resolveSize } from '../../../src/reports/size.ts';
 import type { Prediction } from '../../../src/runtime/index.ts';
 import { clockStep, PARTS, type StepClock } from '../clock-step.ts';
 import { printReport } from '../report.ts';

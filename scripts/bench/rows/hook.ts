@@ -1,10 +1,10 @@
 import { buildUNet, parseUNetConfig } from '../../../converters/index.ts';
-import { weightSpec } from '../../../converters/unet/graph-builder.ts';
+import { weightSpec } from '../../../converters/nn/graph-builder.ts';
 import { chooseBackend } from '../../../src/node.ts';
-import { slothful } from '../../../src/rewrite/index.ts';
+import { slothful } from '../../../src/passes/index.ts';
+import { readSlothfulMetadata } from '../../../src/passes/slothful/index.ts';
 import { controlTable } from '../../../src/runtime/control.ts';
 import { defaultHook } from '../../../src/runtime/hook.ts';
-import { readSlothfulMetadata } from '../../../src/slothful/index.ts';
 import { type FamilyName, readFamily } from '../../checkpoint/family.ts';
 import { type Finding, plainFinding } from '../finding.ts';
 import type { Row } from '../row.ts';

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { messageOf } from '../../errors.ts';
-import { diffGraphs, diffPage, diffSiteTable, diffTables, type WeightComparison } from '../../report/index.ts';
+import { diffGraphs, diffPage, diffSiteTable, diffTables, type WeightComparison } from '../../reports/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { compareWeights } from '../files/compare-weights.ts';
 import { type OpenedGraph, openGraph } from '../files/open-graph.ts';

@@ -1,4 +1,6 @@
 import type { Argv } from 'yargs';
+import { slothful } from '../../passes/index.ts';
+import { readSlothfulMetadata } from '../../passes/slothful/index.ts';
 import {
   type DrawnModel,
   inspectGraph,
@@ -7,9 +9,7 @@ import {
   inspectTables,
   printTable,
   siteTable,
-} from '../../report/index.ts';
-import { slothful } from '../../rewrite/index.ts';
-import { readSlothfulMetadata } from '../../slothful/index.ts';
+} from '../../reports/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { type OpenedGraph, openGraph } from '../files/open-graph.ts';
 import { printReport, withReportFlags } from '../flags/report-flags.ts';

@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
+import { readSlothfulMetadata, type SlothfulParameters } from '../../passes/slothful/index.ts';
 import {
   executeRun,
   type Look,
@@ -7,10 +8,9 @@ import {
   type RunConditioning,
   type RunOutcome,
   type RunSettings,
-} from '../../runs/index.ts';
+} from '../../pipeline/index.ts';
 import type { UNet } from '../../runtime/index.ts';
 import type { DenoisingModel } from '../../sampling/index.ts';
-import { readSlothfulMetadata, type SlothfulParameters } from '../../slothful/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { withBackendFlag } from '../flags/backend-flag.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';

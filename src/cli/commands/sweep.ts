@@ -1,9 +1,17 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import { type Axis, lookOf, parseAxis, type SweepCell, type SweptCell, sweep, sweepCells } from '../../runs/index.ts';
+import { DEFAULT_PARAMETERS, readSlothfulMetadata } from '../../passes/slothful/index.ts';
+import {
+  type Axis,
+  lookOf,
+  parseAxis,
+  type SweepCell,
+  type SweptCell,
+  sweep,
+  sweepCells,
+} from '../../pipeline/index.ts';
 import type { UNet } from '../../runtime/index.ts';
 import type { DenoisingModel } from '../../sampling/index.ts';
-import { DEFAULT_PARAMETERS, readSlothfulMetadata } from '../../slothful/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { withBackendFlag } from '../flags/backend-flag.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { locateWeights } from '../../graph/index.ts';
-import type { ModelFile } from '../../io/index.ts';
-import { comparableWeights, type WeightComparison } from '../../report/index.ts';
+import type { ModelFile } from '../../models/index.ts';
+import { comparableWeights, type WeightComparison } from '../../reports/index.ts';
 
 /**
  * Compares the bytes of the weights that two models both have, one weight in memory at a time. Weights at the same place

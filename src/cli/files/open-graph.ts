@@ -1,7 +1,7 @@
 import { messageOf } from '../../errors.ts';
 import { type Graph, isSmall } from '../../graph/index.ts';
-import { type ModelFile, readModel } from '../../io/index.ts';
-import { isParameter } from '../../report/index.ts';
+import { type ModelFile, readModel } from '../../models/index.ts';
+import { isParameter } from '../../reports/index.ts';
 
 /** A model that is to be looked at, not run. */
 export interface OpenedGraph {

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { openSafetensors } from '../../../converters/safetensors/open.ts';
 import { toFloat32Array } from '../../../converters/weights/convert.ts';
 import { weightDtype } from '../../../converters/weights/entry.ts';
 import type { Values } from '../../sampling/index.ts';
+import { openSafetensors } from '../../tensors/open.ts';
 
 /**
  * Reads every F16, BF16 or F32 tensor of a safetensors file as float32 values.

@@ -9,7 +9,7 @@ import {
   SIMPLE_PARAMETERS,
   type SlothfulParameters,
   simpleParameters,
-} from '../../slothful/index.ts';
+} from '../../passes/slothful/index.ts';
 
 /** What yargs hands to a command that takes the node's parameters. */
 export interface ParameterArguments {

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import type { RunRequest } from '../../runs/index.ts';
+import type { RunRequest } from '../../pipeline/index.ts';
 import {
   PREDICTION_TYPES,
   type PredictionType,

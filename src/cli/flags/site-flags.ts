@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import { type Drawing, type DrawnModel, drawSites, printDot, printSvg, type RunSize } from '../../report/index.ts';
+import { type Drawing, type DrawnModel, drawSites, printDot, printSvg, type RunSize } from '../../reports/index.ts';
 
 /** The flags that ask for a drawing of one site. */
 export interface SiteArguments {

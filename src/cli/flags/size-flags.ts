@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import type { Graph } from '../../graph/index.ts';
-import { pixelScale, type RunSize } from '../../report/index.ts';
+import { pixelScale, type RunSize } from '../../reports/index.ts';
 
 /** The flags that say at what size a model is looked at. */
 export interface SizeArguments {

@@ -1,7 +1,7 @@
-import type { RunExtent } from '../../runs/index.ts';
+import type { SlothfulParameters } from '../../passes/slothful/index.ts';
+import type { RunExtent } from '../../pipeline/index.ts';
 import type { BackendName, UNet } from '../../runtime/index.ts';
 import type { DenoisingModel } from '../../sampling/index.ts';
-import type { SlothfulParameters } from '../../slothful/index.ts';
 import { type CompanionArguments, steer } from './run-companions.ts';
 import { loadSession } from './run-session.ts';
 

@@ -3,11 +3,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Argv } from 'yargs';
 import { messageOf, SlothfulError } from '../../errors.ts';
 import { loadControlNet } from '../../node.ts';
+import type { SlothfulOptions } from '../../passes/slothful/index.ts';
 import { decodePng } from '../../pictures/index.ts';
-import type { RunConditioning } from '../../runs/index.ts';
+import type { RunConditioning } from '../../pipeline/index.ts';
 import type { BackendName, ControlNet } from '../../runtime/index.ts';
 import { type ControlNetUse, type DenoisingModel, type Values, withControlNets } from '../../sampling/index.ts';
-import type { SlothfulOptions } from '../../slothful/index.ts';
 import { readTensorValues } from '../files/tensor-file.ts';
 
 const GROUP = 'Companions:';

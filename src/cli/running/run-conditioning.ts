@@ -1,5 +1,5 @@
 import { SlothfulError } from '../../errors.ts';
-import { promptConditioning, type RunConditioning, tensorConditioning, withTimeIds } from '../../runs/index.ts';
+import { promptConditioning, type RunConditioning, tensorConditioning, withTimeIds } from '../../pipeline/index.ts';
 import { readTensorValues } from '../files/tensor-file.ts';
 import { readTextTable } from '../files/text-table-file.ts';
 import type { RunArguments } from '../flags/run-flags.ts';

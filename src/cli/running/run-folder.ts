@@ -1,10 +1,10 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Float32Tensor, writeSafetensors } from '../../../converters/safetensors/write.ts';
 import { SlothfulError } from '../../errors.ts';
 import { isObject } from '../../graph/index.ts';
-import { ioError, systemCode } from '../../io/io-error.ts';
+import { ioError, systemCode } from '../../models/io-error.ts';
 import { atomicFile } from '../../node.ts';
+import { type Float32Tensor, writeSafetensors } from '../../tensors/write.ts';
 
 const NUMBERS = 10_000;
 

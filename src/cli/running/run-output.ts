@@ -1,6 +1,6 @@
-import type { Float32Tensor } from '../../../converters/safetensors/write.ts';
 import { SlothfulError } from '../../errors.ts';
 import type { Graph } from '../../graph/index.ts';
+import type { SlothfulParameters } from '../../passes/slothful/index.ts';
 import { contactSheet, encodePng } from '../../pictures/index.ts';
 import {
   type AttentionFlops,
@@ -14,9 +14,9 @@ import {
   type RunSettings,
   type RunSource,
   runRecord,
-} from '../../runs/index.ts';
+} from '../../pipeline/index.ts';
 import type { DenoiseStep } from '../../sampling/index.ts';
-import type { SlothfulParameters } from '../../slothful/index.ts';
+import type { Float32Tensor } from '../../tensors/write.ts';
 import type { RunFolder } from './run-folder.ts';
 
 /** A run that is over, and where its files go. */

@@ -2,8 +2,13 @@ import { dirname } from 'node:path';
 import { SlothfulError } from '../../errors.ts';
 import type { Graph } from '../../graph/index.ts';
 import { loadUNet } from '../../node.ts';
-import { pixelScale } from '../../report/index.ts';
-import { resolveSize } from '../../report/size.ts';
+import {
+  DEFAULT_PARAMETERS,
+  parseParameters,
+  readSlothfulMetadata,
+  type SlothfulMetadata,
+  type SlothfulParameters,
+} from '../../passes/slothful/index.ts';
 import {
   completeSettings,
   type RunCompanions,
@@ -11,15 +16,10 @@ import {
   type RunRequest,
   type RunSettings,
   type RunSource,
-} from '../../runs/index.ts';
+} from '../../pipeline/index.ts';
+import { pixelScale } from '../../reports/index.ts';
+import { resolveSize } from '../../reports/size.ts';
 import type { LoadOptions, UNet } from '../../runtime/index.ts';
-import {
-  DEFAULT_PARAMETERS,
-  parseParameters,
-  readSlothfulMetadata,
-  type SlothfulMetadata,
-  type SlothfulParameters,
-} from '../../slothful/index.ts';
 import { openGraph } from '../files/open-graph.ts';
 import type { RunArguments } from '../flags/run-flags.ts';
 import { readSize } from '../flags/size-flags.ts';

@@ -1,5 +1,5 @@
-import { formatFlops } from '../../report/index.ts';
-import type { Measures, RunRecord } from '../../runs/index.ts';
+import type { Measures, RunRecord } from '../../pipeline/index.ts';
+import { formatFlops } from '../../reports/index.ts';
 import type { RunFolder } from './run-folder.ts';
 
 /**

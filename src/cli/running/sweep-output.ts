@@ -1,5 +1,4 @@
 import { encodePng } from '../../pictures/index.ts';
-import { printCsv, printTable } from '../../report/index.ts';
 import {
   type Axis,
   type RunSource,
@@ -9,7 +8,8 @@ import {
   sweepRecord,
   sweepSheet,
   sweepTable,
-} from '../../runs/index.ts';
+} from '../../pipeline/index.ts';
+import { printCsv, printTable } from '../../reports/index.ts';
 import type { RunFolder } from './run-folder.ts';
 
 const SHEET = 'sheet.png';

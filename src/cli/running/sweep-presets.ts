@@ -1,10 +1,10 @@
-import type { Axis } from '../../runs/index.ts';
 import {
   DEFAULT_PARAMETERS,
   parametersFromJson,
   type SlothfulParameters,
   simpleParameters,
-} from '../../slothful/index.ts';
+} from '../../passes/slothful/index.ts';
+import type { Axis } from '../../pipeline/index.ts';
 import { readJson } from '../flags/parameter-flags.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { SlothfulError } from '../../errors.ts';
-import { suggest } from '../../slothful/index.ts';
+import { suggest } from '../../passes/slothful/index.ts';
 import {
   BETA_SCHEDULES,
   checkConfig,

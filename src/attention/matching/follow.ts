@@ -1,0 +1,127 @@
+import { type GraphNode, parseEquation, readString } from '../../graph/index.ts';
+import { countDigits, type Digit, type Layout, sameDigits, wholeAxis } from './axes.ts';
+import type { Context } from './context.ts';
+import { readScores, readValues, type Scores } from './heads.ts';
+import { type Operand, readOperand } from './operand.ts';
+import { isProblem, type Problem, problem } from './problem.ts';
+import { contract, equationOf } from './product.ts';
+import type { Products } from './products.ts';
+import { applySteps, type KnownLayout } from './trace-layout.ts';
+
+/** Sizes at the probe: heads are a fact of the model, batch and tokens of the probe. */
+export interface Sizes {
+  readonly heads: number;
+  readonly headDim: number;
+  readonly batch: number;
+  readonly queryTokens: number;
+  readonly keyTokens: number;
+}
+
+export interface Operands {
+  readonly left: Operand;
+  readonly right: Operand;
+  readonly value: Operand;
+}
+
+/** Reads both operands of the first product and the values of the second back to their projections. */
+export function readOperands(context: Context, { scores, sum, probabilities }: Products): Operands | Problem {
+  const [first, second] = scores.inputs;
+  const values = sum.inputs[1 - probabilities];
+  if (!first || !second || !values) return problem(scores.name, 'has not two operands');
+  // What is the query is told by the axis of the softmax, later; until then the names are a guess for messages.
+  const [one, other] = keysFirst(scores) ? (['keys', 'queries'] as const) : (['queries', 'keys'] as const);
+  const left = readOperand(context, first, { side: 'left', name: one });
+  if (isProblem(left)) return left;
+  const right = readOperand(context, second, { side: 'right', name: other });
+  if (isProblem(right)) return right;
+  const value = readOperand(context, values, { side: 'value', name: 'values' });
+  if (isProblem(value)) return value;
+  if (value.scale !== 1) return problem(sum.name, 'the values are scaled');
+  const [a, b, c] = [left, right, value].map(({ projected }) => projected.channels);
+  if (a !== b || a !== c) return problem(scores.name, `queries, keys and values have ${a}, ${b} and ${c} channels`);
+  return { left, right, value };
+}
+
+/** Keras multiplies keys by queries: the last letter of its equation's result is the first operand's. */
+function keysFirst(scores: GraphNode): boolean {
+  const { left, result } = parseEquation(readString(scores.attributes, 'equation')) ?? {};
+  const last = result?.at(-1);
+  return last !== undefined && left?.includes(last) === true;
+}
+
+export interface FollowedScores {
+  readonly query: Operand;
+  readonly key: Operand;
+  readonly sizes: Sizes | undefined;
+  /** Of the probabilities as they enter the product with the values. */
+  readonly layout: KnownLayout;
+}
+
+/** Follows tokens and heads from the projections through the product and the softmax. */
+export function followScores(
+  context: Context,
+  products: Products,
+  { left, right }: Operands,
+): FollowedScores | Problem {
+  const asWritten = { query: left, key: right, sizes: undefined, layout: undefined };
+  const equation = equationOf(context, products.scores);
+  if (!left.layout || !right.layout || !equation) return asWritten;
+  const contraction = contract(equation, left.layout, right.layout);
+  const scores = contraction ? readScores(contraction) : 'its operands have not the ranks of its equation';
+  if (typeof scores === 'string') return problem(products.scores.name, scores);
+  const compared = applySteps(context, scores.layout, products.before);
+  if (isProblem(compared)) return compared;
+  if (!compared) return asWritten;
+  const keySide = softmaxSide(compared, scores);
+  if (!keySide) return problem(products.softmax.name, 'the softmax is not over all keys of one query');
+  const sizes = sizesOf(scores, keySide);
+  const layout = applySteps(context, nameAxes(compared, keySide, sizes), products.after);
+  if (isProblem(layout)) return layout;
+  const [query, key] = keySide === 'right' ? [left, right] : [right, left];
+  return { query, key, sizes, layout };
+}
+
+/** The operand whose tokens the last dimension of the scores counts: the keys. */
+function softmaxSide(layout: Layout, { leftTokens, rightTokens }: Scores): 'left' | 'right' | undefined {
+  const last = layout.at(-1) ?? [];
+  if (sameDigits(last, wholeAxis('right.token', rightTokens))) return 'right';
+  return sameDigits(last, wholeAxis('left.token', leftTokens)) ? 'left' : undefined;
+}
+
+function sizesOf({ heads, headDim, batch, leftTokens, rightTokens }: Scores, keySide: 'left' | 'right'): Sizes {
+  const [queryTokens, keyTokens] = keySide === 'right' ? [leftTokens, rightTokens] : [rightTokens, leftTokens];
+  return { heads, headDim, batch, queryTokens, keyTokens };
+}
+
+/** Names the axes of the scores by what they are. What queries and keys share counts as the queries'. */
+function nameAxes(layout: Layout, keySide: 'left' | 'right', { queryTokens, keyTokens }: Sizes): Layout {
+  const name = (digit: Digit): Digit => {
+    const [side, kind] = digit.axis.split('.');
+    if (kind === 'channel') return { ...digit, axis: 'query.channel' };
+    if (side !== keySide) return { ...digit, axis: 'query.token' };
+    if (digit.stride < keyTokens) return { ...digit, axis: 'key.token' };
+    return { ...digit, axis: 'query.token', stride: (digit.stride / keyTokens) * queryTokens };
+  };
+  return layout.map((dim) => dim.map(name));
+}
+
+/** Follows probabilities and values through the second product. */
+export function followValues(
+  context: Context,
+  { sum, probabilities }: Products,
+  { layout, sizes }: FollowedScores,
+  value: Operand,
+): { layout: KnownLayout; sizes: Sizes | undefined } | Problem {
+  const equation = equationOf(context, sum);
+  if (!layout || !sizes || !value.layout || !equation) return { layout: undefined, sizes };
+  const [left, right] = probabilities === 0 ? [layout, value.layout] : [value.layout, layout];
+  const contraction = contract(equation, left, right);
+  if (!contraction) return problem(sum.name, 'its operands have not the ranks of its equation');
+  const result = readValues(contraction, probabilities === 0 ? 'left' : 'right', sizes);
+  if (typeof result === 'string') return problem(sum.name, result);
+  const total = countDigits(result.flat());
+  const expected = sizes.batch * sizes.queryTokens * value.projected.channels;
+  return total === expected
+    ? { layout: result, sizes }
+    : problem(sum.name, 'the result has not one vector of channels a query');
+}

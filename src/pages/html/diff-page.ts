@@ -1,0 +1,83 @@
+import type { DiffReport, DiffSite, SiteChange } from '../../reports/diff-report.ts';
+import { diffSummary, diffTables } from '../diff-tables.ts';
+import { formatValue } from '../units.ts';
+import { boxHead } from './box-head.ts';
+import type { ClientSite } from './client-data.ts';
+import { tableSection } from './html-table.ts';
+import { mapSection } from './map-section.ts';
+import { htmlPage } from './page.ts';
+import type { CellLook } from './u-map.ts';
+
+const MARKS: Readonly<Record<SiteChange, string | undefined>> = {
+  same: undefined,
+  patched: 'added',
+  unpatched: 'removed',
+  changed: 'changed',
+  added: 'added',
+  removed: 'removed',
+};
+const LETTERS: Readonly<Record<SiteChange, string>> = {
+  same: '=',
+  patched: 'S',
+  unpatched: 'u',
+  changed: '!',
+  added: '+',
+  removed: '-',
+};
+
+/** A comparison as one self-contained page: the UNet as a U with every change, and every table. */
+export function diffPage(report: DiffReport, figures: readonly string[] = []): string {
+  const { a, b, sites, notes } = report;
+  return htmlPage({
+    title: `${a.model} against ${b.model}`,
+    summary: diffSummary(report),
+    notes,
+    body: [
+      ...(sites.length ? [changeMap(sites)] : []),
+      ...figures,
+      ...diffTables(report).map((table) => tableSection(table)),
+    ],
+    data: { sites: sites.map(clientSite), steps: [] },
+  });
+}
+
+function changeMap(sites: readonly DiffSite[]): string {
+  const shown = sites.flatMap((site) => {
+    const own = site.b ?? site.a;
+    return own ? [{ ...own, id: site.id }] : [];
+  });
+  const legend = [
+    ['added', 'S patched, + only in b'],
+    ['removed', 'u no longer patched, - only in a'],
+    ['changed', '! changed'],
+    ['cold', '= the same.'],
+  ].map(([name, text]) => `<span class="swatch" style="background:var(--${name})"></span>${text}`);
+  return mapSection(shown, {
+    title: 'What changed',
+    legend: legend.join(''),
+    label: 'The attentions of both models, marked by what changed',
+    look: (index) => lookOf(sites[index]),
+    headOf: (box) => boxHead(box, shown),
+  });
+}
+
+function lookOf(site: DiffSite | undefined): CellLook {
+  if (!site) return { label: '', shade: 0, title: '' };
+  const { id, change, details } = site;
+  const title = `${id}: ${change}${details.length ? ` (${details.join('; ')})` : ''}`;
+  return { label: LETTERS[change], shade: 0, title, mark: MARKS[change] };
+}
+
+function clientSite({ id, kind, exporterName, change, details, a, b }: DiffSite): ClientSite {
+  const facts: [string, string][] = [
+    ['site', id],
+    ['kind', kind],
+    ['exporter name', exporterName],
+    ['change', change],
+    ...details.map((detail): [string, string] => ['', detail]),
+    ['node of a', a?.node ?? '-'],
+    ['node of b', b?.node ?? '-'],
+    ['FLOPs', formatValue(b?.flops ?? a?.flops ?? null, 'flops')],
+  ];
+  return { facts, at: [], asked: [], states: [] };
+}

@@ -1,0 +1,75 @@
+import { SlothfulError } from '../errors.ts';
+import type { SlothfulMetadata, SlothfulParameters } from '../passes/slothful/index.ts';
+import { type DenoiseStep, type DenoisingModel, denoise, makeScheduler } from '../sampling/index.ts';
+import type { RunConditioning } from './conditioning.ts';
+import type { RunSettings } from './settings.ts';
+import { recordStep, type StepRecord } from './step-record.ts';
+
+/** Downscale of the deepest level of Stable Diffusion's UNets. */
+const DEEPEST = 8;
+
+/** One run of a model. */
+export interface RunTask {
+  readonly unet: DenoisingModel;
+  readonly settings: RunSettings;
+  readonly conditioning: RunConditioning;
+  /** The patch and the parameters of this run; undefined: as the unpatched model does. */
+  readonly patch?: { readonly metadata: SlothfulMetadata; readonly parameters: SlothfulParameters } | undefined;
+  /** Stops the run between two steps. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called, and waited for, after every step. */
+  readonly onStep?: ((step: DenoiseStep) => void | Promise<void>) | undefined;
+}
+
+/** What a run came to, whole or stopped. */
+export interface RunOutcome {
+  readonly stopped: boolean;
+  readonly steps: readonly StepRecord[];
+  /** After the last step that was done, [batch, rows, columns, channels]; undefined where none was. */
+  readonly latents: Float32Array | undefined;
+  /** What the model takes the finished latents to be: those themselves at the end, and less noisy before. */
+  readonly predictedOriginal: Float32Array | undefined;
+}
+
+/**
+ * Runs a model to the end, or until it is stopped: what was done until then is kept.
+ *
+ * @throws SlothfulError `bad-input`, `bad-parameter`, `bad-model` naming the step where the model answers NaN
+ */
+export async function executeRun(task: RunTask): Promise<RunOutcome> {
+  const { patch, onStep } = task;
+  const steps: StepRecord[] = [];
+  let last: DenoiseStep | undefined;
+  let stopped = false;
+  try {
+    for await (const step of denoise(optionsOf(task))) {
+      last = step;
+      steps.push(recordStep(step, patch));
+      await onStep?.(step);
+    }
+  } catch (error) {
+    stopped = error instanceof SlothfulError && error.code === 'aborted';
+    if (!stopped) throw explained(error, task.settings);
+  }
+  return { stopped, steps, latents: last?.latents, predictedOriginal: last?.predictedOriginal };
+}
+
+/** Models of other exporters often take multiples of their deepest downscale only, and TF.js's message says not so. */
+function explained(error: unknown, { rows, columns, scale }: RunSettings): unknown {
+  if (!(error instanceof SlothfulError) || error.code !== 'bad-graph') return error;
+  if (rows % DEEPEST === 0 && columns % DEEPEST === 0) return error;
+  const cure = `its size, ${columns * scale}x${rows * scale}, is no multiple of ${DEEPEST * scale}, which it may need`;
+  return new SlothfulError(error.code, error.place, error.problem, cure, { cause: error });
+}
+
+function optionsOf({ unet, settings, conditioning, patch, signal }: RunTask) {
+  const { steps, scheduler, guidance_scale, seed, batch, rows, columns } = settings;
+  return {
+    unet,
+    scheduler: makeScheduler(scheduler, steps),
+    ...conditioning,
+    guidanceScale: guidance_scale,
+    ...{ height: rows, width: columns, batch, seed, signal },
+    ...(patch ? { control: () => patch.parameters } : { slothful: false as const }),
+  };
+}

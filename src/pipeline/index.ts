@@ -1,0 +1,15 @@
+export { type Measures, measure } from '../pictures/measures/index.ts';
+export { type Axis, type AxisValue, type CellChange, parseAxis } from '../sweeps/axis.ts';
+export { type SweepTask, type SweptCell, type SweptRun, sweep } from '../sweeps/sweep.ts';
+export { sweepPage } from '../sweeps/sweep-page.ts';
+export { plainKey, type SweepBase, type SweepCell, sweepCells } from '../sweeps/sweep-plan.ts';
+export { type SweepRecord, sweepRecord, sweepTable } from '../sweeps/sweep-record.ts';
+export { type SweptGrid, sweepSheet } from '../sweeps/sweep-sheet.ts';
+export { promptConditioning, type RunConditioning, tensorConditioning, withTimeIds } from './conditioning.ts';
+export { executeRun, type RunOutcome, type RunTask } from './execute.ts';
+export { type AttentionFlops, attentionFlopsOf } from './flops.ts';
+export { type Look, lookOf } from './look.ts';
+export type { RunExtent, RunRequest } from './request.ts';
+export { type RunCompanions, type RunRecord, type RunSource, runRecord, totalMilliseconds } from './run-record.ts';
+export { completeSettings, evaluatedBatch, type RunSettings } from './settings.ts';
+export type { StepRecord } from './step-record.ts';

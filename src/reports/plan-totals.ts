@@ -1,0 +1,58 @@
+import { timeFactor } from '../passes/slothful/index.ts';
+import type { PlanPair, PlanReport, PlanSite, PlanTotals, ScheduledStep } from './plan-report.ts';
+import { sum } from './weights.ts';
+
+/**
+ * One step of the whole model, plain against patched.
+ *
+ * @param rest FLOPs of all that is no attention
+ */
+export function stepTotals(
+  sites: readonly PlanSite[],
+  { timestep, sigma }: ScheduledStep,
+  index: number,
+  rest: number,
+): PlanTotals {
+  const self = sites.filter(({ kind }) => kind === 'self');
+  const cross = sites.filter(({ kind }) => kind === 'cross');
+  const same = rest + sum(cross, ({ plain }) => plain.flops);
+  const selfFlops = {
+    plain: sum(self, ({ plain }) => plain.flops),
+    patched: sum(self, ({ steps }) => steps[index]?.flops ?? 0),
+  };
+  return {
+    timestep,
+    sigma,
+    time: timeFactor(sigma),
+    kvTokens: {
+      plain: sum(self, ({ kvTokens }) => kvTokens),
+      patched: sum(self, ({ steps }) => steps[index]?.kvTokens ?? 0),
+    },
+    flops: { plain: same + selfFlops.plain, patched: same + selfFlops.patched },
+    selfFlops,
+    peakLogitsBytes: {
+      plain: Math.max(0, ...sites.map(({ plain }) => plain.logitsBytes ?? 0)),
+      patched: Math.max(0, ...sites.map((site) => site.steps[index]?.peakLogitsBytes ?? crossPeak(site))),
+    },
+  };
+}
+
+function crossPeak({ kind, peakLogitsBytes }: PlanSite): number {
+  return kind === 'cross' ? (peakLogitsBytes ?? 0) : 0;
+}
+
+/** The whole run. */
+export function runTotals(steps: readonly PlanTotals[]): PlanReport['run'] {
+  const added = (of: (step: PlanTotals) => PlanPair): PlanPair => ({
+    plain: sum(steps, (step) => of(step).plain),
+    patched: sum(steps, (step) => of(step).patched),
+  });
+  return {
+    flops: added(({ flops }) => flops),
+    selfFlops: added(({ selfFlops }) => selfFlops),
+    peakLogitsBytes: {
+      plain: Math.max(0, ...steps.map((step) => step.peakLogitsBytes.plain)),
+      patched: Math.max(0, ...steps.map((step) => step.peakLogitsBytes.patched)),
+    },
+  };
+}

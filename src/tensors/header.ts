@@ -1,0 +1,138 @@
+import { messageOf, SlothfulError } from '../errors.ts';
+import { isObject } from '../graph/index.ts';
+import { bitsOf } from './dtypes.ts';
+import { duplicateKey } from './keys.ts';
+
+/** What the header says of one tensor; `begin` and `end` are bytes from the start of the data. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** A validated header: tensors in the order of their data. */
+export interface Header {
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** The longest header that the format allows, in bytes. */
+export const MAX_HEADER_BYTES = 100_000_000;
+
+const CURE = 'download it again or save it again with safetensors';
+
+function fail(place: string, problem: string, options?: ErrorOptions): never {
+  throw new SlothfulError('bad-checkpoint', place, problem, CURE, options);
+}
+
+function isSize(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function decodeJson(bytes: Uint8Array, file: string): Record<string, unknown> {
+  if (bytes[0] !== 0x7b) fail(file, 'the header does not start with "{": this is not a safetensors file');
+  let value: unknown;
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
+  } catch (error) {
+    return fail(file, `the header is not JSON (${messageOf(error)})`, { cause: error });
+  }
+  const twice = duplicateKey(text);
+  if (twice !== undefined) fail(file, `the header has the key ${JSON.stringify(twice)} twice`);
+  return isObject(value) ? value : fail(file, 'the header is not a JSON object');
+}
+
+function parseMetadata(value: unknown, file: string): Map<string, string> {
+  if (!isObject(value)) return fail(file, '"__metadata__" is not an object');
+  const metadata = new Map<string, string>();
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') return fail(file, `"__metadata__" has a value that is not a text at "${key}"`);
+    metadata.set(key, text);
+  }
+  return metadata;
+}
+
+function parseShape(value: unknown, place: string): number[] {
+  if (!Array.isArray(value)) return fail(place, 'has no "shape" list');
+  return value.map((size: unknown) => (isSize(size) ? size : fail(place, `has the size ${JSON.stringify(size)}`)));
+}
+
+function parseSpan(value: unknown, dataBytes: number, place: string): [number, number] {
+  if (!Array.isArray(value) || value.length !== 2) return fail(place, 'has no pair of "data_offsets"');
+  const [begin, end]: unknown[] = value;
+  if (!isSize(begin) || !isSize(end) || begin > end) {
+    return fail(place, `has the data_offsets ${JSON.stringify(value)}`);
+  }
+  if (end > dataBytes) {
+    fail(place, `ends at byte ${end} of the data, but the file holds ${dataBytes}: it is truncated or its header lies`);
+  }
+  return [begin, end];
+}
+
+function bytesOf(shape: readonly number[], bits: number, place: string): number {
+  let values = 1;
+  for (const size of shape) {
+    values *= size;
+    if (!Number.isSafeInteger(values * bits)) fail(place, `has an impossible shape [${shape.join(', ')}]`);
+  }
+  if ((values * bits) % 8) fail(place, `has a shape [${shape.join(', ')}] that does not fill whole bytes`);
+  return (values * bits) / 8;
+}
+
+function parseTensor(name: string, value: unknown, dataBytes: number, file: string): TensorInfo {
+  const place = `${file} tensor "${name}"`;
+  if (!isObject(value)) return fail(place, 'is not an object');
+  const { dtype } = value;
+  const bits = typeof dtype === 'string' ? bitsOf(dtype) : undefined;
+  if (typeof dtype !== 'string' || bits === undefined) {
+    return fail(place, `has the unknown dtype ${JSON.stringify(dtype)}`);
+  }
+  const shape = parseShape(value.shape, place);
+  const [begin, end] = parseSpan(value.data_offsets, dataBytes, place);
+  const bytes = bytesOf(shape, bits, place);
+  if (bytes !== end - begin) {
+    fail(place, `${dtype} [${shape.join(', ')}] takes ${bytes} bytes, but its data_offsets span ${end - begin}`);
+  }
+  return { name, dtype, shape, begin, end };
+}
+
+/** Every byte of the data belongs to exactly one tensor: the format allows neither overlap nor hole. */
+function checkCover(tensors: readonly TensorInfo[], dataBytes: number, file: string): void {
+  let covered = 0;
+  let previous = 'the start';
+  for (const { name, begin, end } of tensors) {
+    if (begin < covered) fail(`${file} tensor "${name}"`, `starts at byte ${begin}, inside of ${previous}`);
+    if (begin > covered) {
+      fail(`${file} tensor "${name}"`, `starts at byte ${begin}, ${begin - covered} bytes after ${previous} ends`);
+    }
+    covered = end;
+    previous = `"${name}"`;
+  }
+  if (covered !== dataBytes) fail(file, `${dataBytes - covered} bytes after ${previous} belong to no tensor`);
+}
+
+/**
+ * Parses and validates the JSON header of a safetensors file.
+ *
+ * @param bytes the header, without its length
+ * @param dataBytes how many bytes of data the file holds after the header
+ * @param file for messages
+ * @throws SlothfulError `bad-checkpoint` naming file, tensor and numbers
+ * Source: the safetensors format description.
+ */
+export function parseHeader(bytes: Uint8Array, dataBytes: number, file: string): Header {
+  const json = decodeJson(bytes, file);
+  let metadata = new Map<string, string>();
+  const tensors: TensorInfo[] = [];
+  for (const [name, value] of Object.entries(json)) {
+    if (name === '__metadata__') metadata = parseMetadata(value, file);
+    else tensors.push(parseTensor(name, value, dataBytes, file));
+  }
+  tensors.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  checkCover(tensors, dataBytes, file);
+  return { tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])), metadata };
+}

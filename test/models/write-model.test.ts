@@ -1,0 +1,176 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { SlothfulError } from '../../src/errors.ts';
+import { atomicDirectory, atomicFile, type ModelFile, readModel, writeModel } from '../../src/models/index.ts';
+import { failsWith } from '../support/errors.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { tinyGraph, writeTiny } from '../support/tiny-model.ts';
+
+const test = suite('writing models');
+
+async function tinyFile(shardBytes = 40): Promise<{ root: string; file: ModelFile }> {
+  const root = temporaryFolder();
+  const { graph, weights } = tinyGraph();
+  writeTiny(join(root, 'plain'), graph, weights, shardBytes);
+  return { root, file: await readModel(join(root, 'plain')) };
+}
+
+/** What a patch does, in little. */
+function addConstant(file: ModelFile, name: string, value: number): void {
+  file.graph.addConstant(name, { dtype: 'float32', shape: [2], values: [value, -value] });
+}
+
+async function storedValues(folder: string, name: string): Promise<number[]> {
+  for await (const { bytes } of (await readModel(folder)).weights(new Set([name]))) {
+    return [...new Float32Array(bytes.buffer)];
+  }
+  throw new Error(`${name} is not stored`);
+}
+
+const inode = (path: string) => statSync(path).ino;
+
+test('a patched model shares its shards and stores what was added', async () => {
+  const { root, file } = await tinyFile();
+  addConstant(file, 'added', 3);
+  const out = join(root, 'deep/er/patched');
+  const written = await writeModel(file.graph, out, { shardsFrom: file });
+  assert.is(written.sharing, 'linked');
+  assert.is(written.shards, 6);
+  const shards = readdirSync(join(out, 'shards'));
+  assert.is(shards.length, 6);
+  for (const name of shards) assert.is(inode(join(out, 'shards', name)), inode(join(root, 'plain/shards', name)));
+  const added = readdirSync(out).filter((name) => name.endsWith('.bin'));
+  assert.match(added.join(), /^slothful-[0-9a-f]{12}\.bin$/);
+  assert.is(written.newBytes, 8 + statSync(join(out, 'model.json')).size);
+  assert.equal(await storedValues(out, 'added'), [3, -3]);
+  assert.equal(await storedValues(out, 'one'), [1]);
+  assert.is(file.graph.addedConstants.size, 1, 'the caller keeps its document as it was');
+  assert.equal(readdirSync(join(root, 'deep/er')), ['patched'], 'nothing is left beside it');
+  rmSync(join(root, 'plain'), { recursive: true });
+  assert.equal(await storedValues(out, 'one'), [1], 'each model is complete by itself');
+});
+
+test('patching again drops the constants that the first patch added', async () => {
+  const { root, file } = await tinyFile();
+  addConstant(file, 'first', 1);
+  await writeModel(file.graph, join(root, 'once'), { shardsFrom: file });
+  const once = await readModel(join(root, 'once'));
+  once.graph.remove('first');
+  addConstant(once, 'second', 2);
+  await writeModel(once.graph, join(root, 'twice'), { shardsFrom: once });
+  const added = readdirSync(join(root, 'twice')).filter((name) => name.startsWith('slothful-'));
+  assert.is(added.length, 1);
+  assert.equal(await storedValues(join(root, 'twice'), 'second'), [2, -2]);
+  addConstant(once, 'third', 3);
+  await writeModel(once.graph, join(root, 'thrice'), { shardsFrom: once });
+  assert.equal(await storedValues(join(root, 'thrice'), 'third'), [3, -3]);
+});
+
+test('the same patch has the same files', async () => {
+  const { root, file } = await tinyFile();
+  addConstant(file, 'added', 3);
+  for (const name of ['a', 'b']) await writeModel(file.graph, join(root, name), { shardsFrom: file });
+  assert.equal(readdirSync(join(root, 'a')), readdirSync(join(root, 'b')));
+});
+
+test('copies on request, and the files that the metadata name', async () => {
+  const { root, file } = await tinyFile();
+  writeFileSync(join(root, 'plain/vocab.json'), '{}');
+  file.graph.setMetadata({ text: { vocab: 'vocab.json' } });
+  const out = join(root, 'copy');
+  const written = await writeModel(file.graph, out, { shardsFrom: file, copy: true });
+  assert.is(written.sharing, 'copied');
+  const shard = 'shards/group1-shard1.bin';
+  assert.is.not(inode(join(out, shard)), inode(join(root, 'plain', shard)));
+  assert.equal(readFileSync(join(out, shard)), readFileSync(join(root, 'plain', shard)));
+  assert.is(readFileSync(join(out, 'vocab.json'), 'utf8'), '{}');
+});
+
+test('shards behind symbolic links are linked themselves', async () => {
+  const { root } = await tinyFile();
+  mkdirSync(join(root, 'linked/shards'), { recursive: true });
+  for (const name of readdirSync(join(root, 'plain/shards'))) {
+    symlinkSync(join('../../plain/shards', name), join(root, 'linked/shards', name));
+  }
+  symlinkSync('../plain/model.json', join(root, 'linked/model.json'));
+  const file = await readModel(join(root, 'linked'));
+  await writeModel(file.graph, join(root, 'elsewhere/out'), { shardsFrom: file });
+  assert.equal(await storedValues(join(root, 'elsewhere/out'), 'one'), [1]);
+});
+
+test('an existing output is refused, and replaced with force', async () => {
+  const { root, file } = await tinyFile();
+  const out = join(root, 'out');
+  await writeModel(file.graph, out, { shardsFrom: file });
+  const before = inode(join(out, 'model.json'));
+  await failsWith('exists', /out: is there already; .*--force/, () =>
+    writeModel(file.graph, out, { shardsFrom: file }),
+  );
+  assert.is(inode(join(out, 'model.json')), before);
+  addConstant(file, 'added', 3);
+  await writeModel(file.graph, out, { shardsFrom: file, force: true });
+  assert.equal(await storedValues(out, 'added'), [3, -3]);
+  assert.equal(readdirSync(root).sort(), ['out', 'plain']);
+});
+
+test('force takes no folder that is no model, nor the model that is read', async () => {
+  const { root, file } = await tinyFile();
+  const write = (out: string) => writeModel(file.graph, out, { shardsFrom: file, force: true });
+  mkdirSync(join(root, 'thesis'));
+  writeFileSync(join(root, 'thesis/chapter1.txt'), 'years');
+  await failsWith('exists', /other files \(chapter1\.txt\) and no model\.json/, () => write(join(root, 'thesis')));
+  await failsWith('exists', /holds the model that is read/, () => write(join(root, 'plain')));
+  await failsWith('exists', /holds the model that is read/, () => write(root));
+  writeFileSync(join(root, 'file'), '');
+  await failsWith('exists', /is a file/, () => write(join(root, 'file')));
+  assert.equal(readdirSync(root).sort(), ['file', 'plain', 'thesis']);
+});
+
+test('nothing is left when a shard is missing', async () => {
+  const { root, file } = await tinyFile();
+  rmSync(join(root, 'plain/shards/group1-shard3.bin'));
+  await failsWith('io', /group1-shard3\.bin: is not there/, () =>
+    writeModel(file.graph, join(root, 'out'), { shardsFrom: file }),
+  );
+  assert.equal(readdirSync(root), ['plain']);
+});
+
+test('a folder is made whole or not at all', async () => {
+  const root = temporaryFolder();
+  const out = join(root, 'out');
+  const fill = async (folder: string) => {
+    writeFileSync(join(folder, 'model.json'), 'half');
+    assert.is(readdirSync(root).includes('out'), false, 'not under its name while it is filled');
+    throw new SlothfulError('bad-input', 'test', 'on purpose');
+  };
+  await failsWith('bad-input', /on purpose/, () => atomicDirectory(out, {}, fill));
+  assert.equal(readdirSync(root), []);
+  mkdirSync(out);
+  assert.is(await atomicDirectory(out, {}, async () => 7), 7, 'an empty folder may be there');
+  assert.is(statSync(out).mode & 0o777, 0o777 & ~process.umask(), 'as open as any new folder');
+  await atomicDirectory(out, {}, async (folder) => writeFileSync(join(folder, 'model.json'), 'old'));
+  const breaks = (folder: string) => {
+    writeFileSync(join(folder, 'model.json'), 'new');
+    return Promise.reject(new Error('on purpose'));
+  };
+  await atomicDirectory(out, { force: true }, breaks).then(assert.unreachable, () => undefined);
+  assert.is(readFileSync(join(out, 'model.json'), 'utf8'), 'old');
+  assert.equal(readdirSync(root), ['out']);
+});
+
+test('a file is written whole, and not over another without force', async () => {
+  const root = temporaryFolder();
+  const path = join(root, 'new/run.json');
+  await atomicFile(path, 'one');
+  await failsWith('exists', /run\.json: is there already/, () => atomicFile(path, 'two'));
+  assert.is(readFileSync(path, 'utf8'), 'one');
+  await atomicFile(path, Uint8Array.from([50]), { force: true });
+  assert.is(readFileSync(path, 'utf8'), '2');
+  await failsWith('exists', /is a folder/, () => atomicFile(join(root, 'new'), 'x', { force: true }));
+  await failsWith('io', /lies under something that is no folder/, () => atomicFile(join(path, 'x'), 'x'));
+  assert.equal(readdirSync(join(root, 'new')), ['run.json']);
+});
+
+test.run();

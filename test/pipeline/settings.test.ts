@@ -1,0 +1,127 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { JsonObject } from '../../src/graph/index.ts';
+import {
+  completeSettings,
+  evaluatedBatch,
+  promptConditioning,
+  type RunRequest,
+  tensorConditioning,
+  withTimeIds,
+} from '../../src/pipeline/index.ts';
+import { failsWith } from '../support/errors.ts';
+
+const test = suite('settings of a run');
+
+const EXTENT = { rows: 8, columns: 4, batch: 3, scale: 8 };
+const complete = (metadata: JsonObject, request: RunRequest = {}, guidable = true) =>
+  completeSettings(metadata, request, EXTENT, guidable);
+
+const KARRAS = { _class_name: 'EulerDiscreteScheduler', use_karras_sigmas: true, timestep_spacing: 'trailing' };
+
+type Row = readonly [title: string, metadata: JsonObject, request: RunRequest, expected: Record<string, unknown>];
+const CHOSEN: readonly Row[] = [
+  ['a model that says nothing', {}, {}, { type: 'ddim', steps: 20, guidance_scale: 5, seed: 0 }],
+  ['sd15', { family: 'sd15' }, {}, { guidance_scale: 7.5 }],
+  ['a model of pictures', { family: 'sd15', data_space: 'premultiplied-rgba' }, {}, { guidance_scale: 2 }],
+  ["the model's own scheduler", { scheduler: KARRAS }, {}, { type: 'euler', sigmas: 'karras' }],
+  ['another sampler keeps the spacing', { scheduler: KARRAS }, { sampler: 'ddim' }, { type: 'ddim', sigmas: 'normal' }],
+  ['flags over the model', { scheduler: KARRAS }, { sigmas: 'normal', spacing: 'linspace' }, { sigmas: 'normal' }],
+  ['v-prediction by flag', {}, { prediction_type: 'v_prediction' }, { prediction_type: 'v_prediction' }],
+  ['LCM takes 4 steps and no guidance', {}, { sampler: 'lcm' }, { type: 'lcm', steps: 4, guidance_scale: 1 }],
+  ['LCM as asked', {}, { sampler: 'lcm', steps: 8, guidance_scale: 1.5 }, { steps: 8, guidance_scale: 1.5 }],
+  [
+    'what a model suggests',
+    { scheduler: KARRAS, suggested_scheduler: { _class_name: 'LCMScheduler' } },
+    {},
+    { type: 'lcm', steps: 4, guidance_scale: 1, timestep_spacing: 'trailing' },
+  ],
+  ['a suggestion in one word', { suggested_scheduler: 'LCMScheduler' }, {}, { type: 'lcm' }],
+  [
+    'a flag against what it suggests',
+    { scheduler: KARRAS, suggested_scheduler: { _class_name: 'LCMScheduler' } },
+    { sampler: 'euler' },
+    { type: 'euler', steps: 20, sigmas: 'karras' },
+  ],
+];
+for (const [title, metadata, request, expected] of CHOSEN) {
+  test(title, () => {
+    const { settings } = complete(metadata, request);
+    const { scheduler, ...rest } = settings;
+    const flat: Record<string, unknown> = { ...scheduler, ...rest };
+    for (const [name, value] of Object.entries(expected)) assert.is(flat[name], value, name);
+  });
+}
+
+test('choices that were made for the user are said', () => {
+  assert.equal(complete({ family: 'sd15' }).notes, []);
+  const suggested = complete({ suggested_scheduler: { _class_name: 'LCMScheduler' } });
+  assert.match(suggested.notes.join(), /suggests the sampler lcm.*--sampler takes another/);
+  const unguided = complete({ family: 'sd15' }, {}, false);
+  assert.is(unguided.settings.guidance_scale, 1);
+  assert.match(unguided.notes.join(), /without guidance.*--uncond/);
+  assert.equal(complete({ family: 'sd15' }, { guidance_scale: 1 }, false).notes, []);
+});
+
+test('guidance doubles what the model evaluates', () => {
+  assert.is(evaluatedBatch(complete({}).settings), 6);
+  assert.is(evaluatedBatch(complete({}, { guidance_scale: 1 }).settings), 3);
+});
+
+test('what no sampler can do is refused before anything is loaded', async () => {
+  await failsWith('bad-parameter', /sigmas "karras" is not for ddim/, () => complete({}, { sigmas: 'karras' }));
+  await failsWith('bad-parameter', /steps: must be an integer from 1 to 1000, got 0/, () => complete({}, { steps: 0 }));
+  await failsWith('bad-parameter', /steps: .* to 50, got 51/, () => complete({}, { sampler: 'lcm', steps: 51 }));
+});
+
+const text = { shape: [1, 2, 3], data: new Float32Array(6) };
+
+test('tensors by name, or the only one there is', () => {
+  const named = tensorConditioning(
+    new Map([
+      ['encoder_hidden_states', text],
+      ['text_embeds', text],
+    ]),
+    'f',
+  );
+  assert.equal(Object.keys(named), ['encoder_hidden_states', 'text_embeds']);
+  assert.is(tensorConditioning(new Map([['prompt', text]]), 'f').encoder_hidden_states?.data, text.data);
+  const flat = tensorConditioning(new Map([['x', { shape: [2, 3], data: text.data }]]), 'f');
+  assert.equal(flat.encoder_hidden_states?.shape, [1, 2, 3]);
+});
+
+test('tensors that cannot be the text', async () => {
+  const two = new Map([
+    ['a', text],
+    ['b', text],
+  ]);
+  await failsWith('bad-input', /^f: has 2 tensors \(a, b\); give one, or name/, () => tensorConditioning(two, 'f'));
+  await failsWith('bad-input', /has 0 tensors \(none\)/, () => tensorConditioning(new Map(), 'f'));
+  const wide = new Map([['a', { shape: [6], data: text.data }]]);
+  await failsWith('bad-input', /tensor "a": is \[6\]; text is \[B, T, C\]/, () => tensorConditioning(wide, 'f'));
+});
+
+test('a prompt is guided away from the empty one, or from another', () => {
+  const table = {
+    vocab: new Map([['a', 1]]),
+    length: 1,
+    prompts: [],
+    token_embedding: { shape: [2, 1], data: Float32Array.from([0, 5]) },
+    position_embedding: { shape: [1, 1], data: Float32Array.from([1]) },
+  };
+  const value = (negative?: string) => promptConditioning(table, 'a', negative).uncond?.encoder_hidden_states?.data[0];
+  assert.is(promptConditioning(table, 'a').cond.encoder_hidden_states?.data[0], 6);
+  assert.equal([value(), value('a')], [1, 6]);
+});
+
+test('time_ids are made where the model takes them and none are given', () => {
+  const conditioning = { cond: { encoder_hidden_states: text } };
+  const pixels = { width: 64, height: 32 };
+  assert.is(withTimeIds(conditioning, ['sample'], pixels).cond.time_ids, undefined);
+  const made = withTimeIds(conditioning, ['sample', 'time_ids'], pixels);
+  assert.equal([...(made.cond.time_ids?.data ?? [])], [32, 64, 0, 0, 32, 64]);
+  const own = { shape: [1, 6], data: new Float32Array(6) };
+  assert.is(withTimeIds({ cond: { time_ids: own } }, ['time_ids'], pixels).cond.time_ids, own);
+});
+
+test.run();
