@@ -4,6 +4,7 @@
  * What needs Node's file system is in `slothful-attention/node`; converters are in `slothful-attention/converters`.
  */
 export * from './attention/index.ts';
+export { suggest } from './documents/index.ts';
 export { type ErrorCode, messageOf, SlothfulError } from './errors.ts';
 export * from './graph/index.ts';
 export { KVPooling, registerSlothfulOps, SlothfulAttention, setLogitsLimit } from './kernels/index.ts';

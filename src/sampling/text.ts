@@ -1,5 +1,5 @@
+import { suggest } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { suggest } from '../passes/slothful/index.ts';
 import { checkValues, type Values } from './values.ts';
 
 /** A small model's stand-in for a text encoder. */

@@ -1,5 +1,6 @@
+import { suggest } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { PARAMETERS, type ParameterSpec, parseParameters, suggest } from '../passes/slothful/index.ts';
+import { PARAMETERS, type ParameterSpec, parseParameters } from '../passes/slothful/index.ts';
 import type { RunRequest } from '../pipeline/request.ts';
 import { PREDICTION_TYPES, SAMPLERS, SIGMA_SCHEDULES, TIMESTEP_SPACINGS } from '../sampling/index.ts';
 

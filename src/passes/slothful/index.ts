@@ -36,6 +36,5 @@ export {
   UNTOUCHED_REASONS,
   type UntouchedReason,
 } from './stride.ts';
-export { suggest } from './suggest.ts';
 export { controlRow, type Grid, kvTokens } from './window.ts';
 export { parametersFromJson } from './workflow.ts';

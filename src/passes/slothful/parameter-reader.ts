@@ -1,6 +1,6 @@
+import { suggest } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import type { BooleanSpec, ChoiceSpec, NumberSpec, ParameterSpec, PoolingMode } from './parameters.ts';
-import { suggest } from './suggest.ts';
 
 export type UnknownRecord = Readonly<Record<string, unknown>>;
 

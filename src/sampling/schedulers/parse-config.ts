@@ -1,5 +1,5 @@
+import { suggest } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { suggest } from '../../passes/slothful/index.ts';
 import {
   BETA_SCHEDULES,
   checkConfig,
