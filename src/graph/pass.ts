@@ -9,11 +9,21 @@ export interface Pass {
   readonly version: number;
   /** Options as JSON, recorded beside the name. */
   readonly options: unknown;
-  /** What it does to self-attentions: passes that do not go together are refused before anything changes. */
+  /** What it changes and relies on: passes that do not go together are refused before anything changes. */
   readonly effects?: Effects;
-  /** Changes the graph. @throws SlothfulError when it cannot; the caller's document then stays as it was */
-  apply(graph: Graph): void | Promise<void>;
+  /** Passes that must have run before it; those that the graph has not been through are run first. */
+  readonly requires?: readonly Pass[];
+  /**
+   * Changes the graph.
+   *
+   * @returns what it did, a JSON object, or a promise of one, to be recorded beside its options; all else is not recorded
+   * @throws SlothfulError when it cannot; the caller's document then stays as it was
+   */
+  apply(graph: Graph): unknown;
 }
+
+/** What a pass did, as JSON. */
+export type PassResult = Readonly<Record<string, unknown>>;
 
 /** What `transform` records of a pass. */
 export interface PassRecord {
@@ -21,6 +31,7 @@ export interface PassRecord {
   version: number;
   options: unknown;
   effects?: Effects;
+  result?: PassResult;
 }
 
 /** The passes that a model has been through, oldest first. */
@@ -31,6 +42,10 @@ export function recordedPasses(graph: Graph): PassRecord[] {
 
 function isRecord(value: unknown): value is PassRecord {
   return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string';
+}
+
+function isResult(value: unknown): value is PassResult {
+  return typeof value === 'object' && value !== null;
 }
 
 /** Every pass with every one before it, those that the model has been through included. */
@@ -51,15 +66,26 @@ function checkOrder(graph: Graph, passes: readonly Pass[]): void {
  * @throws SlothfulError `unsupported` before anything changes, where two passes do not go together
  */
 export async function runPasses(graph: Graph, passes: readonly Pass[]): Promise<Graph> {
-  checkOrder(graph, passes);
+  const all = withRequired(graph, passes);
+  checkOrder(graph, all);
   checkGraph(graph, 'before the first pass');
-  for (const pass of passes) {
-    await pass.apply(graph);
+  for (const pass of all) {
+    const result = await pass.apply(graph);
     const others = recordedPasses(graph).filter(({ name }) => name !== pass.name);
     const { name, version, options, effects } = pass;
-    const record: PassRecord = { name, version, options, ...(effects ? { effects } : {}) };
+    const record = { name, version, options, ...(effects ? { effects } : {}), ...(isResult(result) ? { result } : {}) };
     graph.setMetadata({ ...graph.metadata, passes: [...others, record] });
     checkGraph(graph, `after the pass "${pass.name}"`);
   }
   return graph;
+}
+
+/** The passes with those that they require and the graph has not been through, in an order in which they can run. */
+function withRequired(graph: Graph, passes: readonly Pass[]): Pass[] {
+  const done = new Set(recordedPasses(graph).map(({ name }) => name));
+  return passes.flatMap((pass) => {
+    const missing = withRequired(graph, pass.requires ?? []).filter(({ name }) => !done.has(name));
+    for (const { name } of [...missing, pass]) done.add(name);
+    return [...missing, pass];
+  });
 }

@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import type { ModelStore } from '../models/model-store.ts';
-import { MID_RESIDUAL } from '../passes/index.ts';
-import { changeParameters, controlTable } from './control.ts';
+import { changeParameters, MID_RESIDUAL } from '../passes/index.ts';
+import { controlTensor, hooksOf } from './control.ts';
 import { firstTimestep, makeFeeds, type UNetInputs } from './feeds.ts';
-import { defaultHook } from './hook.ts';
 import { type LoadedModel, type LoadOptions, loadModelOn, openModelOn, type Platform } from './load-unet.ts';
 import type { PredictOptions } from './unet.ts';
 
@@ -12,7 +11,8 @@ import type { PredictOptions } from './unet.ts';
 export type Residuals = Readonly<Record<string, tf.Tensor4D>>;
 
 /** How the residuals of a step are made; what is about Slothful Attention does nothing where the model is not patched. */
-export interface ControlNetOptions extends Pick<PredictOptions, 'sigma' | 'stepIndex' | 'parameters' | 'slothful'> {
+export interface ControlNetOptions
+  extends Pick<PredictOptions, 'sigma' | 'stepIndex' | 'parameters' | 'passes' | 'slothful'> {
   /** The conditioning scale, default 1. */
   readonly scale?: number | undefined;
 }
@@ -53,12 +53,13 @@ export class ControlNet {
   }
 
   private control({ sample, timestep }: UNetInputs, options: ControlNetOptions): tf.NamedTensorMap {
-    const { patch, hook = defaultHook } = this.loaded;
-    const { sigma, stepIndex, parameters = {}, slothful } = options;
+    const { patch, hook } = this.loaded;
+    const { sigma, stepIndex, parameters, passes, slothful } = options;
     if (!patch || slothful === false) return {};
     const [, height = 0, width = 0] = sample.shape;
-    const facts = { timestep: firstTimestep(timestep), sigma, stepIndex, latent: { height, width } };
-    return { [patch.metadata.control]: controlTable(changeParameters(patch, parameters), hook, facts) };
+    const clues = { timestep: firstTimestep(timestep), sigma, stepIndex, latent: { height, width } };
+    const state = changeParameters(patch, { ...passes, ...(parameters ? { slothful: parameters } : {}) });
+    return { [patch.control]: controlTensor(state, clues, hooksOf(hook)) };
   }
 }
 

@@ -7,6 +7,7 @@ import type { UNet } from './unet.ts';
 
 export type { ByteSource, ModelStore } from '../models/model-store.ts';
 export { UrlStore } from '../models/url-store.ts';
+export { defaultHook, type HookStep, type SlothfulHook } from '../passes/index.ts';
 export {
   type BackendCandidate,
   type BackendName,
@@ -18,10 +19,10 @@ export {
 } from './backend.ts';
 export { ControlNet, type Residuals } from './control-net.ts';
 export type { Layout, UNetInputs } from './feeds.ts';
-export { defaultHook, type HookStep, type SlothfulHook } from './hook.ts';
 export type { LoadOptions, Platform } from './load-unet.ts';
 export type { LoadProgress } from './load-weights.ts';
 export type { InputNames, InputRole, ModelInput } from './model-inputs.ts';
+export { registerSlothfulOps } from './register-ops.ts';
 export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './unet.ts';
 
 /**

@@ -1,17 +1,27 @@
 import { checkGraph, type Graph, type Pass } from '../graph/index.ts';
-import { registerSlothfulOps, setLogitsLimit } from '../kernels/index.ts';
+import { setLogitsLimit } from '../kernels/index.ts';
 import { ModelFile } from '../models/model-file.ts';
 import type { ModelStore } from '../models/model-store.ts';
-import { controlNetInputs, slothful } from '../passes/index.ts';
-import { readSlothfulMetadata, type SlothfulOptions } from '../passes/slothful/index.ts';
+import {
+  appliedPasses,
+  controlNetInputs,
+  expectPass,
+  makePass,
+  type PassDefinition,
+  readSlothfulMetadata,
+  registerPass,
+  type SlothfulHook,
+  type SlothfulOptions,
+  slothful,
+} from '../passes/index.ts';
 import { type BackendCandidate, type BackendOptions, type ChosenBackend, chooseBackend } from './backend.ts';
-import type { SlothfulHook } from './hook.ts';
 import { graphModelOf, refuseInitializer } from './load-graph-model.ts';
 import { type LoadProgress, loadWeights, usedWeights } from './load-weights.ts';
 import { guardMemory } from './memory-guard.ts';
 import { type InputNames, modelInputs } from './model-inputs.ts';
 import { modelOutput } from './model-output.ts';
 import { type NativeTuning, tuneForNative } from './native-tuning.ts';
+import { registerSlothfulOps } from './register-ops.ts';
 import { UNet, type UNetParts } from './unet.ts';
 
 /** How a UNet is loaded. */
@@ -21,6 +31,10 @@ export interface LoadOptions extends BackendOptions {
    * these parameters. `true`: the defaults, or those that a patched model records. Without, a model is used as it is.
    */
   readonly slothful?: SlothfulOptions | true | undefined;
+  /** Passes of the caller's own, to be known by their names: a patched model may have them, `passes` may ask for them. */
+  readonly use?: readonly PassDefinition[] | undefined;
+  /** Other passes to be put in while the model loads, by name, with their parameters; for those it has, the parameters. */
+  readonly passes?: Readonly<Record<string, object>> | undefined;
   /**
    * Adds inputs for the residuals of ControlNets: `down_block_res_0`, ... and `mid_block_res`, [B, h, w, C], each added to
    * what the UNet has there. What is not fed is 0.
@@ -61,9 +75,10 @@ export async function openModelOn(platform: Platform, source: string | ModelStor
  */
 export async function loadModelOn(platform: Platform, file: ModelFile, options: LoadOptions): Promise<LoadedModel> {
   const { place } = file;
+  for (const definition of options.use ?? []) registerPass(definition, 'use');
   const graph = await prepareGraph(file, options);
-  const metadata = readSlothfulMetadata(graph.metadata, place);
-  const inputs = modelInputs(graph, options.inputNames ?? {}, metadata?.control, place);
+  const patch = appliedPasses(graph, place);
+  const inputs = modelInputs(graph, options.inputNames ?? {}, patch?.control, place);
   const backend = await chooseBackend(options, platform.backends);
   guardMemory(usedWeights(graph, place), place);
   if (options.logitsLimit !== undefined) setLogitsLimit(options.logitsLimit);
@@ -71,7 +86,6 @@ export async function loadModelOn(platform: Platform, file: ModelFile, options: 
   const tuned = tuningOf(graph, backend);
   const weights = await loadWeights(file, tuned, options.onProgress);
   const model = graphModelOf(tuned.graph, weights);
-  const patch = metadata && { metadata };
   return { model, place, inputs, graph, metadata: graph.metadata, backend, patch, hook: options.hook };
 }
 
@@ -105,6 +119,9 @@ async function prepareGraph(file: ModelFile, options: LoadOptions): Promise<Grap
   const passes: Pass[] = [];
   if (options.slothful !== undefined && !(options.slothful === true && isPatched)) {
     passes.push(slothful(options.slothful === true ? {} : options.slothful));
+  }
+  for (const [name, parameters] of Object.entries(options.passes ?? {})) {
+    passes.push(makePass(expectPass(name, 'passes'), parameters));
   }
   if (options.controlNet) passes.push(controlNetInputs());
   if (!passes.length) return graph;

@@ -2,12 +2,20 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { messageOf, SlothfulError } from '../errors.ts';
 import type { JsonObject } from '../graph/index.ts';
-import { type AttentionRecord, recordAttention } from '../kernels/index.ts';
-import type { SlothfulOptions, SlothfulParameters } from '../passes/slothful/index.ts';
+import { type ExecutedAttention, recordAttention } from '../kernels/index.ts';
+import {
+  type ControlState,
+  changeParameters,
+  type PassChanges,
+  type PassHooks,
+  parseParameters,
+  type SlothfulHook,
+  type SlothfulOptions,
+  type SlothfulParameters,
+} from '../passes/index.ts';
 import type { ChosenBackend } from './backend.ts';
-import { type ControlState, changeParameters, controlTable } from './control.ts';
+import { controlTensor, hooksOf } from './control.ts';
 import { firstTimestep, type Layout, makeFeeds, type UNetInputs } from './feeds.ts';
-import { defaultHook, type SlothfulHook } from './hook.ts';
 import type { ModelInput } from './model-inputs.ts';
 
 /** How one prediction is made. */
@@ -16,16 +24,18 @@ export interface PredictOptions {
   readonly layout?: Layout | undefined;
   /** Noise level of the step; by default told from the timestep. The first image's serves the whole batch. */
   readonly sigma?: number | undefined;
-  /** Parameters for this prediction alone, over those that are set. */
+  /** Slothful Attention's parameters for this prediction alone, over those that are set. */
   readonly parameters?: SlothfulOptions | undefined;
+  /** Those of other passes by name; `false` turns one off. */
+  readonly passes?: PassChanges | undefined;
   /** `false`: as the unpatched model does. */
   readonly slothful?: false | undefined;
   /** Handed to the hook. */
   readonly stepIndex?: number | undefined;
 }
 
-/** What one self-attention did. */
-export interface SiteRecord extends Omit<AttentionRecord, 'site' | 'cross'> {}
+/** What one attention did. */
+export interface SiteRecord extends Omit<ExecutedAttention, 'site' | 'cross'> {}
 
 /** One prediction. */
 export interface Prediction {
@@ -51,12 +61,12 @@ export interface UNetParts {
 /** A UNet that is loaded and ready to predict. Made by `loadUNet`. */
 export class UNet {
   private state: ControlState | undefined;
-  private hook: SlothfulHook;
+  private hooks: PassHooks;
   private disposed = false;
 
   constructor(private readonly parts: UNetParts) {
     this.state = parts.patch;
-    this.hook = parts.hook ?? defaultHook;
+    this.hooks = hooksOf(parts.hook);
   }
 
   /** `userDefinedMetadata` of the model: family, scheduler defaults and what passes recorded. */
@@ -74,9 +84,16 @@ export class UNet {
     return this.parts.backend;
   }
 
-  /** The parameters in force; undefined where the model is not patched. */
+  /** Slothful Attention's parameters in force; undefined where the model does not have it. */
   get parameters(): SlothfulParameters | undefined {
-    return this.state?.metadata.parameters;
+    const parameters = this.passes.slothful;
+    return parameters && parseParameters(parameters);
+  }
+
+  /** The parameters in force of every pass that the model has, by name. */
+  get passes(): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
+    const passes = this.state?.passes ?? [];
+    return Object.fromEntries(passes.map(({ definition, parameters }) => [definition.name, parameters]));
   }
 
   /**
@@ -96,8 +113,8 @@ export class UNet {
       const feeds = Object.fromEntries(makeFeeds(inputs, this.parts.inputs, layout));
       const control = this.control(inputs, options);
       const output = recordAttention(
-        ({ cross, site, ...record }) => {
-          if (!cross) sites[site] = record;
+        ({ cross, site, ...executed }) => {
+          if (!cross) sites[site] = executed;
         },
         () => this.execute({ ...feeds, ...control }),
       );
@@ -113,12 +130,21 @@ export class UNet {
    * @throws SlothfulError `bad-parameter` for values out of range, or where the model is not patched
    */
   setParameters(changes: SlothfulOptions): void {
-    this.state = this.withParameters(changes);
+    this.state = this.withChanges({ slothful: changes });
+  }
+
+  /**
+   * Changes parameters of any passes from the next step on, by the names of the passes.
+   *
+   * @throws SlothfulError `bad-parameter` for values out of range, or a pass that the model does not have
+   */
+  setPasses(changes: PassChanges): void {
+    this.state = this.withChanges(changes);
   }
 
   /** Replaces the function that decides every site's strides before a step; undefined brings the first one back. */
   setHook(hook: SlothfulHook | undefined): void {
-    this.hook = hook ?? defaultHook;
+    this.hooks = hooksOf(hook);
   }
 
   /** Frees the weights. The model cannot be used after; calling it again does nothing. */
@@ -127,7 +153,7 @@ export class UNet {
     this.disposed = true;
   }
 
-  private withParameters(changes: SlothfulOptions): ControlState {
+  private withChanges(changes: PassChanges): ControlState {
     const { state } = this;
     if (!state) {
       const cure = 'load it with slothful: true, or patch it first (slothful patch)';
@@ -138,14 +164,16 @@ export class UNet {
 
   /** The control input's feed; none where the model is not patched or shall not pool. */
   private control(inputs: UNetInputs, options: PredictOptions): tf.NamedTensorMap {
-    const state = options.parameters ? this.withParameters(options.parameters) : this.state;
+    const { parameters, passes } = options;
+    const changes = { ...passes, ...(parameters ? { slothful: parameters } : {}) };
+    const state = Object.keys(changes).length ? this.withChanges(changes) : this.state;
     if (!state || options.slothful === false) return {};
     const [, first = 0, second = 0, third = 0] = inputs.sample.shape;
     const [height, width] = options.layout === 'nchw' ? [second, third] : [first, second];
     const { sigma, stepIndex } = options;
     const timestep = firstTimestep(inputs.timestep);
-    const table = controlTable(state, this.hook, { timestep, sigma, stepIndex, latent: { height, width } });
-    return { [state.metadata.control]: table };
+    const clues = { timestep, sigma, stepIndex, latent: { height, width } };
+    return { [state.control]: controlTensor(state, clues, this.hooks) };
   }
 
   private execute(feeds: tf.NamedTensorMap): tf.Tensor4D {

@@ -1,4 +1,4 @@
-import { SlothfulError } from '../../errors.ts';
+import { SlothfulError } from '../errors.ts';
 
 const STEPS = 1000;
 const BETA_START = 0.00085;
@@ -23,17 +23,6 @@ export function sigmaOfTimestep(timestep: number): number {
   const low = sigmas[Math.floor(clamped)] ?? 0;
   const high = sigmas[Math.ceil(clamped)] ?? low;
   return low + (high - low) * (clamped % 1);
-}
-
-/**
- * How far denoising is from its end, for the strides: `clamp((ln sigma + 2.2) / 5, 0, 1)`. 1 at the first steps, 0 below
- * sigma 0.11, and 0 at sigma 0, where the original throws.
- *
- * @throws SlothfulError `bad-input` for a negative sigma or none
- */
-export function timeFactor(sigma: number): number {
-  if (!(sigma >= 0)) throw new SlothfulError('bad-input', 'sigma', `must be 0 or more, got ${sigma}`);
-  return Math.min(Math.max((Math.log(sigma) + 2.2) / 5, 0), 1);
 }
 
 function trainingSigmas(): Float64Array {

@@ -1,5 +1,10 @@
 import { type Endpoint, type Graph, type GraphNode, readBool, readStrings } from '../graph/index.ts';
-import type { OutProjection } from './site.ts';
+import type { Projection } from './site.ts';
+
+/** The projection after the merged heads, and the node that computes it. */
+export interface OutProjection extends Projection {
+  readonly node: string;
+}
 
 /** Ops that only move or rename the merged heads on their way to the projection. */
 const TRANSPARENT = /^(Identity|Reshape|Squeeze|ExpandDims|Transpose|StopGradient|EnsureShape|Cast|Snapshot)$/;
