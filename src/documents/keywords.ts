@@ -57,12 +57,9 @@ function checkKeywords(schema: unknown): void {
 /** What a schema takes, as it stands behind "must be". */
 export function expectation(schema: Keywords): string {
   if (schema.anyOf) return schema.anyOf.map(expectation).join(' or ');
-  if (schema.const !== undefined) return JSON.stringify(schema.const);
-  if (schema.enum) {
-    const [first, ...others] = schema.enum;
-    if (others.length) return `one of ${schema.enum.join(', ')}`;
-    return `${JSON.stringify(first)}${IsOptional(schema) ? ' or absent' : ''}`;
-  }
+  if (schema.enum && schema.enum.length > 1) return `one of ${schema.enum.join(', ')}`;
+  const only = schema.const ?? schema.enum?.[0];
+  if (only !== undefined) return `${JSON.stringify(only)}${IsOptional(schema) ? ' or absent' : ''}`;
   switch (schema.type) {
     case 'number':
       return `a number${range(schema)}`;

@@ -89,6 +89,18 @@ export function foreignObject<P extends TProperties>(properties: P, options?: TO
 /** A field that may be left out. */
 export const optional = <S extends TSchema>(schema: S) => Optional(schema);
 
+/** The same fields, each with a default of its own, where `defaults` has one. */
+export function withDefaults<P extends TProperties>(
+  properties: P,
+  defaults: { readonly [K in keyof P]?: Static<P[K]> },
+): P {
+  const entries = Object.entries(properties).map(([name, schema]) => {
+    const value: unknown = defaults[name];
+    return [name, value === undefined ? schema : { ...schema, default: value }];
+  });
+  return Object.fromEntries(entries);
+}
+
 /** The type, or null. */
 export function nullable<S extends TSchema>(schema: S, options?: TSchemaOptions): TUnion<[S, TNull]> {
   return Union([schema, Null()], options);
