@@ -3,4 +3,4 @@ export * from './parameters.ts';
 export { isDocument, type ReadOptions, readDocument } from './read.ts';
 export { suggest } from './suggest.ts';
 export * from './types.ts';
-export { describe, isObject, type JsonObject } from './values.ts';
+export { describe, type FixedFields, isObject, type JsonObject, type UnbuiltField, unbuiltFields } from './values.ts';

@@ -12,7 +12,6 @@ export interface Keywords {
   readonly properties?: Readonly<Record<string, Keywords>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: boolean | Keywords;
-  readonly patternProperties?: Readonly<Record<string, Keywords>>;
   readonly minProperties?: number;
   readonly items?: Keywords;
   readonly minItems?: number;
@@ -28,7 +27,7 @@ export interface Keywords {
 }
 
 const KNOWN: ReadonlySet<string> = new Set([
-  ...['type', 'const', 'enum', 'anyOf', 'properties', 'required', 'additionalProperties', 'patternProperties'],
+  ...['type', 'const', 'enum', 'anyOf', 'properties', 'required', 'additionalProperties'],
   ...['minProperties', 'items', 'minItems', 'maxItems', 'minLength', 'minimum', 'maximum', 'exclusiveMinimum'],
   ...['default', 'description', 'title', '$id'],
 ]);
@@ -49,8 +48,8 @@ function checkKeywords(schema: unknown): void {
   if (!isObject(schema)) return;
   const stranger = Object.keys(schema).find((name) => !KNOWN.has(name));
   if (stranger) throw new SlothfulError('bug', 'schema', `its keyword "${stranger}" is not one that documents use`);
-  const { properties, patternProperties, items, additionalProperties, anyOf } = schema;
-  const named = [properties, patternProperties].flatMap((each) => (isObject(each) ? Object.values(each) : []));
+  const { properties, items, additionalProperties, anyOf } = schema;
+  const named = isObject(properties) ? Object.values(properties) : [];
   const types = Array.isArray(anyOf) ? anyOf : [];
   for (const inner of [...named, ...types, items, additionalProperties]) checkKeywords(inner);
 }
@@ -58,12 +57,9 @@ function checkKeywords(schema: unknown): void {
 /** What a schema takes, as it stands behind "must be". */
 export function expectation(schema: Keywords): string {
   if (schema.anyOf) return schema.anyOf.map(expectation).join(' or ');
-  if (schema.const !== undefined) return JSON.stringify(schema.const);
-  if (schema.enum) {
-    const [first, ...others] = schema.enum;
-    if (others.length) return `one of ${schema.enum.join(', ')}`;
-    return `${JSON.stringify(first)}${IsOptional(schema) ? ' or absent' : ''}`;
-  }
+  if (schema.enum && schema.enum.length > 1) return `one of ${schema.enum.join(', ')}`;
+  const only = schema.const ?? schema.enum?.[0];
+  if (only !== undefined) return `${JSON.stringify(only)}${IsOptional(schema) ? ' or absent' : ''}`;
   switch (schema.type) {
     case 'number':
       return `a number${range(schema)}`;

@@ -72,7 +72,7 @@ class Reader {
       const read = this.#readField(schema, field, { name, value: own(value, name), path: join(path, name) });
       return read === undefined ? [] : [[name, read] as const];
     });
-    const values = schema.patternProperties?.['^.*$'] ?? (others === true ? {} : others || undefined);
+    const values = others === true ? {} : others || undefined;
     const strangers = values ? Object.entries(value).filter(([name]) => !Object.hasOwn(properties, name)) : [];
     const rest = strangers.map(([name, item]) => [name, this.read(values ?? {}, item, join(path, name))] as const);
     return Object.fromEntries([...known, ...rest]);
