@@ -1,3 +1,6 @@
+// Tells the graph of the node that stands for an attention.
+import './node/shape-rule.ts';
+
 export { locate } from './locate.ts';
 export { findSkips, type SkipConnection } from './placing/skip-connections.ts';
 export type { AttentionSite, Block, Location, Projection, Rejection, TokenForm } from './site.ts';

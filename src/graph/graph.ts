@@ -1,12 +1,22 @@
 import { SlothfulError } from '../errors.ts';
 import { type Attributes, attr } from './attributes.ts';
 import { type ConstantValue, constantBytes, constantFromInline, inlineConstant } from './constant.ts';
-import { type Endpoint, endpoint, sameEndpoint } from './endpoint.ts';
-import { type JsonObject, type ParsedModel, parseModelJson, readModelJson, writeNode } from './model-json.ts';
-import type { GraphNode, Use } from './node.ts';
-import { type Pass, runPasses } from './pass.ts';
-import { prune } from './prune.ts';
+import {
+  type Endpoint,
+  endpoint,
+  type GraphNode,
+  type GraphView,
+  type JsonObject,
+  sameEndpoint,
+  type Use,
+} from './document.ts';
+import { type ParsedModel, parseModelJson, readModelJson, writeNode } from './model-json.ts';
+import { type PassOf, runPasses } from './pass.ts';
+import { outputNodes, unneededNodes } from './traverse.ts';
 import type { WeightGroup, WeightSpec } from './weights.ts';
+
+/** A named change of a graph: a value, made by a function of its options, run by `graph.transform`. */
+export interface Pass extends PassOf<Graph> {}
 
 /**
  * A TF.js graph model as a document: nodes, weights manifest, signature and metadata, without the weights' bytes.
@@ -14,7 +24,7 @@ import type { WeightGroup, WeightSpec } from './weights.ts';
  * Nodes are immutable values; edits replace them, so that a pass can keep what it has read. Constants that were added
  * here carry their bytes (`addedConstants`) until a writer or loader stores them.
  */
-export class Graph {
+export class Graph implements GraphView {
   private readonly byName = new Map<string, GraphNode>();
   private readonly known = new Map<string, ConstantValue>();
   /** By node, the names of those that read it, or once did: edits add to it, and `consumers` looks again. */
@@ -230,9 +240,20 @@ export class Graph {
     this.model = { ...this.model, signature };
   }
 
-  /** Removes what none of the outputs needs; by default those of the signature. Returns the removed names. */
-  prune(outputs?: readonly string[]): string[] {
-    return prune(this, outputs);
+  /**
+   * Removes the nodes that no output needs.
+   *
+   * Kept: the outputs, placeholders, and everything that a signature or an initializer names. The manifest is not
+   * changed: the bytes stay in shared shards, and TF.js ignores weights that no node uses.
+   *
+   * @param outputs names of the output nodes, by default those of the signature. A pass that leaves dead ends in a graph
+   *   without a signature must take them before it begins: after it a dead end looks like an output
+   * @returns the removed names
+   */
+  prune(outputs: readonly string[] = outputNodes(this)): string[] {
+    const dead = unneededNodes(this, outputs);
+    for (const name of dead) this.remove(name);
+    return dead;
   }
 
   /** Runs passes in order; each is linted before and after and recorded. On an error the document is unchanged. */

@@ -1,9 +1,14 @@
+import type { GraphView, JsonObject } from './document.ts';
 import { checkCompatible, type Effective, type Effects, readEffects } from './effects.ts';
-import type { Graph } from './graph.ts';
 import { checkGraph } from './lint.ts';
 
-/** A named change of a graph: a value, made by a function of its options, run by `graph.transform`. */
-export interface Pass {
+/** What the running of passes itself needs of a document. */
+interface Recorded extends GraphView {
+  setMetadata(metadata: JsonObject): void;
+}
+
+/** A named change of documents of one class; for users there is one, and `Pass` is a change of it. */
+export interface PassOf<Document> {
   /** Name under which the pass is recorded in the model's metadata. */
   readonly name: string;
   readonly version: number;
@@ -12,7 +17,7 @@ export interface Pass {
   /** What it does to self-attentions: passes that do not go together are refused before anything changes. */
   readonly effects?: Effects;
   /** Changes the graph. @throws SlothfulError when it cannot; the caller's document then stays as it was */
-  apply(graph: Graph): void | Promise<void>;
+  apply(graph: Document): void | Promise<void>;
 }
 
 /** What `transform` records of a pass. */
@@ -24,7 +29,7 @@ export interface PassRecord {
 }
 
 /** The passes that a model has been through, oldest first. */
-export function recordedPasses(graph: Graph): PassRecord[] {
+export function recordedPasses(graph: GraphView): PassRecord[] {
   const passes = graph.metadata.passes;
   return Array.isArray(passes) ? passes.filter(isRecord) : [];
 }
@@ -34,7 +39,7 @@ function isRecord(value: unknown): value is PassRecord {
 }
 
 /** Every pass with every one before it, those that the model has been through included. */
-function checkOrder(graph: Graph, passes: readonly Pass[]): void {
+function checkOrder(graph: GraphView, passes: ReadonlyArray<PassOf<never>>): void {
   const before: Effective[] = recordedPasses(graph).map(({ name, effects }) => ({
     name,
     effects: readEffects(effects),
@@ -50,7 +55,10 @@ function checkOrder(graph: Graph, passes: readonly Pass[]): void {
  *
  * @throws SlothfulError `unsupported` before anything changes, where two passes do not go together
  */
-export async function runPasses(graph: Graph, passes: readonly Pass[]): Promise<Graph> {
+export async function runPasses<Document extends Recorded>(
+  graph: Document,
+  passes: ReadonlyArray<PassOf<Document>>,
+): Promise<Document> {
   checkOrder(graph, passes);
   checkGraph(graph, 'before the first pass');
   for (const pass of passes) {

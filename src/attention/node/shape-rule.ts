@@ -1,5 +1,15 @@
-import { readBool, readInt, readString } from '../attributes.ts';
-import { type Abstract, type Call, countOf, type Dims, dimsAt } from './abstract.ts';
+import {
+  type AbstractTensor,
+  countOf,
+  type Dims,
+  dimsAt,
+  readBool,
+  readInt,
+  readString,
+  registerGraphOp,
+  type ShapeCall,
+} from '../../graph/index.ts';
+import { SLOTHFUL_OP } from './contract.ts';
 
 /** Batch, rows and columns of the tokens, as far as they are known. */
 type Grid = readonly [batch: number | undefined, rows: number | undefined, columns: number | undefined];
@@ -8,7 +18,7 @@ type Grid = readonly [batch: number | undefined, rows: number | undefined, colum
  * The one node that stands for an attention: its output form says how the merged heads leave. Inputs and attributes as
  * the node contract has them: hidden states, context of a cross-attention, three weights, ..., the shape of the grid.
  */
-export function slothfulAttention(call: Call): Abstract | undefined {
+function attentionShape(call: ShapeCall): AbstractTensor | undefined {
   const hidden = dimsAt(call, 0);
   const value = dimsAt(call, readBool(call.attributes, 'cross') ? 4 : 3);
   if (!hidden) return undefined;
@@ -21,7 +31,7 @@ export function slothfulAttention(call: Call): Abstract | undefined {
 }
 
 /** The grid input tells all; without one the hidden states tell what their form does. */
-function gridOf(call: Call, hidden: Dims): Grid {
+function gridOf(call: ShapeCall, hidden: Dims): Grid {
   const last = call.inputs.at(-1)?.values;
   if (last?.length === 4) return [last[0], last[1], last[2]];
   if (hidden.length === 4) return [hidden[0], hidden[1], hidden[2]];
@@ -40,3 +50,5 @@ function innerWidth(weight: Dims | undefined, transposed: boolean): number | und
   if (weight?.length === 3) return countOf(weight.slice(1));
   return transposed ? weight?.[0] : weight?.at(-1);
 }
+
+registerGraphOp({ op: SLOTHFUL_OP, shape: attentionShape, outputs: 1 });
