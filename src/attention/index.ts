@@ -1,3 +1,6 @@
+// Tells the graph of the node that stands for an attention.
+import './node/shape-rule.ts';
+
 export { locate } from './locate.ts';
 export * from './node/index.ts';
 export { findSkips, type SkipConnection } from './placing/skip-connections.ts';

@@ -1,9 +1,14 @@
+import type { GraphView, JsonObject } from './document.ts';
 import { checkCompatible, type Effective, type Effects, readEffects } from './effects.ts';
-import type { Graph } from './graph.ts';
 import { checkGraph } from './lint.ts';
 
-/** A named change of a graph: a value, made by a function of its options, run by `graph.transform`. */
-export interface Pass {
+/** What the running of passes itself needs of a document. */
+interface Recorded extends GraphView {
+  setMetadata(metadata: JsonObject): void;
+}
+
+/** A named change of documents of one class; for users there is one, and `Pass` is a change of it. */
+export interface PassOf<Document> {
   /** Name under which the pass is recorded in the model's metadata. */
   readonly name: string;
   readonly version: number;
@@ -12,14 +17,14 @@ export interface Pass {
   /** What it changes and relies on: passes that do not go together are refused before anything changes. */
   readonly effects?: Effects;
   /** Passes that must have run before it; those that the graph has not been through are run first. */
-  readonly requires?: readonly Pass[];
+  readonly requires?: ReadonlyArray<PassOf<Document>>;
   /**
    * Changes the graph.
    *
    * @returns what it did, a JSON object, or a promise of one, to be recorded beside its options; all else is not recorded
    * @throws SlothfulError when it cannot; the caller's document then stays as it was
    */
-  apply(graph: Graph): unknown;
+  apply(graph: Document): unknown;
 }
 
 /** What a pass did, as JSON. */
@@ -35,7 +40,7 @@ export interface PassRecord {
 }
 
 /** The passes that a model has been through, oldest first. */
-export function recordedPasses(graph: Graph): PassRecord[] {
+export function recordedPasses(graph: GraphView): PassRecord[] {
   const passes = graph.metadata.passes;
   return Array.isArray(passes) ? passes.filter(isRecord) : [];
 }
@@ -49,7 +54,7 @@ function isResult(value: unknown): value is PassResult {
 }
 
 /** Every pass with every one before it, those that the model has been through included. */
-function checkOrder(graph: Graph, passes: readonly Pass[]): void {
+function checkOrder(graph: GraphView, passes: ReadonlyArray<PassOf<never>>): void {
   const before: Effective[] = recordedPasses(graph).map(({ name, effects }) => ({
     name,
     effects: readEffects(effects),
@@ -65,7 +70,10 @@ function checkOrder(graph: Graph, passes: readonly Pass[]): void {
  *
  * @throws SlothfulError `unsupported` before anything changes, where two passes do not go together
  */
-export async function runPasses(graph: Graph, passes: readonly Pass[]): Promise<Graph> {
+export async function runPasses<Document extends Recorded>(
+  graph: Document,
+  passes: ReadonlyArray<PassOf<Document>>,
+): Promise<Document> {
   const all = withRequired(graph, passes);
   checkOrder(graph, all);
   checkGraph(graph, 'before the first pass');
@@ -81,7 +89,10 @@ export async function runPasses(graph: Graph, passes: readonly Pass[]): Promise<
 }
 
 /** The passes with those that they require and the graph has not been through, in an order in which they can run. */
-function withRequired(graph: Graph, passes: readonly Pass[]): Pass[] {
+function withRequired<Document extends Recorded>(
+  graph: Document,
+  passes: ReadonlyArray<PassOf<Document>>,
+): PassOf<Document>[] {
   const done = new Set(recordedPasses(graph).map(({ name }) => name));
   return passes.flatMap((pass) => {
     const missing = withRequired(graph, pass.requires ?? []).filter(({ name }) => !done.has(name));

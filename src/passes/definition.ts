@@ -1,15 +1,6 @@
-import {
-  type AttentionNodesOptions,
-  type AttentionStage,
-  attachStage,
-  attentionNodes,
-  type Grid,
-  type PatchedSite,
-  registerStage,
-  type StageRow,
-} from '../attention/index.ts';
-import { type DeclaredParameters, type ParameterValues, readParameters } from '../documents/index.ts';
-import type { Effects, Graph, Pass } from '../graph/index.ts';
+import type { AttentionStage, Grid, PatchedSite, StageRow } from '../attention/index.ts';
+import type { DeclaredParameters, ParameterValues } from '../documents/index.ts';
+import type { Effects, Graph } from '../graph/index.ts';
 
 /** What a pass is told of the step that is about to run. */
 export interface PassStep<P> {
@@ -73,45 +64,6 @@ export interface PassDefinition<T extends DeclaredParameters = DeclaredParameter
   edit?(graph: Graph, parameters: ParameterValues<T>): void | Promise<void>;
   /** What it changes and needs of attentions, where it has no stage that says so. */
   readonly effects?: Effects;
-}
-
-/**
- * Makes a pass of a definition and its parameters, for `graph.transform` and `patchModel`.
- *
- * Applied to a model that has the pass already it only replaces the recorded parameters: nothing of the graph depends on them.
- *
- * @param options any of the parameters; the rest are defaults
- * @throws SlothfulError `bad-parameter`; on apply `unsupported` where it does not go with what the model has been through, or
- *   there is no attention that it could act on
- * @example
- * await graph.transform(makePass(zeroMask, { strength: 1 }));
- */
-export function makePass<T extends DeclaredParameters>(
-  definition: PassDefinition<T>,
-  options: unknown = {},
-  nodes: AttentionNodesOptions = {},
-): Pass {
-  const { name, version, stage } = definition;
-  const parameters = readParameters(definition.parameters, options, `${name}()`);
-  const effects = stage?.effects ?? definition.effects;
-  return {
-    name,
-    version,
-    options: parameters,
-    ...(effects ? { effects } : {}),
-    ...(stage ? { requires: [attentionNodes(nodes)] } : {}),
-    async apply(graph) {
-      await definition.edit?.(graph, parameters);
-      if (!stage) return undefined;
-      registerStage(stage);
-      const sites = attachStage(graph, stage, (site) => selectsSite(definition, site));
-      return { sites: sites.map(({ id }) => id) };
-    },
-  };
-}
-
-function selectsSite(definition: Pick<PassDefinition, 'selects'>, site: PatchedSite): boolean {
-  return definition.selects ? definition.selects(site) : site.kind === 'self';
 }
 
 /** The rows of a pass's stage at a step, one for each of its sites. */

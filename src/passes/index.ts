@@ -1,3 +1,5 @@
+import './built-in.ts';
+
 export { type AttentionNodesOptions, attentionNodes, CONTROL_INPUT } from '../attention/index.ts';
 export {
   type AnyParameters,
@@ -11,6 +13,7 @@ export {
   type PassHooks,
 } from './applied.ts';
 export { CONTROL_NET, controlNetInputs, downResidual, MID_RESIDUAL } from './control-net/control-net.ts';
-export { makePass, type PassDefinition, type PassPreset, type PassStep, type SiteFacts } from './definition.ts';
+export type { PassDefinition, PassPreset, PassStep, SiteFacts } from './definition.ts';
+export { makePass } from './make-pass.ts';
 export { expectPass, findPass, passDefinitions, registerPass } from './registry.ts';
 export * from './slothful/index.ts';

@@ -1,14 +1,18 @@
 import { registerStage } from '../attention/index.ts';
 import { isObject } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { CONTROL_NET } from './control-net/control-net.ts';
 import type { PassDefinition } from './definition.ts';
-import { SLOTHFUL } from './slothful/definition.ts';
 
-/** The passes of the toolkit: a folder each, and a line here. */
-const BUILT_IN: readonly PassDefinition[] = [SLOTHFUL, CONTROL_NET];
-
+const builtIn = new Map<string, PassDefinition>();
 const known = new Map<string, PassDefinition>();
+
+/** Makes the toolkit's own passes known: their names are taken. */
+export function registerBuiltIn(definitions: readonly PassDefinition[]): void {
+  for (const definition of definitions) {
+    builtIn.set(definition.name, definition);
+    registerPass(definition);
+  }
+}
 
 /**
  * Makes a pass known by its name, to loading, plans, reports, sweeps and the command line. Passes of the toolkit are known
@@ -17,13 +21,13 @@ const known = new Map<string, PassDefinition>();
  * @param value the definition; from outside, so it is checked
  * @param place where it is from, for messages
  * @returns the same definition
- * @throws SlothfulError `bad-input` where it is no definition of a pass, or another pass has the name
+ * @throws SlothfulError `bad-input` where it is no definition of a pass, or a pass of the toolkit has the name
  */
 export function registerPass(value: unknown, place = 'a pass'): PassDefinition {
   if (!isDefinition(value, place)) throw wrong(place, 'is no definition of a pass');
   const { name, stage } = value;
-  const other = known.get(name);
-  if (other && other !== value) throw wrong(place, `another pass is named "${name}"`, 'give it another name');
+  const own = builtIn.get(name);
+  if (own && own !== value) throw wrong(place, `a pass of the toolkit is named "${name}"`, 'give it another name');
   known.set(name, value);
   if (stage) registerStage(stage);
   return value;
@@ -98,5 +102,3 @@ function checkFunction(value: unknown, place: string): void {
 function wrong(place: string, problem: string, cure?: string): SlothfulError {
   return new SlothfulError('bad-input', place, problem, cure);
 }
-
-for (const definition of BUILT_IN) registerPass(definition);

@@ -1,6 +1,5 @@
-import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
-import { messageOf, SlothfulError } from '../errors.ts';
+import { SlothfulError } from '../errors.ts';
 import type { JsonObject } from '../graph/index.ts';
 import { type ExecutedAttention, recordAttention } from '../kernels/index.ts';
 import {
@@ -15,13 +14,14 @@ import {
 } from '../passes/index.ts';
 import type { ChosenBackend } from './backend.ts';
 import { controlTensor, hooksOf } from './control.ts';
-import { firstTimestep, type Layout, makeFeeds, type UNetInputs } from './feeds.ts';
-import type { ModelInput } from './model-inputs.ts';
+import { type DataLayout, firstTimestep, makeUNetFeeds, type UNetInputs } from './feeds.ts';
+import type { LoadedModel } from './loaded-model.ts';
+import type { UNetInput } from './unet-inputs.ts';
 
 /** How one prediction is made. */
 export interface PredictOptions {
   /** Order of the axes of rank-4 inputs and of the output. Default nhwc. */
-  readonly layout?: Layout | undefined;
+  readonly layout?: DataLayout | undefined;
   /** Noise level of the step; by default told from the timestep. The first image's serves the whole batch. */
   readonly sigma?: number | undefined;
   /** Slothful Attention's parameters for this prediction alone, over those that are set. */
@@ -47,13 +47,10 @@ export interface Prediction {
 
 /** The parts that `loadUNet` puts together. */
 export interface UNetParts {
-  readonly model: Pick<GraphModel, 'execute' | 'dispose'>;
-  readonly place: string;
-  readonly inputs: readonly ModelInput[];
-  /** Name of the node that holds the prediction. */
+  readonly model: LoadedModel;
+  readonly inputs: readonly UNetInput[];
+  /** Name of the tensor that holds the prediction. */
   readonly output: string;
-  readonly metadata: JsonObject;
-  readonly backend: ChosenBackend;
   readonly patch: ControlState | undefined;
   readonly hook?: SlothfulHook | undefined;
 }
@@ -62,7 +59,6 @@ export interface UNetParts {
 export class UNet {
   private state: ControlState | undefined;
   private hooks: PassHooks;
-  private disposed = false;
 
   constructor(private readonly parts: UNetParts) {
     this.state = parts.patch;
@@ -71,17 +67,17 @@ export class UNet {
 
   /** `userDefinedMetadata` of the model: family, scheduler defaults and what passes recorded. */
   get metadata(): JsonObject {
-    return this.parts.metadata;
+    return this.parts.model.metadata;
   }
 
   /** The inputs it takes, under the names to feed them by. */
-  get inputs(): readonly ModelInput[] {
+  get inputs(): readonly UNetInput[] {
     return this.parts.inputs;
   }
 
   /** The backend that it was loaded on. */
   get backend(): ChosenBackend {
-    return this.parts.backend;
+    return this.parts.model.backend;
   }
 
   /** Slothful Attention's parameters in force; undefined where the model does not have it. */
@@ -106,11 +102,10 @@ export class UNet {
    *   `bad-parameter`; `bad-graph` where TF.js fails
    */
   predict(inputs: UNetInputs, options: PredictOptions = {}): Prediction {
-    if (this.disposed) throw new SlothfulError('bad-input', this.parts.place, 'was disposed of', 'load it again');
     const layout = options.layout ?? 'nhwc';
     const sites: SiteRecord[] = [];
     const out_sample = tf.tidy(() => {
-      const feeds = Object.fromEntries(makeFeeds(inputs, this.parts.inputs, layout));
+      const feeds = makeUNetFeeds(inputs, this.parts.inputs, layout);
       const control = this.control(inputs, options);
       const output = recordAttention(
         ({ cross, site, ...executed }) => {
@@ -149,15 +144,14 @@ export class UNet {
 
   /** Frees the weights. The model cannot be used after; calling it again does nothing. */
   dispose(): void {
-    if (!this.disposed) this.parts.model.dispose();
-    this.disposed = true;
+    this.parts.model.dispose();
   }
 
   private withChanges(changes: PassChanges): ControlState {
     const { state } = this;
     if (!state) {
       const cure = 'load it with slothful: true, or patch it first (slothful patch)';
-      throw new SlothfulError('bad-parameter', this.parts.place, 'is not patched, so it has no parameters', cure);
+      throw new SlothfulError('bad-parameter', this.parts.model.place, 'is not patched, so it has no parameters', cure);
     }
     return changeParameters(state, changes);
   }
@@ -177,19 +171,10 @@ export class UNet {
   }
 
   private execute(feeds: tf.NamedTensorMap): tf.Tensor4D {
-    const output = this.run(feeds);
-    if (output instanceof tf.Tensor && isRank4(output)) return output;
-    throw new SlothfulError('bad-graph', this.parts.place, `its output "${this.parts.output}" is no rank-4 tensor`);
-  }
-
-  private run(feeds: tf.NamedTensorMap): tf.Tensor | tf.Tensor[] {
-    try {
-      return this.parts.model.execute(feeds, this.parts.output);
-    } catch (error) {
-      if (error instanceof SlothfulError) throw error;
-      const problem = `TF.js failed while it ran: ${messageOf(error)}`;
-      throw new SlothfulError('bad-graph', this.parts.place, problem, undefined, { cause: error });
-    }
+    const { model, output: name } = this.parts;
+    const [output] = model.run(feeds, [name]);
+    if (output && isRank4(output)) return output;
+    throw new SlothfulError('bad-graph', model.place, `its output "${name}" is no rank-4 tensor`);
   }
 }
 

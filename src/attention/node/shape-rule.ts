@@ -1,4 +1,5 @@
-import type { NodeAttributes, NodeInputs } from './contract.ts';
+import { registerGraphOp, type ShapeCall } from '../../graph/index.ts';
+import { ATTENTION_OP, type NodeAttributes, type NodeInputs, nameInputs, readAttributes } from './contract.ts';
 
 /** Sizes of a tensor, undefined where one is not known. */
 export type Sizes = readonly (number | undefined)[];
@@ -43,3 +44,15 @@ export function outerWidth(weight: Sizes, transposed: boolean): number | undefin
   if (transposed) return weight.at(-1);
   return weight.length === 4 ? weight[2] : weight[0];
 }
+
+/** The rule as a graph asks it: what is known of the shapes of the inputs, and of the values of the grid's. */
+function shapeOfCall({ node, inputs }: ShapeCall) {
+  const attributes = readAttributes(node);
+  const named = nameInputs(inputs, attributes, `node "${node.name}"`);
+  const { hiddenStates, valueWeight, grid } = named;
+  if (!hiddenStates.dims || !valueWeight.dims) return undefined;
+  const dims = { hiddenStates: hiddenStates.dims, valueWeight: valueWeight.dims };
+  return { dims: attentionShape({ ...dims, queryWeight: [], keyWeight: [] }, attributes, grid?.values) };
+}
+
+registerGraphOp({ op: ATTENTION_OP, shape: shapeOfCall, outputs: 1 });

@@ -1,7 +1,8 @@
 import { findSkips } from '../../attention/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import { attr, type Endpoint, type Graph, type Pass, sameEndpoint } from '../../graph/index.ts';
-import { makePass, type PassDefinition } from '../definition.ts';
+import type { PassDefinition } from '../definition.ts';
+import { makePass } from '../make-pass.ts';
 
 const NAME = 'control-net';
 

@@ -2,7 +2,8 @@ import { type AttentionStage, attentionOfMetadata, type PatchedSite } from '../.
 import { isObject, type JsonObject } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import type { Pass } from '../../graph/index.ts';
-import { makePass, type PassDefinition, type PassStep, type SiteFacts } from '../definition.ts';
+import type { PassDefinition, PassStep, SiteFacts } from '../definition.ts';
+import { makePass } from '../make-pass.ts';
 import {
   type ControlRow,
   controlRow,

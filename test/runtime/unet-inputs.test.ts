@@ -1,11 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { attr, endpoint, Graph, type JsonObject } from '../../src/graph/index.ts';
-import { type InputNames, modelInputs } from '../../src/runtime/model-inputs.ts';
-import { modelOutput } from '../../src/runtime/model-output.ts';
+import { type InputNames, unetInputs, unetOutput } from '../../src/runtime/unet-inputs.ts';
 import { failsWith } from '../support/errors.ts';
 
-const test = suite('inputs and outputs of models');
+const test = suite('inputs and outputs of UNets');
 
 type Spec = [name: string, shape: number[] | undefined, dtype?: 'float32' | 'int32'];
 
@@ -22,7 +21,7 @@ function graphWith(inputs: Spec[], signature?: JsonObject, outputs: string[] = [
 }
 
 function roles(graph: Graph, names: InputNames = {}): Record<string, string | undefined> {
-  return Object.fromEntries(modelInputs(graph, names, undefined, 'm').map(({ node, role }) => [node, role]));
+  return Object.fromEntries(unetInputs(graph, names, undefined, 'm').map(({ node, role }) => [node, role]));
 }
 
 const USUAL: Spec[] = [
@@ -33,7 +32,7 @@ const USUAL: Spec[] = [
 ];
 
 test('the usual names', () => {
-  const found = modelInputs(graphWith(USUAL), {}, undefined, 'm');
+  const found = unetInputs(graphWith(USUAL), {}, undefined, 'm');
   assert.equal(
     found.map(({ name, role }) => [name, role]),
     [
@@ -61,7 +60,7 @@ test("another exporter's: by rank, under the names of its signature", () => {
   const graph = graphWith(inputs, signature);
   assert.equal(roles(graph), { latent: 'sample', context: 'encoder_hidden_states', t_emb: undefined });
   assert.equal(
-    modelInputs(graph, {}, undefined, 'm').map(({ name }) => name),
+    unetInputs(graph, {}, undefined, 'm').map(({ name }) => name),
     ['sample', 'encoder_hidden_states', 't'],
   );
 });
@@ -87,24 +86,24 @@ test('the control input and inputs with defaults', () => {
   for (const name of ['slothful_control', 'residual']) {
     graph.add({ name, op: 'PlaceholderWithDefault', inputs: [fallback], attributes: { dtype: attr.type('float32') } });
   }
-  const found = modelInputs(graph, {}, 'slothful_control', 'm');
+  const found = unetInputs(graph, {}, 'slothful_control', 'm');
   assert.equal(found.map(({ name }) => name).at(-1), 'residual');
   assert.equal(found.find(({ name }) => name === 'residual')?.optional, true);
   assert.is(found.length, 5);
 });
 
 test('the output', async () => {
-  assert.is(modelOutput(graphWith(USUAL), undefined, 'm'), 'out');
-  assert.is(modelOutput(graphWith(USUAL, undefined, ['out_sample', 'other']), undefined, 'm'), 'out_sample');
-  assert.is(modelOutput(graphWith(USUAL, undefined, ['a', 'b']), 'b', 'm'), 'b');
+  assert.is(unetOutput(graphWith(USUAL), undefined, 'm'), 'out');
+  assert.is(unetOutput(graphWith(USUAL, undefined, ['out_sample', 'other']), undefined, 'm'), 'out_sample');
+  assert.is(unetOutput(graphWith(USUAL, undefined, ['a', 'b']), 'b', 'm'), 'b');
   const signed = graphWith(USUAL, { outputs: { y: { name: 'b:0' } } }, ['a', 'b']);
-  assert.is(modelOutput(signed, undefined, 'm'), 'b');
-  assert.is(modelOutput(signed, 'y', 'm'), 'b');
+  assert.is(unetOutput(signed, undefined, 'm'), 'b');
+  assert.is(unetOutput(signed, 'y', 'm'), 'b');
   const several = graphWith(USUAL, undefined, ['a', 'b']);
   await failsWith('bad-input', /several outputs or none; it has "a", "b"; name one/, () =>
-    modelOutput(several, undefined, 'm'),
+    unetOutput(several, undefined, 'm'),
   );
-  await failsWith('bad-input', /has no output "c"; it has "a", "b"/, () => modelOutput(several, 'c', 'm'));
+  await failsWith('bad-input', /has no output "c"; it has "a", "b"/, () => unetOutput(several, 'c', 'm'));
 });
 
 test.run();
