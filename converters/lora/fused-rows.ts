@@ -1,5 +1,4 @@
-import type { StoredDtype } from '../weights/convert.ts';
-import { type TensorSource, weightDtype } from '../weights/entry.ts';
+import { type StoredDtype, type TensorSource, weightDtype } from '../weights/index.ts';
 import type { FusePool } from './kernel/fuse-pool.ts';
 import type { Product } from './product.ts';
 

@@ -1,6 +1,5 @@
-import { toFloat32Array } from '../weights/convert.ts';
-import { type TensorSource, weightDtype } from '../weights/entry.ts';
-import type { Scratch } from '../weights/scratch.ts';
+import { toFloat32Array } from '../../src/tensors/index.ts';
+import { type Scratch, type TensorSource, weightDtype } from '../weights/index.ts';
 import { packDown, packUp } from './kernel/pack.ts';
 import type { FuseRoom } from './kernel/slot.ts';
 import type { LoraModule } from './open.ts';

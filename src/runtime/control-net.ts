@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import type { ModelStore } from '../models/model-store.ts';
+import type { ModelStore } from '../models/index.ts';
 import { MID_RESIDUAL } from '../passes/index.ts';
 import { changeParameters, controlTable } from './control.ts';
 import { firstTimestep, makeFeeds, type UNetInputs } from './feeds.ts';

@@ -1,7 +1,6 @@
 import { checkGraph, type Graph, type Pass } from '../graph/index.ts';
 import { registerSlothfulOps, setLogitsLimit } from '../kernels/index.ts';
-import { ModelFile } from '../models/model-file.ts';
-import type { ModelStore } from '../models/model-store.ts';
+import { ModelFile, type ModelStore } from '../models/index.ts';
 import { controlNetInputs, slothful } from '../passes/index.ts';
 import { readSlothfulMetadata, type SlothfulOptions } from '../passes/slothful/index.ts';
 import { type BackendCandidate, type BackendOptions, type ChosenBackend, chooseBackend } from './backend.ts';

@@ -1,7 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bitsView, toFloat32Array, toFloats, toHalves } from '../../converters/weights/convert.ts';
-import { floatOf, halfOf, OVERFLOW } from '../../src/tensors/half.ts';
+import { bitsView, floatOf, halfOf, OVERFLOW, toFloat32Array, toFloats, toHalves } from '../../src/tensors/index.ts';
 import { thrown } from '../converters/support.ts';
 
 const test = suite('weights: half floats');

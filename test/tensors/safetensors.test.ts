@@ -2,9 +2,8 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { duplicateKey } from '../../src/tensors/keys.ts';
-import { openSafetensors } from '../../src/tensors/open.ts';
-import { writeSafetensors } from '../../src/tensors/write.ts';
+import { duplicateKey } from '../../src/tensors/index.ts';
+import { openSafetensors, writeSafetensors } from '../../src/tensors/node.ts';
 import { rejection, safetensorsBytes, temporaryFolder } from '../converters/support.ts';
 import { fixture } from '../support/fixtures.ts';
 

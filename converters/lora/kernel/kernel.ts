@@ -1,4 +1,4 @@
-import { toHalves } from '../../weights/convert.ts';
+import { toHalves } from '../../../src/tensors/index.ts';
 import { kernelModule, TILE_ROWS } from './code.ts';
 import { type Bench, BLOCK_ROWS, type FuseTask, type Layout } from './layout.ts';
 

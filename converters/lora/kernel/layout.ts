@@ -1,11 +1,11 @@
-import type { WeightDtype } from '../../../src/tensors/dtypes.ts';
-import type { StoredDtype } from '../../weights/convert.ts';
+import type { FloatDtype } from '../../../src/tensors/index.ts';
+import type { StoredDtype } from '../../weights/index.ts';
 import { TILE_COLUMNS, TILE_ROWS } from './code.ts';
 
 /** Rows of a weight to which a product is to be added: `W += up * down`. */
 export interface FuseTask {
   /** How the checkpoint has the rows. */
-  readonly from: WeightDtype;
+  readonly from: FloatDtype;
   /** How they will be stored. */
   readonly to: StoredDtype;
   readonly rows: number;

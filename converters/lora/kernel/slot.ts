@@ -1,5 +1,5 @@
 import { SlothfulError } from '../../../src/errors.ts';
-import { Scratch } from '../../weights/scratch.ts';
+import { Scratch } from '../../weights/index.ts';
 import { MOST_PAGES } from './code.ts';
 import { Kernel } from './kernel.ts';
 import type { FuseTask, Layout } from './layout.ts';
