@@ -138,8 +138,11 @@ export class GraphBuilder {
 }
 
 /** The manifest entry of a planned weight. */
-export function weightSpec(plan: PlannedWeight, dtype: 'float16' | 'float32'): WeightSpec {
-  const spec: WeightSpec = { name: plan.name, shape: plan.shape, dtype: 'float32' };
+export function weightSpec(
+  { name, shape }: Pick<PlannedWeight, 'name' | 'shape'>,
+  dtype: 'float16' | 'float32',
+): WeightSpec {
+  const spec: WeightSpec = { name, shape, dtype: 'float32' };
   return dtype === 'float32' ? spec : { ...spec, quantization: { dtype: 'float16', original_dtype: 'float32' } };
 }
 

@@ -9,7 +9,7 @@ import {
   toFloats,
   toHalves,
 } from '../../src/tensors/index.ts';
-import type { WeightLayout } from '../nn/index.ts';
+import { type WeightLayout, weightSpec } from '../nn/index.ts';
 import { convTurn, matrixTurn, type Turn, transpose } from './transpose.ts';
 
 /** How weights are stored in a model: `float16` is decoded to float32 when TF.js loads it. */
@@ -156,7 +156,7 @@ export function weightEntry(name: string, source: TensorSource, recipe: Recipe):
   const { shape, begin, end } = rowsOf(source, recipe, floatBytes(from));
   const { dtype: to, layout } = recipe;
   return {
-    spec: specOf(name, storedShape(source, shape, layout), to),
+    spec: weightSpec({ name, shape: storedShape(source, shape, layout) }, to),
     prefetch: () => source.prefetch?.(begin, end),
     async produce(scratch) {
       const bytes = await source.readRange(begin, end, new Uint8Array(scratch.take('input', end - begin)));
@@ -173,9 +173,4 @@ function kept(bytes: Uint8Array, scratch: Scratch): Uint8Array {
   const copy = new Uint8Array(scratch.take('output', bytes.byteLength), 0, bytes.byteLength);
   copy.set(bytes);
   return copy;
-}
-
-function specOf(name: string, shape: readonly number[], dtype: StoredDtype): WeightSpec {
-  if (dtype === 'float32') return { name, shape, dtype };
-  return { name, shape, dtype: 'float32', quantization: { dtype: 'float16', original_dtype: 'float32' } };
 }
