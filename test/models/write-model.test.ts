@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SlothfulError } from '../../src/errors.ts';
-import { atomicDirectory, atomicFile, type ModelFile, readModel, writeModel } from '../../src/models/index.ts';
+import { atomicDirectory, atomicFile, type ModelFile, readModel, writeModel } from '../../src/models/node.ts';
 import { failsWith } from '../support/errors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { tinyGraph, writeTiny } from '../support/tiny-model.ts';

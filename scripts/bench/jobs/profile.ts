@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { inferShapes } from '../../../src/graph/index.ts';
-import { readModel } from '../../../src/models/index.ts';
+import { readModel } from '../../../src/models/node.ts';
 import { loadUNet } from '../../../src/node.ts';
 import { graphFlops } from '../../../src/reports/graph-flops.ts';
 import { resolveSize } from '../../../src/reports/size.ts';
