@@ -66,7 +66,7 @@ export function checkTensors(plans: readonly PlannedWeight[], checkpoint: NamedT
   const extra = [...unused, ...checkpoint.unknown];
   if (extra.length) {
     const problem = `has ${extra.length} tensors that this architecture does not use: ${list(extra)}`;
-    throw new SlothfulError('unsupported', place, problem, 'only plain SD1.5, SDXL and SSD-1B UNets can be converted');
+    throw new SlothfulError('unsupported', place, problem, 'only plain SD1.5, SDXL and SSD-1B models can be converted');
   }
 }
 

@@ -34,10 +34,10 @@ export interface ModelStore {
 export function shardPathParts(path: string, place: string): string[] {
   const refuse = (problem: string) =>
     new SlothfulError('bad-model', place, `the weights manifest names ${JSON.stringify(path)}, which ${problem}`);
-  if (/^([a-z][a-z0-9+.-]*:|[\\/])/i.test(path)) throw refuse('is no path relative to the model.json');
+  if (/^([a-z][a-z0-9+.-]*:|[\\/])/i.test(path)) throw refuse('is not a path relative to the model.json');
   const parts = path.split(/[\\/]/).filter((part) => part !== '.' && part !== '');
   if (parts.includes('..')) throw refuse('leads out of the folder of the model');
-  if (!parts.length || path.includes('\0')) throw refuse('is no file name');
+  if (!parts.length || path.includes('\0')) throw refuse('is not a file name');
   return parts;
 }
 

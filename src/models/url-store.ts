@@ -15,7 +15,7 @@ export class UrlStore implements ModelStore {
   /**
    * @param source URL of a model.json, or of the folder that has one; a query string is used for the shards too
    * @param requestInit headers, credentials and the like for every request
-   * @throws SlothfulError `bad-input` where it is no http(s) URL
+   * @throws SlothfulError `bad-input` where it is not an http(s) URL
    */
   constructor(
     source: string,
@@ -44,7 +44,7 @@ export class UrlStore implements ModelStore {
 
 function modelUrl(source: string): URL {
   if (!isUrl(source) || !URL.canParse(source)) {
-    throw new SlothfulError('bad-input', source, 'is no http(s) address', 'give the address of a model.json');
+    throw new SlothfulError('bad-input', source, 'is not an http(s) address', 'give the address of a model.json');
   }
   const url = new URL(source);
   if (!url.pathname.endsWith('.json')) url.pathname = `${url.pathname.replace(/\/$/, '')}/model.json`;

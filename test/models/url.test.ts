@@ -104,7 +104,7 @@ test('errors name the address', async () => {
   await failsWith('io', /group1-shard1\.bin: the server answered HTTP 404; check/, () => allWeights(file));
   await server.close();
   await failsWith('io', /cannot be fetched \(.+\); check/, () => readModel(`${server.url}/model`));
-  await failsWith('bad-input', /is no http\(s\) address/, () => new UrlStore('ftp://x/model.json'));
+  await failsWith('bad-input', /is not an http\(s\) address/, () => new UrlStore('ftp://x/model.json'));
 });
 
 test.run();

@@ -262,6 +262,17 @@ test('finite or not', () => {
   assert.match(thrown(() => checkValues({ shape: [2], data: values }, 'x')).message, /has 3 values/);
 });
 
+test('what users are given: memory everywhere, files in Node', async () => {
+  const [web, node] = [await import('../../src/index.ts'), await import('../../src/node.ts')];
+  assert.is(web.decodeSafetensors, decodeSafetensors);
+  assert.is(web.encodeSafetensors, encodeSafetensors);
+  assert.is(node.decodeSafetensors, decodeSafetensors);
+  assert.is(node.readSafetensors, readSafetensors);
+  assert.is(node.writeSafetensors, writeSafetensors);
+  assert.is(node.openSafetensors, openSafetensors);
+  assert.not('readSafetensors' in web);
+});
+
 test('finds duplicate keys at their own level only', () => {
   assert.is(duplicateKey('{"a":{"b":1},"c":{"b":1,"a":["b","b"]}}'), undefined);
   assert.is(duplicateKey('{"a":[{"b":1},{"b":1},{"x":"\\"b\\":","b" : 1,"b"\n:2}]}'), 'b');
