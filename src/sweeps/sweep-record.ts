@@ -1,4 +1,4 @@
-import { type Table, tableOf } from '../pages/table.ts';
+import { type Table, tableOf } from '../pages/index.ts';
 import type { SlothfulParameters } from '../passes/slothful/index.ts';
 import type { Measures } from '../pictures/measures/index.ts';
 import type { RunSource } from '../pipeline/run-record.ts';

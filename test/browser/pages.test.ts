@@ -3,17 +3,9 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { diffPage, inspectPage, planPage } from '../../src/pages/index.ts';
 import { slothful } from '../../src/passes/index.ts';
-import {
-  diffGraphs,
-  diffPage,
-  inspectGraph,
-  inspectPage,
-  type PlanReport,
-  planGraph,
-  planPage,
-  scheduleOf,
-} from '../../src/reports/index.ts';
+import { diffGraphs, inspectGraph, type PlanReport, planGraph, scheduleOf } from '../../src/reports/index.ts';
 import { startChromium } from '../support/chromium.ts';
 import { fullSizeGraph, goldenGraph } from '../support/golden-graph.ts';
 import { temporaryFolder } from '../support/temporary.ts';

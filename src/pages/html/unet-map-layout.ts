@@ -1,4 +1,6 @@
-import type { Block } from '../../attention/index.ts';
+import type { ReportSite } from '../../reports/index.ts';
+
+type Block = ReportSite['block'];
 
 /** A site as the map needs it. */
 export interface MapSite {
