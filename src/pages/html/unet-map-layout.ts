@@ -43,7 +43,7 @@ const MOST_A_LINE = 10;
 const INDENT = 26;
 const MARGIN = 8;
 const BETWEEN = { rows: 22, columns: 96 };
-const LEAST_WIDTH = 150;
+const LEAST_WIDTH = 164;
 
 /** A box at the origin. */
 type LooseBox = Omit<MapBox, 'x' | 'y'>;
