@@ -89,6 +89,11 @@ export function foreignObject<P extends TProperties>(properties: P, options?: TO
 /** A field that may be left out. */
 export const optional = <S extends TSchema>(schema: S) => Optional(schema);
 
+/** The type with a default: a field that may be left out by who writes it. */
+export function withDefault<S extends TSchema>(schema: S, value: Static<S>): S {
+  return { ...schema, default: value };
+}
+
 /** The same fields, each with a default of its own, where `defaults` has one. */
 export function withDefaults<P extends TProperties>(
   properties: P,

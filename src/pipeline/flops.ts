@@ -3,13 +3,8 @@ import { DEFAULT_PARAMETERS, type SlothfulParameters } from '../passes/slothful/
 import { planGraph } from '../reports/index.ts';
 import { makeScheduler } from '../sampling/index.ts';
 import type { RunConditioning } from './conditioning.ts';
-import { evaluatedBatch, type RunSettings } from './settings.ts';
-
-/** FLOPs of all self-attentions over a whole run, projections and all, two for each multiply-add. */
-export interface AttentionFlops {
-  readonly plain: number;
-  readonly patched: number;
-}
+import type { AttentionFlops, RunSettings } from './run-document.ts';
+import { evaluatedBatch } from './settings.ts';
 
 /**
  * What the self-attentions of a run cost, without running it.

@@ -14,6 +14,7 @@ export {
   parseSchedulerConfig,
   SAMPLERS,
   type SamplerName,
+  SCHEDULER_CONFIG,
   type Scheduler,
   type SchedulerConfig,
   SIGMA_SCHEDULES,

@@ -5,6 +5,7 @@ export {
   type PredictionType,
   SAMPLERS,
   type SamplerName,
+  SCHEDULER_CONFIG,
   type SchedulerConfig,
   SIGMA_SCHEDULES,
   type SigmaSchedule,
