@@ -1,7 +1,7 @@
 import yargs from 'yargs';
 import { startProgress } from '../src/cli/print/progress.ts';
 import { messageOf } from '../src/errors.ts';
-import { formatBytes } from '../src/reports/index.ts';
+import { formatBytes } from '../src/pages/index.ts';
 import { FAMILIES, readFamily } from './checkpoint/family.ts';
 import { writeCheckpoint, writeLora } from './checkpoint/write-checkpoint.ts';
 

@@ -1,5 +1,6 @@
 import { jsonSchemaOf, type TSchema } from '../../src/documents/index.ts';
 import { RUN_DOCUMENT, RUN_PARAMETERS, SWEEP_DOCUMENT } from '../../src/pipeline/index.ts';
+import { DIFF_REPORT, INSPECT_REPORT, PLAN_REPORT } from '../../src/reports/index.ts';
 
 /** A schema that is published in docs/schema, from the definition that the code reads and writes by. */
 interface Published {
@@ -13,6 +14,9 @@ interface Published {
 const PUBLISHED: readonly Published[] = [
   { name: 'run-1', schema: RUN_DOCUMENT, writtenBy: 'us' },
   { name: 'sweep-1', schema: SWEEP_DOCUMENT, writtenBy: 'us' },
+  { name: 'inspect-2', schema: INSPECT_REPORT, writtenBy: 'us' },
+  { name: 'plan-2', schema: PLAN_REPORT, writtenBy: 'us' },
+  { name: 'diff-2', schema: DIFF_REPORT, writtenBy: 'us' },
   { name: 'parameters', schema: RUN_PARAMETERS, writtenBy: 'user' },
 ];
 

@@ -21,7 +21,7 @@ export function attentionFlopsOf(
   const { rows, columns, steps, scheduler } = settings;
   const run = makeScheduler(scheduler, steps);
   const contextTokens = cond.encoder_hidden_states?.shape[1];
-  const { selfFlops } = planGraph(graph, {
+  const { self_flops } = planGraph(graph, {
     schedule: {
       name: scheduler.type,
       steps: run.timesteps.map((timestep, index) => ({ timestep, sigma: run.sigmas[index] ?? 0 })),
@@ -30,5 +30,5 @@ export function attentionFlopsOf(
     parameters: parameters ?? { ...DEFAULT_PARAMETERS, in_strength: 0, out_strength: 0 },
     size: { rows, columns, batch: evaluatedBatch(settings), ...(contextTokens ? { contextTokens } : {}) },
   }).run;
-  return selfFlops;
+  return self_flops;
 }

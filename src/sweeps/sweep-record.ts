@@ -11,7 +11,7 @@ import {
   table,
   text,
 } from '../documents/index.ts';
-import { type Table, tableOf } from '../pages/table.ts';
+import { type Table, tableOf } from '../pages/index.ts';
 import { MEASURES } from '../pictures/measures/index.ts';
 import { RUN_PARAMETERS, RUN_SETTINGS, RUN_SOURCE, type RunSource } from '../pipeline/run-document.ts';
 import type { Axis } from './axis.ts';

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { schemaFiles } from '../../scripts/schemas/registry.ts';
@@ -12,6 +12,10 @@ const test = suite('published schemas');
 
 const FILES = schemaFiles();
 const committed = (name: string): string => readFileSync(new URL(`../../docs/schema/${name}`, import.meta.url), 'utf8');
+
+test('no other schemas are published', () => {
+  assert.equal(readdirSync(new URL('../../docs/schema/', import.meta.url)).sort(), [...FILES.keys()].sort());
+});
 
 for (const [name, text] of FILES) {
   test(`${name} is what its definition gives (npm run schemas)`, () => assert.is(committed(name), text));

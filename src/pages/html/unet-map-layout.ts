@@ -1,4 +1,6 @@
-import type { Block } from '../../attention/index.ts';
+import type { ReportSite } from '../../reports/index.ts';
+
+type Block = ReportSite['block'];
 
 /** A site as the map needs it. */
 export interface MapSite {
@@ -41,7 +43,7 @@ const MOST_A_LINE = 10;
 const INDENT = 26;
 const MARGIN = 8;
 const BETWEEN = { rows: 22, columns: 96 };
-const LEAST_WIDTH = 150;
+const LEAST_WIDTH = 164;
 
 /** A box at the origin. */
 type LooseBox = Omit<MapBox, 'x' | 'y'>;

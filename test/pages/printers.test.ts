@@ -9,7 +9,7 @@ import {
   printMarkdown,
   printTable,
   type Table,
-} from '../../src/reports/index.ts';
+} from '../../src/pages/index.ts';
 
 const test = suite('printers');
 

@@ -1,4 +1,4 @@
-import type { Drawing, DrawnNode } from './extract.ts';
+import type { Drawing, DrawnNode } from '../../reports/index.ts';
 
 /** Where a node stands, or where an edge passes a layer: layers count from the top, columns from the middle. */
 export interface Spot {

@@ -1,8 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { layOut } from '../../src/pages/subgraph/layers.ts';
+import { layOut } from '../../src/pages/drawings/layers.ts';
+import { printDot, printSvg } from '../../src/pages/index.ts';
 import { slothful } from '../../src/passes/index.ts';
-import { type Drawing, drawSites, printDot, printSvg } from '../../src/reports/index.ts';
+import { type Drawing, drawSites } from '../../src/reports/index.ts';
 import { failsWith } from '../support/errors.ts';
 import { goldenGraph } from '../support/golden-graph.ts';
 import { tinyGraph } from '../support/tiny-model.ts';

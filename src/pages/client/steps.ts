@@ -1,9 +1,4 @@
-import type { ClientData, ClientFact, ClientSite, ClientState } from './client-data.ts';
-
-/*
- * What runs in the reader's browser: each function goes into the page as its own source text. They may use each other
- * and the browser, and nothing else.
- */
+import type { ClientCell, ClientData, ClientSeries, ClientSite, ClientState } from './data.ts';
 
 /** What the page shows now. */
 interface View {
@@ -14,7 +9,7 @@ interface View {
 }
 
 /** Follows the slider and the chosen cell: cells, figures, plots, the table of sites and the detail panel. */
-function followSteps(data: ClientData): void {
+export function followSteps(data: ClientData): void {
   const cells = [...document.querySelectorAll<SVGGElement>('.cell')];
   const view: View = { data, cells, step: 0, chosen: undefined };
   const slider = document.querySelector<HTMLInputElement>('#step');
@@ -73,8 +68,8 @@ function fillRow(view: View, row: HTMLTableRowElement, keys: readonly string[]):
   const site = siteOf(view, row);
   const state = stateOf(view, site);
   if (!site || !state) return;
-  const asked = site.asked[view.step] ?? '';
-  const columns: ClientState['columns'] = { ...state.columns, asked: [asked, Number(asked)] };
+  const series = site.series.map((each) => [each.key, cellOf(each, view.step)] as const);
+  const columns: ClientState['columns'] = { ...state.columns, ...Object.fromEntries(series) };
   keys.forEach((key, index) => {
     const cell = row.cells[index];
     const column = columns[key];
@@ -83,6 +78,11 @@ function fillRow(view: View, row: HTMLTableRowElement, keys: readonly string[]):
     if (column[1] === null) delete cell.dataset.v;
     else cell.dataset.v = String(column[1]);
   });
+}
+
+function cellOf({ values }: ClientSeries, step: number): ClientCell {
+  const text = values[step] ?? '';
+  return [text, Number(text)];
 }
 
 /** The lines in the plots that mark the step. */
@@ -113,8 +113,8 @@ function showDetail(view: View): void {
   const site = view.chosen && siteOf(view, view.chosen);
   if (!site) return;
   const state = stateOf(view, site);
-  const asked: ClientFact[] = state ? [['stride asked', site.asked[view.step] ?? '']] : [];
-  const items = [...site.facts, ...asked, ...(state?.facts ?? [])].flatMap(([name, value]) => {
+  const series = state ? site.series.map(({ name, values }) => [name, values[view.step] ?? ''] as const) : [];
+  const items = [...site.facts, ...series, ...(state?.facts ?? [])].flatMap(([name, value]) => {
     const term = document.createElement('dt');
     const text = document.createElement('dd');
     term.textContent = name;
@@ -139,18 +139,3 @@ function nextCell({ cells }: View, from: SVGGElement, key: string): SVGGElement 
   const least = Math.min(...distances);
   return Number.isFinite(least) ? cells[distances.indexOf(least)] : undefined;
 }
-
-/** The functions above, the one to call first. */
-export const STEP_FUNCTIONS = [
-  followSteps,
-  siteOf,
-  stateOf,
-  showStep,
-  paintCell,
-  fillTable,
-  fillRow,
-  moveMarks,
-  chooseCell,
-  showDetail,
-  nextCell,
-] as const;

@@ -1,7 +1,11 @@
+import { followSteps } from './steps.ts';
+
 /*
- * What runs in the reader's browser: each function goes into the page as its own source text. They may use each other
- * and the browser, and nothing else.
+ * What runs in the reader's browser, bundled into every page that has data (`npm run pages` writes
+ * client.generated.ts). It makes no text of its own.
  */
+sortTables();
+followSteps(JSON.parse(document.getElementById('data')?.textContent ?? '{"sites":[],"steps":[]}'));
 
 /** Makes the headings of tables sort them. */
 function sortTables(): void {
@@ -32,6 +36,3 @@ function compareCells(a: HTMLElement | undefined, b: HTMLElement | undefined): n
   const order = x === undefined || y === undefined ? 0 : Number(x) - Number(y);
   return order || (a?.textContent ?? '').localeCompare(b?.textContent ?? '', undefined, { numeric: true });
 }
-
-/** The functions above, the one to call first. */
-export const SORT_FUNCTIONS = [sortTables, sortTable, compareCells] as const;
