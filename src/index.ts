@@ -1,6 +1,6 @@
 /**
- * Slothful Attention for TensorFlow.js, for browsers and Node: documents, locating, rewriting, running, sampling
- * and reports.
+ * Slothful Attention for TensorFlow.js, for browsers and Node: documents, locating, rewriting, running, sampling,
+ * the whole pipeline of a run, sweeps and reports.
  * What needs Node's file system is in `slothful-attention/node`; converters are in `slothful-attention/converters`.
  */
 export * from './attention/index.ts';
@@ -9,6 +9,7 @@ export * from './graph/index.ts';
 export { KVPooling, registerSlothfulOps, SlothfulAttention, setLogitsLimit } from './kernels/index.ts';
 export * from './passes/index.ts';
 export * from './passes/slothful/index.ts';
+export * from './pipeline/index.ts';
 export {
   type DiffReport,
   diffGraphs,
@@ -19,7 +20,7 @@ export {
   type PlanReport,
   planGraph,
   planPage,
-  scheduleOf,
 } from './reports/index.ts';
 export * from './runtime/index.ts';
 export * from './sampling/index.ts';
+export * from './sweeps/index.ts';

@@ -1,8 +1,8 @@
 import yargs from 'yargs';
 import { messageOf, SlothfulError } from '../errors.ts';
 import { suggest } from '../passes/slothful/index.ts';
+import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
-import { VERSION } from './version.ts';
 
 function buildCli(args: readonly string[]) {
   const cli = yargs([...args])

@@ -1,3 +1,5 @@
+import type { ControlRow } from '../passes/slothful/control.ts';
+
 /** What one execution of a `SlothfulAttention` did. */
 export interface AttentionRecord {
   /** The node's `site` attribute: its row of the control table. */
@@ -13,6 +15,8 @@ export interface AttentionRecord {
   readonly logitsBytes: number;
   /** True where keys and values were sampled or pooled. */
   readonly pooled: boolean;
+  /** The row of the control input that ran; all ones where none was fed. */
+  readonly row: ControlRow;
 }
 
 export type AttentionListener = (record: AttentionRecord) => void;

@@ -73,7 +73,7 @@ export class SlothfulAttention extends tfl.layers.Layer {
     const key = project(keyInput, { weight: inputs.keyWeight, bias: inputs.keyBias, transposed });
     const value = project(valueInput, { weight: inputs.valueWeight, bias: inputs.valueBias, transposed });
     const attention = { query, key, value, heads, scale: this.scale ?? Math.sqrt(heads / query.shape[2]) };
-    this.report(attention, !isUntouched(row));
+    this.report(attention, row);
     return fromTokens(attend(attention), outputForm, heads, grid);
   }
 
@@ -86,12 +86,13 @@ export class SlothfulAttention extends tfl.layers.Layer {
     return [tokens, tokens];
   }
 
-  private report(attention: Attention, pooled: boolean): void {
+  private report(attention: Attention, row: ControlRow): void {
     const { site, id, cross } = this.attributes;
     report(() => {
       const tokens = attention.query.shape[1];
       const kvTokens = attention.key.shape[1];
-      return { site, id, cross, tokens, kvTokens, logitsBytes: planOf(attention).logitsBytes, pooled };
+      const pooled = !isUntouched(row);
+      return { site, id, cross, tokens, kvTokens, logitsBytes: planOf(attention).logitsBytes, pooled, row };
     });
   }
 

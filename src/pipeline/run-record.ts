@@ -1,7 +1,7 @@
 import type { SlothfulParameters } from '../passes/slothful/index.ts';
-import type { Measures } from '../pictures/measures/index.ts';
+import type { Measures } from '../pictures/index.ts';
 import type { RunOutcome } from './execute.ts';
-import type { AttentionFlops } from './flops.ts';
+import type { AttentionFlops } from './plan-run.ts';
 import type { RunSettings } from './settings.ts';
 import type { StepRecord } from './step-record.ts';
 

@@ -1,16 +1,26 @@
 import { controlRow, type SlothfulMetadata, type SlothfulParameters, siteStride } from '../passes/slothful/index.ts';
+import type { SiteRecord } from '../runtime/index.ts';
 import type { DenoiseStep } from '../sampling/index.ts';
 
-/** What one self-attention did in one step. */
-export interface SiteStep {
+/** What one self-attention did in one step, as its node reported when it ran. */
+export interface ExecutedSite {
   readonly id: string;
   readonly tokens: number;
   readonly kv_tokens: number;
-  /** The stride that the parameters ask for. */
-  readonly stride: number;
-  /** The strides that realise it, by rows and columns of tokens. */
+  /** The row of the control input that ran: strides and windows by rows and columns of tokens, mode and blends. */
   readonly stride_rows: number;
   readonly stride_columns: number;
+  readonly window_rows: number;
+  readonly window_columns: number;
+  readonly mode: string;
+  readonly k_blend: number;
+  readonly v_blend: number;
+}
+
+/** What one self-attention did in one step of a run, beside what the parameters asked of it. */
+export interface RecordedSite extends ExecutedSite {
+  /** The stride that the parameters ask for; null where another one ran: a hook of the caller's own decided. */
+  readonly stride: number | null;
 }
 
 /** One step as run.json has it. */
@@ -22,40 +32,61 @@ export interface StepRecord {
   /** Keys and values of all patched self-attentions, and how many they would be without; null for a plain run. */
   readonly kv_tokens: number | null;
   readonly tokens: number | null;
-  readonly sites: readonly SiteStep[];
+  readonly sites: readonly RecordedSite[];
+}
+
+/** What a patched model says of its patch, and the parameters of a run. */
+export interface PatchInForce {
+  readonly metadata: SlothfulMetadata;
+  readonly parameters: SlothfulParameters;
 }
 
 /**
  * What is kept of a step.
  *
- * @param patch what the model says of its patch, and the parameters of this run; undefined for a plain run
+ * @param patch undefined for a plain run
  */
 export function recordStep(
   { index, timestep, sigma, milliseconds, sites }: DenoiseStep,
-  patch: { metadata: SlothfulMetadata; parameters: SlothfulParameters } | undefined,
+  patch: PatchInForce | undefined,
 ): StepRecord {
-  const kept = patch ? sites : [];
-  const total = (of: (site: DenoiseStep['sites'][number]) => number) =>
-    patch ? kept.reduce((sum, site) => sum + of(site), 0) : null;
+  const kept = patch ? sites.map((site, row) => recordSite(site, patch, row, sigma)) : [];
+  const total = (of: (site: RecordedSite) => number) => (patch ? kept.reduce((sum, site) => sum + of(site), 0) : null);
   return {
     ...{ index, timestep, sigma, milliseconds: Math.round(milliseconds * 10) / 10 },
-    kv_tokens: total(({ kvTokens }) => kvTokens),
+    kv_tokens: total(({ kv_tokens }) => kv_tokens),
     tokens: total(({ tokens }) => tokens),
-    sites: kept.map(({ id, tokens, kvTokens }, row) => ({
-      ...{ id, tokens, kv_tokens: kvTokens },
-      ...stridesOf(patch, row, sigma),
-    })),
+    sites: kept,
   };
 }
 
-function stridesOf(
-  patch: { metadata: SlothfulMetadata; parameters: SlothfulParameters } | undefined,
-  row: number,
-  sigma: number,
-) {
-  const site = patch?.metadata.sites[row];
-  if (!patch || !site) return { stride: 1, stride_rows: 1, stride_columns: 1 };
-  const { stride } = siteStride(patch.parameters, site, patch.metadata, sigma);
-  const { strideRows, strideColumns } = controlRow(patch.parameters, site.block, stride);
-  return { stride, stride_rows: strideRows, stride_columns: strideColumns };
+function recordSite(site: SiteRecord, patch: PatchInForce, row: number, sigma: number): RecordedSite {
+  return { ...executedSite(site), stride: askedStride(site, patch, row, sigma) };
 }
+
+/** What a node reported, by the names of JSON. */
+export function executedSite({ id, tokens, kvTokens, row }: SiteRecord): ExecutedSite {
+  return {
+    ...{ id, tokens, kv_tokens: kvTokens },
+    ...{ stride_rows: row.strideRows, stride_columns: row.strideColumns },
+    ...{ window_rows: row.windowRows, window_columns: row.windowColumns },
+    ...{ mode: row.mode, k_blend: shortest(row.kBlend), v_blend: shortest(row.vBlend) },
+  };
+}
+
+/** The control input holds float32: 0.6 is 0.6000000238 there. */
+function shortest(value: number): number {
+  return Number(value.toPrecision(7));
+}
+
+/** The hook decides, and the node is told; the parameters' own stride belongs to the record where it is what ran. */
+function askedStride({ row }: SiteRecord, patch: PatchInForce, index: number, sigma: number): number | null {
+  const { metadata, parameters } = patch;
+  const site = metadata.sites[index];
+  if (!site) return null;
+  const { stride } = siteStride(parameters, site, metadata, sigma);
+  const asked = controlRow(parameters, site.block, stride);
+  return GEOMETRY.every((name) => asked[name] === row[name]) ? stride : null;
+}
+
+const GEOMETRY = ['strideRows', 'strideColumns', 'windowRows', 'windowColumns'] as const;

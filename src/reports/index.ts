@@ -19,7 +19,14 @@ export type { DiffReport, DiffSide, DiffSite, SiteChange, WeightComparison } fro
 export { type InspectOptions, inspectGraph } from './inspect.ts';
 export type { InspectReport, ReportShare, ReportSite, ReportSize } from './inspect-report.ts';
 export { type PlanOptions, planGraph } from './plan.ts';
-export type { PlanBackend, PlanReport, PlanSite, PlanStep, PlanTotals, ScheduledStep } from './plan-report.ts';
-export { type Schedule, type ScheduleChoice, scheduleOf } from './schedule.ts';
-export { pixelScale, type RunSize } from './size.ts';
+export type {
+  PlanBackend,
+  PlanReport,
+  PlanSite,
+  PlanStep,
+  PlanTotals,
+  Schedule,
+  ScheduledStep,
+} from './plan-report.ts';
+export { pixelScale, type RunSize, resolveSize } from './size.ts';
 export { isParameter } from './weights.ts';

@@ -21,6 +21,13 @@ export interface ScheduledStep {
   readonly sigma: number;
 }
 
+/** The steps of a run, and what they are in words: sampler and spacing. */
+export interface Schedule {
+  readonly name: string;
+  readonly steps: readonly ScheduledStep[];
+  readonly notes: readonly string[];
+}
+
 /** Why a site is left as it is at a step. `grid`: it has one token, which nothing can reduce. */
 export type PlanReason = UntouchedReason | 'grid';
 

@@ -5,10 +5,9 @@ import { DEFAULT_PARAMETERS, type DepthRange, type SlothfulParameters } from '..
 import { guessFamily } from './family.ts';
 import { graphFlops, restFlops } from './graph-flops.ts';
 import { idleSettings } from './idle-settings.ts';
-import { PLAN_SCHEMA, type PlanBackend, type PlanReport, type PlanSite } from './plan-report.ts';
+import { PLAN_SCHEMA, type PlanBackend, type PlanReport, type PlanSite, type Schedule } from './plan-report.ts';
 import { type PlanSettings, peakLogits, planStep } from './plan-step.ts';
 import { runTotals, stepTotals } from './plan-totals.ts';
-import type { Schedule } from './schedule.ts';
 import type { SurveyedSite } from './site.ts';
 import { attentionFlops, logitsBytes, siteWidths } from './site-cost.ts';
 import { pixelScale, type RunSize, resolveSize } from './size.ts';

@@ -2,7 +2,7 @@ import type { ModelStore } from '../models/model-store.ts';
 import { UrlStore } from '../models/url-store.ts';
 import { WEB_BACKENDS } from './backend.ts';
 import { type ControlNet, loadControlNetOn } from './control-net.ts';
-import { type LoadOptions, loadUNetOn } from './load-unet.ts';
+import { type LoadOptions, loadUNetOn, type Platform } from './load-unet.ts';
 import type { UNet } from './unet.ts';
 
 export type { ByteSource, ModelStore } from '../models/model-store.ts';
@@ -16,13 +16,16 @@ export {
   type FailedBackend,
   WEB_BACKENDS,
 } from './backend.ts';
-export { ControlNet, type Residuals } from './control-net.ts';
+export { ControlNet, loadControlNetOn, type Residuals } from './control-net.ts';
 export type { Layout, UNetInputs } from './feeds.ts';
 export { defaultHook, type HookStep, type SlothfulHook } from './hook.ts';
-export type { LoadOptions, Platform } from './load-unet.ts';
+export { type LoadOptions, loadUNetOn, type Platform } from './load-unet.ts';
 export type { LoadProgress } from './load-weights.ts';
 export type { InputNames, InputRole, ModelInput } from './model-inputs.ts';
 export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './unet.ts';
+
+/** Models by URL, on the backends that work in browsers. */
+export const WEB_PLATFORM: Platform = { openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS };
 
 /**
  * Loads a UNet, in browsers and anywhere else that has `fetch`. Weights are streamed, one tensor at a time.
@@ -34,10 +37,10 @@ export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './u
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
 export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
-  return loadUNetOn({ openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS }, source, options);
+  return loadUNetOn(WEB_PLATFORM, source, options);
 }
 
 /** Loads a ControlNet, from the places that `loadUNet` takes. @throws SlothfulError as `loadUNet` does */
 export function loadControlNet(source: string | ModelStore, options: LoadOptions = {}): Promise<ControlNet> {
-  return loadControlNetOn({ openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS }, source, options);
+  return loadControlNetOn(WEB_PLATFORM, source, options);
 }

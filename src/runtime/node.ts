@@ -2,9 +2,12 @@ import type { ModelStore } from '../models/model-store.ts';
 import { openStore } from '../models/read-model.ts';
 import { type BackendOptions, type ChosenBackend, chooseBackend as chooseAmong } from './backend.ts';
 import { type ControlNet, loadControlNetOn } from './control-net.ts';
-import { type LoadOptions, loadUNetOn } from './load-unet.ts';
+import { type LoadOptions, loadUNetOn, type Platform } from './load-unet.ts';
 import { NODE_BACKENDS } from './native-backends.ts';
 import type { UNet } from './unet.ts';
+
+/** Models by path or URL, on the native backend first. */
+export const NODE_PLATFORM: Platform = { openStore, backends: NODE_BACKENDS };
 
 /**
  * Loads a UNet in Node. Weights are streamed, one tensor at a time; tfjs-node is not needed for it.
@@ -13,12 +16,12 @@ import type { UNet } from './unet.ts';
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
 export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
-  return loadUNetOn({ openStore, backends: NODE_BACKENDS }, source, options);
+  return loadUNetOn(NODE_PLATFORM, source, options);
 }
 
 /** Loads a ControlNet in Node, from the places that `loadUNet` takes. @throws SlothfulError as `loadUNet` does */
 export function loadControlNet(source: string | ModelStore, options: LoadOptions = {}): Promise<ControlNet> {
-  return loadControlNetOn({ openStore, backends: NODE_BACKENDS }, source, options);
+  return loadControlNetOn(NODE_PLATFORM, source, options);
 }
 
 /** Makes the first of native, wasm and cpu that works TF.js's backend, or the one that is asked for. */

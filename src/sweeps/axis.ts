@@ -1,6 +1,6 @@
 import { SlothfulError } from '../errors.ts';
 import { PARAMETERS, type ParameterSpec, parseParameters, suggest } from '../passes/slothful/index.ts';
-import type { RunRequest } from '../pipeline/request.ts';
+import type { RunRequest } from '../pipeline/index.ts';
 import { PREDICTION_TYPES, SAMPLERS, SIGMA_SCHEDULES, TIMESTEP_SPACINGS } from '../sampling/index.ts';
 
 /** What a value of an axis changes about a run. */

@@ -1,5 +1,5 @@
 import type { SlothfulParameters } from '../passes/slothful/index.ts';
-import { pngAddress } from '../pictures/index.ts';
+import { pngAddress } from '../pictures/node.ts';
 import type { Picture } from '../sampling/index.ts';
 import type { SweptCell, SweptRun } from './sweep.ts';
 import { PAGE_STYLE } from './sweep-page-style.ts';

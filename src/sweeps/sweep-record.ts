@@ -1,8 +1,7 @@
-import { type Table, tableOf } from '../pages/table.ts';
 import type { SlothfulParameters } from '../passes/slothful/index.ts';
-import type { Measures } from '../pictures/measures/index.ts';
-import type { RunSource } from '../pipeline/run-record.ts';
-import type { RunSettings } from '../pipeline/settings.ts';
+import type { Measures } from '../pictures/index.ts';
+import type { RunSettings, RunSource } from '../pipeline/index.ts';
+import { type Table, tableOf } from '../reports/index.ts';
 import type { Axis } from './axis.ts';
 import type { SweptCell } from './sweep.ts';
 

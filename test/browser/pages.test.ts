@@ -4,6 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { slothful } from '../../src/passes/index.ts';
+import { scheduleOf } from '../../src/pipeline/index.ts';
 import {
   diffGraphs,
   diffPage,
@@ -12,7 +13,6 @@ import {
   type PlanReport,
   planGraph,
   planPage,
-  scheduleOf,
 } from '../../src/reports/index.ts';
 import { startChromium } from '../support/chromium.ts';
 import { fullSizeGraph, goldenGraph } from '../support/golden-graph.ts';

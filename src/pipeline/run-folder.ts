@@ -1,10 +1,9 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SlothfulError } from '../../errors.ts';
-import { isObject } from '../../graph/index.ts';
-import { ioError, systemCode } from '../../models/io-error.ts';
-import { atomicFile } from '../../node.ts';
-import { type Float32Tensor, writeSafetensors } from '../../tensors/write.ts';
+import { SlothfulError } from '../errors.ts';
+import { isObject } from '../graph/index.ts';
+import { atomicFile, ioError, systemCode } from '../models/index.ts';
+import { type Float32Tensor, writeSafetensors } from '../tensors/write.ts';
 
 const NUMBERS = 10_000;
 
