@@ -1,14 +1,19 @@
 import { SlothfulError } from '../errors.ts';
 import type { Graph } from '../graph/index.ts';
-import { DEFAULT_PARAMETERS, type SlothfulParameters } from '../passes/slothful/index.ts';
-import { type PlanBackend, type PlanReport, planGraph } from '../reports/index.ts';
+import { DEFAULT_PARAMETERS } from '../passes/slothful/index.ts';
+import {
+  attentionFlops,
+  type PlanBackend,
+  type PlanReport,
+  planGraph,
+  siteWidths,
+  surveyGraph,
+} from '../reports/index.ts';
 import { chooseBackend } from '../runtime/index.ts';
 import type { OpenedDocument, OpenedModel } from './open-model.ts';
 import type { ResolvedRun } from './resolve-run.ts';
 import { evaluatedBatch, type RunSettings, scheduledSteps } from './settings.ts';
-
-/** Slothful Attention that leaves everything as it is. */
-const NO_STRENGTH: SlothfulParameters = { ...DEFAULT_PARAMETERS, in_strength: 0, out_strength: 0 };
+import type { RecordedSite, StepRecord } from './step-record.ts';
 
 /** A plan, and the settings of the run that it is of, as run.json has them. */
 export interface RunPlan extends PlanReport {
@@ -66,7 +71,7 @@ type PlanExtras = Pick<Parameters<typeof planGraph>[1], 'model' | 'backend' | 'l
 /** The plan of a run that is resolved. */
 function planOf(
   graph: Graph,
-  { settings, contextTokens, parameters }: Omit<ResolvedRun, 'notes'>,
+  { settings, contextTokens, parameters }: Pick<ResolvedRun, 'settings' | 'contextTokens' | 'parameters'>,
   extras: PlanExtras = {},
 ): PlanReport {
   const { rows, columns } = settings;
@@ -78,23 +83,50 @@ function planOf(
   });
 }
 
-/** FLOPs of all self-attentions over a whole run, projections and all, two for each multiply-add. */
+/** FLOPs of all self-attentions over the steps that a run did, projections and all, two for each multiply-add. */
 export interface AttentionFlops {
   readonly plain: number;
   readonly patched: number;
 }
 
 /**
- * What the self-attentions of a run cost, without running it; undefined where the graph has none that can be told: such a
- * model runs all the same.
+ * What the self-attentions of a run cost, by the keys and values that each had when it ran; of a plain run, both are the
+ * same. Undefined where the graph has none that can be told: such a model runs all the same.
  *
- * @param run its parameters undefined: of a plain run, both are the same
+ * @param graph the model's document, plain or patched
  */
-export function attentionFlopsOf(graph: Graph, run: Omit<ResolvedRun, 'notes'>): AttentionFlops | undefined {
+export function attentionFlopsOf(
+  graph: Graph,
+  settings: RunSettings,
+  steps: readonly StepRecord[],
+): AttentionFlops | undefined {
   try {
-    return planOf(graph, { ...run, parameters: run.parameters ?? NO_STRENGTH }).run.selfFlops;
+    return steps.some(({ sites }) => sites.length)
+      ? executedFlops(graph, settings, steps)
+      : plainFlops(graph, settings, steps.length);
   } catch (error) {
     if (error instanceof SlothfulError) return undefined;
     throw error;
   }
+}
+
+function executedFlops(graph: Graph, settings: RunSettings, steps: readonly StepRecord[]): AttentionFlops {
+  const batch = evaluatedBatch(settings);
+  const widths = new Map(surveyGraph(graph).sites.map((site) => [site.id, siteWidths(graph, site)] as const));
+  const costOf = ({ id, tokens }: RecordedSite, keys: number) => {
+    const found = widths.get(id);
+    if (found) return attentionFlops(found, tokens, keys, batch);
+    throw new SlothfulError('unsupported', `site "${id}"`, 'is not to be found in the graph');
+  };
+  const sites = steps.flatMap((step) => step.sites);
+  return {
+    plain: sites.reduce((sum, site) => sum + costOf(site, site.tokens), 0),
+    patched: sites.reduce((sum, site) => sum + costOf(site, site.kv_tokens), 0),
+  };
+}
+
+function plainFlops(graph: Graph, settings: RunSettings, done: number): AttentionFlops {
+  const { steps } = planOf(graph, { settings, contextTokens: undefined, parameters: undefined });
+  const plain = steps.slice(0, done).reduce((sum, step) => sum + step.selfFlops.plain, 0);
+  return { plain, patched: plain };
 }

@@ -43,7 +43,7 @@ export interface RunRecord extends RunSource {
   /** True where the run was stopped before its last step. */
   readonly stopped: boolean;
   readonly milliseconds: number;
-  /** Of the whole run; null where the graph does not tell. */
+  /** Of the steps that were done, as they ran; null where the graph does not tell. */
   readonly attention_flops: AttentionFlops | null;
   readonly steps: readonly StepRecord[];
   /** The plain run beside it, where one was asked for, and how each image compares with its. */

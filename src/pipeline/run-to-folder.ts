@@ -111,7 +111,7 @@ async function writeRun(finished: FinishedRun): Promise<RunRecord> {
   const record = runRecord({
     ...{ source, settings: run.settings, outcome, plain },
     parameters: run.parameters ?? null,
-    flops: attentionFlopsOf(model.graph, run),
+    flops: attentionFlopsOf(model.graph, run.settings, outcome.steps),
     measures: stopped ? undefined : compared(finished),
     files: folder.files,
   });

@@ -28,5 +28,7 @@ export type {
   Schedule,
   ScheduledStep,
 } from './plan-report.ts';
+export { attentionFlops, siteWidths } from './site-cost.ts';
 export { pixelScale, type RunSize, resolveSize } from './size.ts';
+export { surveyGraph } from './survey.ts';
 export { isParameter } from './weights.ts';

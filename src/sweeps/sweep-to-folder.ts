@@ -52,6 +52,8 @@ export interface FolderSweep {
   readonly files: readonly string[];
   /** What sweep.json holds; `stopped` where the signal ended it. */
   readonly record: SweepRecord;
+  /** In force but for what the axes change. */
+  readonly parameters: SlothfulParameters;
   /** How many combinations were to be done. */
   readonly combinations: number;
 }
@@ -85,7 +87,7 @@ export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
     const stopped = done.length < cells.length;
     const source = sourceOf(shared, model, steered.unet);
     const record = await writeSweep({ folder, x, y, cells: done, stopped, source });
-    return { folder: folder.path, files: folder.files, record, combinations: cells.length };
+    return { folder: folder.path, files: folder.files, record, parameters, combinations: cells.length };
   } finally {
     steered.dispose();
   }

@@ -105,15 +105,14 @@ function swept(task: SweepTask, cell: SweepCell, outcome: RunOutcome, plain: Run
     settings,
     ...sweptRun(look, outcome),
     kv_tokens: outcome.steps[0]?.kv_tokens ?? null,
-    flops: flopsOf(task, cell),
+    flops: flopsOf(task, settings, outcome),
     plain: sweptRun(look, plain),
     measures: measure(reference, image, look.peak),
   };
 }
 
-function flopsOf({ graph, settingsOf, conditioningOf }: SweepTask, cell: SweepCell): AttentionFlops {
-  const contextTokens = conditioningOf(cell).cond.encoder_hidden_states?.shape[1];
-  const flops = attentionFlopsOf(graph, { settings: settingsOf(cell), contextTokens, parameters: cell.parameters });
+function flopsOf({ graph }: SweepTask, settings: RunSettings, { steps }: RunOutcome): AttentionFlops {
+  const flops = attentionFlopsOf(graph, settings, steps);
   if (flops) return flops;
   throw new SlothfulError('unsupported', 'the graph', 'has no self-attention whose cost can be told');
 }

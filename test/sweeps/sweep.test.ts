@@ -130,9 +130,9 @@ test("what a hook of the caller's own decided is what the record says, and no st
   const { steps } = await executeRun({ unet: new FakeModel(hook), settings, conditioning: { cond: {} }, patch });
   assert.equal(steps[0]?.sites, [
     {
-      ...{ id: SITE.id, tokens: 64, kv_tokens: 16, stride: null },
+      ...{ id: SITE.id, tokens: 64, kv_tokens: 14 },
       ...{ stride_rows: 1, stride_columns: 4, window_rows: 2, window_columns: 4 },
-      ...{ mode: '2D_MAX', k_blend: 0.3, v_blend: 1.5 },
+      ...{ mode: '2D_MAX', k_blend: 0.3, v_blend: 1.5, stride: null },
     },
   ]);
 });

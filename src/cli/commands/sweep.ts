@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
+import { parametersLine } from '../../pipeline/index.ts';
 import { printTable } from '../../reports/index.ts';
 import { type Axis, parseAxis, sweepTable } from '../../sweeps/index.ts';
 import { type FolderSweep, sweepToFolder } from '../../sweeps/node.ts';
@@ -64,11 +65,12 @@ function stoppedError({ folder, record, combinations }: FolderSweep): SlothfulEr
 }
 
 /** Prints the measures and where the sheet lies, or the record as JSON. */
-function print({ folder, files, record }: FolderSweep, json: boolean): void {
+function print({ folder, files, record, parameters }: FolderSweep, json: boolean): void {
   if (json) {
     console.log(JSON.stringify({ folder, ...record }, null, 2));
     return;
   }
   if (record.cells.length) console.log(printTable(sweepTable(record)));
+  console.log(`${parametersLine(parameters)}; the axes go over them`);
   console.log(`${folder}: ${[...files, 'sweep.json'].join(', ')}`);
 }
