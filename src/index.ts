@@ -4,11 +4,12 @@
  * What needs Node's file system is in `slothful-attention/node`; converters are in `slothful-attention/converters`.
  */
 export * from './attention/index.ts';
+export { suggest } from './documents/index.ts';
 export { type ErrorCode, messageOf, SlothfulError } from './errors.ts';
 export * from './graph/index.ts';
-export { KVPooling, registerSlothfulOps, SlothfulAttention, setLogitsLimit } from './kernels/index.ts';
+export { SlothfulAttention, setLogitsLimit } from './kernels/index.ts';
 export * from './passes/index.ts';
-export * from './passes/slothful/index.ts';
+export { KVPooling, type KVPoolingArgs } from './passes/slothful/kv-pooling-layer.ts';
 export * from './pipeline/index.ts';
 export {
   type DiffReport,

@@ -25,5 +25,5 @@ export {
   type TextChoice,
 } from './pipeline/node.ts';
 // These take the place of the browser's: local paths, and the native backend.
-export { chooseBackend, loadControlNet, loadUNet } from './runtime/node.ts';
+export { chooseBackend, loadControlNet, loadModel, loadUNet } from './runtime/node.ts';
 export { type FolderSweep, type SweepJob, sweepPage, sweepToFolder } from './sweeps/node.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import { type FixedFields, isObject, unbuiltFields } from '../../src/documents/index.ts';
 import { SlothfulError } from '../../src/errors.ts';
-import { isObject } from '../../src/graph/index.ts';
 import { inferUNetConfig } from '../checkpoint/infer-config.ts';
 import type { Checkpoint } from '../checkpoint/open.ts';
 import { parseUNetConfig, type UNetConfig } from '../unet/config.ts';
@@ -17,9 +17,9 @@ export interface ControlNetConfig {
 type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 
 /** What a config may not say otherwise. */
-const FIXED: ReadonlyArray<readonly [name: string, allowed: unknown]> = [
-  ['global_pool_conditions', false],
-  ['controlnet_conditioning_channel_order', 'rgb'],
+const FIXED: FixedFields = [
+  ['global_pool_conditions', [false]],
+  ['controlnet_conditioning_channel_order', ['rgb']],
 ];
 
 function checkJson(json: unknown, place: string): void {
@@ -28,11 +28,9 @@ function checkJson(json: unknown, place: string): void {
     const problem = `describes a ${JSON.stringify(json._class_name)}, not a ControlNetModel`;
     throw new SlothfulError('unsupported', place, problem, 'give the config.json of the ControlNet');
   }
-  for (const [name, allowed] of FIXED) {
-    const value = json[name];
-    if (value === undefined || value === null || value === allowed) continue;
+  for (const { name, value, harmless } of unbuiltFields(json, FIXED)) {
     const problem = `${JSON.stringify(value)} is not supported`;
-    throw new SlothfulError('unsupported', `${place} "${name}"`, problem, `only ${JSON.stringify(allowed)} is`);
+    throw new SlothfulError('unsupported', `${place} "${name}"`, problem, `only ${JSON.stringify(harmless[0])} is`);
   }
 }
 

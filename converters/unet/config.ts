@@ -1,5 +1,23 @@
+import {
+  choice,
+  constant,
+  type DocumentOf,
+  either,
+  type FixedFields,
+  flag,
+  foreignObject,
+  integer,
+  isObject,
+  type JsonObject,
+  list,
+  number,
+  optional,
+  readDocument,
+  text,
+  unbuiltFields,
+  withDefault,
+} from '../../src/documents/index.ts';
 import { SlothfulError } from '../../src/errors.ts';
-import { isObject } from '../../src/graph/index.ts';
 
 /** The model families that the toolkit knows by name; `custom` is another width or depth of the same architecture. */
 export type Family = 'sd15' | 'sdxl' | 'ssd1b';
@@ -37,10 +55,8 @@ export interface UNetConfig {
   addition: AdditionConfig | null;
 }
 
-type Json = Record<string, unknown>;
-
 /** What a config may say that this architecture does not have; anything else is refused by name. */
-const FIXED: ReadonlyArray<readonly [name: string, allowed: readonly unknown[]]> = [
+const FIXED: FixedFields = [
   ['act_fn', ['silu', 'swish']],
   ['attention_type', ['default']],
   ['center_input_sample', [false]],
@@ -69,106 +85,110 @@ const FIXED: ReadonlyArray<readonly [name: string, allowed: readonly unknown[]]>
   ['timestep_post_act', [null]],
 ];
 
-/** Reads one field after the other and names the one that is wrong. */
-class ConfigReader {
-  constructor(
-    private readonly json: Json,
-    private readonly place: string,
-  ) {}
+const COUNT = integer({ minimum: 1, maximum: 1_000_000 });
+/** Most blocks that a config may have, so that no file makes us build without end. */
+const MOST = 64;
+/** A number for all blocks, or a list with one entry a block. */
+const COUNTS = either([COUNT, list(COUNT, { minItems: 1, maxItems: MOST })]);
+const DEPTH = integer({ minimum: 0, maximum: 1_000_000 });
+/** A number for all blocks, or an entry a block: a number, or a list with one entry a resnet. */
+const DEPTHS = either([DEPTH, list(either([DEPTH, list(COUNT)]), { minItems: 1, maxItems: MOST })]);
+const TYPES = list(text(), { minItems: 1, maxItems: MOST });
 
-  fail(name: string, problem: string): never {
-    throw new SlothfulError('bad-checkpoint', `${this.place} "${name}"`, problem, 'give the config of this checkpoint');
-  }
+/** What of diffusers' UNet2DConditionModel config makes a difference here, with diffusers' defaults. */
+const UNET_2D = foreignObject({
+  block_out_channels: list(COUNT, { minItems: 1, maxItems: MOST }),
+  down_block_types: TYPES,
+  mid_block_type: choice(['UNetMidBlock2DCrossAttn', 'UNetMidBlock2D'], { default: 'UNetMidBlock2DCrossAttn' }),
+  up_block_types: optional(TYPES),
+  num_attention_heads: optional(COUNTS),
+  // The number of heads too, for all that its name says.
+  attention_head_dim: withDefault(COUNTS, 8),
+  transformer_layers_per_block: withDefault(DEPTHS, 1),
+  reverse_transformer_layers_per_block: optional(DEPTHS),
+  layers_per_block: withDefault(COUNT, 2),
+  in_channels: withDefault(COUNT, 4),
+  out_channels: withDefault(COUNT, 4),
+  sample_size: withDefault(COUNTS, 64),
+  norm_num_groups: withDefault(COUNT, 32),
+  norm_eps: number({ exclusiveMinimum: 0, default: 1e-5 }),
+  cross_attention_dim: COUNT,
+  use_linear_projection: flag({ default: false }),
+  addition_embed_type: optional(constant('text_time')),
+  addition_time_embed_dim: optional(COUNT),
+  projection_class_embeddings_input_dim: optional(COUNT),
+});
 
-  value(name: string): unknown {
-    return this.json[name];
-  }
+type UNet2D = DocumentOf<typeof UNET_2D>;
+type Depth = number | readonly number[];
+type Refuse = (problem: string) => SlothfulError;
 
-  positiveInt(name: string, fallback?: number): number {
-    return this.asPositiveInt(name, this.json[name] ?? fallback);
-  }
-
-  asPositiveInt(name: string, value: unknown): number {
-    if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= 1_000_000) return value;
-    return this.fail(name, `expected a positive whole number, got ${JSON.stringify(value)}`);
-  }
-
-  list(name: string): readonly unknown[] {
-    const value = this.json[name];
-    if (Array.isArray(value) && value.length > 0 && value.length <= 64) return value;
-    return this.fail(name, `expected a list, got ${JSON.stringify(value)}`);
-  }
-
-  /** A number for all blocks, or a list with one entry a block. */
-  perBlock(name: string, value: unknown, blocks: number): readonly unknown[] {
-    if (!Array.isArray(value)) return Array.from({ length: blocks }, () => value);
-    if (value.length !== blocks) this.fail(name, `has ${value.length} entries for ${blocks} blocks`);
-    return value;
-  }
-
-  checkFixed(): void {
-    for (const [name, allowed] of FIXED) {
-      const value = this.json[name];
-      if (value === undefined || allowed.includes(value)) continue;
-      throw new SlothfulError(
-        'unsupported',
-        `${this.place} "${name}"`,
-        `${JSON.stringify(value)} is not in the SD1.5, SDXL and SSD-1B architecture`,
-        `only ${allowed.map((item) => JSON.stringify(item)).join(' or ')} can be converted`,
-      );
-    }
-  }
+/** What a field says for all blocks, or for each, written out for each. */
+function perBlock<T>(name: string, value: T | readonly T[], blocks: number, refuse: Refuse): readonly T[] {
+  if (!isList(value)) return Array.from({ length: blocks }, () => value);
+  if (value.length !== blocks) throw refuse(`${name} has ${value.length} entries for ${blocks} blocks`);
+  return value;
 }
 
-function depthsOf(reader: ConfigReader, name: string, entry: unknown, layers: number): number[] {
-  const items = reader.perBlock(name, entry, layers);
-  return items.map((item) => reader.asPositiveInt(name, item));
+function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
 }
 
 function blockConfigs(
-  reader: ConfigReader,
-  types: readonly unknown[],
+  types: readonly string[],
   known: { plain: string; attention: string },
-  choose: { widths: readonly number[]; heads: readonly number[]; depths: readonly unknown[]; layers: number },
+  choose: { widths: readonly number[]; heads: readonly number[]; depths: readonly Depth[]; layers: number },
+  refuse: Refuse,
 ): BlockConfig[] {
   return types.map((type, index) => {
     if (type !== known.plain && type !== known.attention) {
-      reader.fail('down_block_types/up_block_types', `${JSON.stringify(type)} is not a block of SD1.5, SDXL or SSD-1B`);
+      const problem = `${JSON.stringify(type)} is not a block of SD1.5, SDXL or SSD-1B`;
+      throw refuse(`down_block_types/up_block_types: ${problem}`);
     }
-    const entry = type === known.plain ? 0 : choose.depths[index];
-    const depths =
-      entry === 0
-        ? Array.from({ length: choose.layers }, () => 0)
-        : depthsOf(reader, 'transformer_layers_per_block', entry, choose.layers);
+    const depth = type === known.plain ? 0 : (choose.depths[index] ?? 0);
+    const depths = perBlock('transformer_layers_per_block', depth, choose.layers, refuse);
     return { width: choose.widths[index] ?? 0, heads: choose.heads[index] ?? 1, depths };
   });
 }
 
-function additionOf(reader: ConfigReader): AdditionConfig | null {
-  const type = reader.value('addition_embed_type') ?? null;
-  if (type === null) return null;
-  if (type !== 'text_time') reader.fail('addition_embed_type', `${JSON.stringify(type)} is not supported`);
-  const timeEmbedDim = reader.positiveInt('addition_time_embed_dim');
-  const textEmbedDim = reader.positiveInt('projection_class_embeddings_input_dim') - 6 * timeEmbedDim;
-  if (textEmbedDim <= 0) reader.fail('projection_class_embeddings_input_dim', 'is less than six size embeddings');
+function additionOf(config: UNet2D, refuse: Refuse): AdditionConfig | null {
+  if (config.addition_embed_type === undefined) return null;
+  const { addition_time_embed_dim: timeEmbedDim, projection_class_embeddings_input_dim: inputs } = config;
+  if (timeEmbedDim === undefined) throw refuse('addition_time_embed_dim must be there for text_time');
+  if (inputs === undefined) throw refuse('projection_class_embeddings_input_dim must be there for text_time');
+  const textEmbedDim = inputs - 6 * timeEmbedDim;
+  if (textEmbedDim <= 0) throw refuse('projection_class_embeddings_input_dim is less than six size embeddings');
   return { timeEmbedDim, textEmbedDim };
 }
 
-function midConfig(reader: ConfigReader, width: number, heads: number, deepest: unknown): UNetConfig['mid'] {
-  const type = reader.value('mid_block_type') ?? 'UNetMidBlock2DCrossAttn';
-  if (type === 'UNetMidBlock2D') return { width, heads, depth: 0 };
-  if (type !== 'UNetMidBlock2DCrossAttn') reader.fail('mid_block_type', `${JSON.stringify(type)} is not supported`);
-  return { width, heads, depth: reader.asPositiveInt('transformer_layers_per_block', deepest) };
+function midDepth({ mid_block_type: type }: UNet2D, deepest: Depth, refuse: Refuse): number {
+  if (type === 'UNetMidBlock2D') return 0;
+  if (typeof deepest === 'number' && deepest > 0) return deepest;
+  throw refuse(`transformer_layers_per_block ends with ${JSON.stringify(deepest)}, not with the middle block's number`);
 }
 
-function checkWidths(reader: ConfigReader, config: UNetConfig): void {
+function checkWidths(config: UNetConfig, refuse: Refuse): void {
   for (const { width, heads, depths } of [...config.down, ...config.up]) {
     if (width % config.normGroups) {
-      reader.fail('norm_num_groups', `${config.normGroups} groups do not divide a width of ${width}`);
+      throw refuse(`norm_num_groups: ${config.normGroups} groups do not divide a width of ${width}`);
     }
     if (depths.some((depth) => depth > 0) && width % heads) {
-      reader.fail('attention_head_dim', `${heads} heads do not divide a width of ${width}`);
+      throw refuse(`attention_head_dim: ${heads} heads do not divide a width of ${width}`);
     }
+  }
+}
+
+/** Refuses configs of other models, and of this one with what is not built. */
+function checkArchitecture(fields: JsonObject, place: string): void {
+  const { _class_name: className = 'UNet2DConditionModel' } = fields;
+  if (className !== 'UNet2DConditionModel' && className !== 'ControlNetModel') {
+    const problem = `describes a ${JSON.stringify(className)}, not a UNet2DConditionModel`;
+    throw new SlothfulError('unsupported', place, problem);
+  }
+  for (const { name, value, harmless } of unbuiltFields(fields, FIXED)) {
+    const problem = `${JSON.stringify(value)} is not in the SD1.5, SDXL and SSD-1B architecture`;
+    const cure = `only ${harmless.map((item) => JSON.stringify(item)).join(' or ')} can be converted`;
+    throw new SlothfulError('unsupported', `${place} "${name}"`, problem, cure);
   }
 }
 
@@ -187,61 +207,46 @@ export function familyOf(config: Pick<UNetConfig, 'addition' | 'mid'>): Family {
  * Source: diffusers, `UNet2DConditionModel.__init__`.
  */
 export function parseUNetConfig(value: unknown, place = 'config.json'): UNetConfig {
-  if (!isObject(value)) throw new SlothfulError('bad-checkpoint', place, 'is not a JSON object');
-  const className = value._class_name;
-  if (className !== undefined && className !== 'UNet2DConditionModel' && className !== 'ControlNetModel') {
-    throw new SlothfulError(
-      'unsupported',
-      place,
-      `describes a ${JSON.stringify(className)}, not a UNet2DConditionModel`,
-    );
-  }
-  const reader = new ConfigReader(value, place);
-  reader.checkFixed();
-  const widths = reader.list('block_out_channels').map((width) => reader.asPositiveInt('block_out_channels', width));
-  const blocks = widths.length;
-  const downTypes = reader.perBlock('down_block_types', reader.list('down_block_types'), blocks);
-  const upTypes =
-    value.up_block_types === undefined
-      ? null
-      : reader.perBlock('up_block_types', reader.list('up_block_types'), blocks);
-  const heads = reader
-    .perBlock('attention_head_dim', value.num_attention_heads ?? value.attention_head_dim ?? 8, blocks)
-    .map((count) => reader.asPositiveInt('attention_head_dim', count));
-  const depths = reader.perBlock('transformer_layers_per_block', value.transformer_layers_per_block ?? 1, blocks);
-  const reversed = value.reverse_transformer_layers_per_block ?? null;
-  const upDepths =
-    reversed === null ? depths.toReversed() : reader.perBlock('reverse_transformer_layers_per_block', reversed, blocks);
-  const layers = reader.positiveInt('layers_per_block', 2);
-  const lastWidth = widths.at(-1) ?? 0;
-  const addition = additionOf(reader);
-  const mid = midConfig(reader, lastWidth, heads.at(-1) ?? 1, depths.at(-1));
+  const cure = 'give the config of this checkpoint';
+  if (!isObject(value)) throw new SlothfulError('bad-checkpoint', place, 'is not a JSON object', cure);
+  checkArchitecture(value, place);
+  const refuse: Refuse = (problem) => new SlothfulError('bad-checkpoint', place, problem, cure);
+  const json = readDocument(UNET_2D, value, { place, code: 'bad-checkpoint', cure, nulls: 'absent' });
+  const addition = additionOf(json, refuse);
+  const blocks = blocksOf(json, refuse);
   const config: UNetConfig = {
-    family: familyOf({ addition, mid }),
-    inChannels: reader.positiveInt('in_channels', 4),
-    outChannels: reader.positiveInt('out_channels', 4),
-    sampleSize: typeof value.sample_size === 'number' ? reader.positiveInt('sample_size') : 64,
-    normGroups: reader.positiveInt('norm_num_groups', 32),
-    normEps: typeof value.norm_eps === 'number' && value.norm_eps > 0 ? value.norm_eps : 1e-5,
-    contextDim: reader.positiveInt('cross_attention_dim'),
-    linearProjection: value.use_linear_projection === true,
-    down: blockConfigs(
-      reader,
-      downTypes,
-      { plain: 'DownBlock2D', attention: 'CrossAttnDownBlock2D' },
-      { widths, heads, depths, layers },
-    ),
-    mid,
-    up: upTypes
-      ? blockConfigs(
-          reader,
-          upTypes,
-          { plain: 'UpBlock2D', attention: 'CrossAttnUpBlock2D' },
-          { widths: widths.toReversed(), heads: heads.toReversed(), depths: upDepths, layers: layers + 1 },
-        )
-      : [],
+    family: familyOf({ addition, mid: blocks.mid }),
+    inChannels: json.in_channels,
+    outChannels: json.out_channels,
+    sampleSize: typeof json.sample_size === 'number' ? json.sample_size : 64,
+    normGroups: json.norm_num_groups,
+    normEps: json.norm_eps,
+    contextDim: json.cross_attention_dim,
+    linearProjection: json.use_linear_projection,
+    ...blocks,
     addition,
   };
-  checkWidths(reader, config);
+  checkWidths(config, refuse);
   return config;
+}
+
+/** Every choice a block, down from the shallowest and up from the deepest. */
+function blocksOf(json: UNet2D, refuse: Refuse): Pick<UNetConfig, 'down' | 'mid' | 'up'> {
+  const { block_out_channels: widths, layers_per_block: layers, up_block_types: upTypes } = json;
+  const each = <T>(name: string, entry: T | readonly T[]) => perBlock(name, entry, widths.length, refuse);
+  const heads = each('attention_head_dim', json.num_attention_heads ?? json.attention_head_dim);
+  const depths = each<Depth>('transformer_layers_per_block', json.transformer_layers_per_block);
+  const reversed = json.reverse_transformer_layers_per_block;
+  const upDepths =
+    reversed === undefined ? depths.toReversed() : each<Depth>('reverse_transformer_layers_per_block', reversed);
+  const downTypes = each<string>('down_block_types', json.down_block_types);
+  const down = { plain: 'DownBlock2D', attention: 'CrossAttnDownBlock2D' };
+  const up = { plain: 'UpBlock2D', attention: 'CrossAttnUpBlock2D' };
+  const rising = { widths: widths.toReversed(), heads: heads.toReversed(), depths: upDepths, layers: layers + 1 };
+  const depth = midDepth(json, depths.at(-1) ?? 0, refuse);
+  return {
+    down: blockConfigs(downTypes, down, { widths, heads, depths, layers }, refuse),
+    mid: { width: widths.at(-1) ?? 0, heads: heads.at(-1) ?? 1, depth },
+    up: upTypes ? blockConfigs(each<string>('up_block_types', upTypes), up, rising, refuse) : [],
+  };
 }

@@ -1,5 +1,5 @@
+import { suggest } from '../../src/documents/index.ts';
 import { SlothfulError } from '../../src/errors.ts';
-import { suggest } from '../../src/passes/slothful/index.ts';
 import type { FamilyName } from '../checkpoint/family.ts';
 import { keepOnly } from './cache.ts';
 import type { Finding } from './finding.ts';

@@ -1,6 +1,6 @@
 import yargs from 'yargs';
+import { suggest } from '../documents/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
-import { suggest } from '../passes/slothful/index.ts';
 import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
 

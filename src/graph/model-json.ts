@@ -1,10 +1,7 @@
 import { SlothfulError } from '../errors.ts';
 import type { Attribute, Attributes, DType } from './attributes.ts';
-import { type Endpoint, formatEndpoint, parseInput } from './endpoint.ts';
-import type { GraphNode } from './node.ts';
+import { type Endpoint, formatEndpoint, type GraphNode, isObject, type JsonObject, parseInput } from './document.ts';
 import type { Quantization, WeightGroup, WeightSpec } from './weights.ts';
-
-export type JsonObject = Record<string, unknown>;
 
 /** The parts of a model.json that the document understands; `rest` keeps everything else for writing it back. */
 export interface ParsedModel {
@@ -21,10 +18,6 @@ const QUANTIZED: ReadonlySet<unknown> = new Set<Quantization['dtype']>(['float16
 
 function bad(place: string, problem: string, cure?: string): never {
   throw new SlothfulError('bad-model', place, problem, cure);
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -1,14 +1,8 @@
+import { surveyGraph } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
 import type { Graph } from '../graph/index.ts';
 import { DEFAULT_PARAMETERS } from '../passes/slothful/index.ts';
-import {
-  attentionFlops,
-  type PlanBackend,
-  type PlanReport,
-  planGraph,
-  siteWidths,
-  surveyGraph,
-} from '../reports/index.ts';
+import { attentionFlops, type PlanBackend, type PlanReport, planGraph, siteWidths } from '../reports/index.ts';
 import { chooseBackend } from '../runtime/index.ts';
 import type { OpenedDocument, OpenedModel } from './open-model.ts';
 import type { ResolvedRun } from './resolve-run.ts';

@@ -1,4 +1,12 @@
-import { controlRow, type SlothfulMetadata, type SlothfulParameters, siteStride } from '../passes/slothful/index.ts';
+import {
+  type ControlRow,
+  controlRow,
+  decodeControl,
+  SLOTHFUL,
+  type SlothfulMetadata,
+  type SlothfulParameters,
+  siteStride,
+} from '../passes/slothful/index.ts';
 import type { SiteRecord } from '../runtime/index.ts';
 import type { DenoiseStep } from '../sampling/index.ts';
 
@@ -15,6 +23,8 @@ export interface ExecutedSite {
   readonly mode: string;
   readonly k_blend: number;
   readonly v_blend: number;
+  /** What the stages of other passes were told, by their names and columns; absent where there are none. */
+  readonly passes?: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 /** What one self-attention did in one step of a run, beside what the parameters asked of it. */
@@ -65,13 +75,26 @@ function recordSite(site: SiteRecord, patch: PatchInForce, row: number, sigma: n
 }
 
 /** What a node reported, by the names of JSON. */
-export function executedSite({ id, tokens, kvTokens, row }: SiteRecord): ExecutedSite {
+export function executedSite({ id, tokens, kvTokens, rows }: SiteRecord): ExecutedSite {
+  const row = slothfulRow(rows);
+  const others = Object.entries(rows).filter(([name]) => name !== SLOTHFUL.name);
   return {
     ...{ id, tokens, kv_tokens: kvTokens },
     ...{ stride_rows: row.strideRows, stride_columns: row.strideColumns },
     ...{ window_rows: row.windowRows, window_columns: row.windowColumns },
     ...{ mode: row.mode, k_blend: shortest(row.kBlend), v_blend: shortest(row.vBlend) },
+    ...(others.length ? { passes: Object.fromEntries(others) } : {}),
   };
+}
+
+/** The row that Slothful Attention's stage was given; the one that changes nothing where it was given none. */
+function slothfulRow(rows: SiteRecord['rows']): ControlRow {
+  const given = rows[SLOTHFUL.name] ?? {};
+  const columns = SLOTHFUL.stage?.columns ?? [];
+  return decodeControl(
+    columns.map((column) => given[column.name] ?? column.default),
+    0,
+  );
 }
 
 /** The control input holds float32: 0.6 is 0.6000000238 there. */
@@ -80,12 +103,13 @@ function shortest(value: number): number {
 }
 
 /** The hook decides, and the node is told; the parameters' own stride belongs to the record where it is what ran. */
-function askedStride({ row }: SiteRecord, patch: PatchInForce, index: number, sigma: number): number | null {
+function askedStride({ rows }: SiteRecord, patch: PatchInForce, index: number, sigma: number): number | null {
   const { metadata, parameters } = patch;
   const site = metadata.sites[index];
   if (!site) return null;
   const { stride } = siteStride(parameters, site, metadata, sigma);
   const asked = controlRow(parameters, site.block, stride);
+  const row = slothfulRow(rows);
   return GEOMETRY.every((name) => asked[name] === row[name]) ? stride : null;
 }
 

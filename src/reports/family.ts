@@ -1,5 +1,5 @@
+import type { SurveyedSite } from '../attention/index.ts';
 import type { Graph } from '../graph/index.ts';
-import type { SurveyedSite } from './site.ts';
 
 /** Which family of UNets a model is of, and what says so. */
 export interface FamilyGuess {

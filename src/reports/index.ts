@@ -30,5 +30,4 @@ export type {
 } from './plan-report.ts';
 export { attentionFlops, siteWidths } from './site-cost.ts';
 export { pixelScale, type RunSize, resolveSize } from './size.ts';
-export { surveyGraph } from './survey.ts';
 export { isParameter } from './weights.ts';

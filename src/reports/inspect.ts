@@ -1,12 +1,12 @@
+import { type Survey, type SurveyedSite, surveyGraph } from '../attention/index.ts';
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
+import { readSlothfulMetadata } from '../passes/slothful/index.ts';
 import { guessFamily } from './family.ts';
 import { type GraphFlops, graphFlops, isConvolution, restFlops } from './graph-flops.ts';
 import { inputsOf, outputsOf } from './inputs.ts';
 import { INSPECT_SCHEMA, type InspectReport, type ReportShare, type ReportSite } from './inspect-report.ts';
-import type { SurveyedSite } from './site.ts';
 import { attentionFlops, logitsBytes, siteWeights, siteWidths } from './site-cost.ts';
 import { pixelScale, type RunSize, resolveSize } from './size.ts';
-import { type Survey, surveyGraph } from './survey.ts';
 import { siteTokens } from './tokens.ts';
 import { isParameter, parametersOf, sum, weightTotals } from './weights.ts';
 
@@ -33,7 +33,8 @@ export function inspectGraph(graph: Graph, options: InspectOptions = {}): Inspec
   const { size, inputShapes } = resolveSize(graph, options.size);
   const shapes = inferShapes(graph, inputShapes);
   const survey = surveyGraph(graph, model);
-  const { patch, top, deep } = survey;
+  const { top, deep } = survey;
+  const patch = readSlothfulMetadata(graph.metadata, model);
   const sites = survey.sites.map((site) => describeSite(graph, site, shapes, size));
   const flops = graphFlops(graph, shapes);
   const scale = pixelScale(graph);

@@ -1,5 +1,4 @@
-import type { Block } from '../attention/index.ts';
-import type { Strategy } from '../attention/node/logits-plan.ts';
+import type { Block, Strategy } from '../attention/index.ts';
 import type { SlothfulParameters, UntouchedReason } from '../passes/slothful/index.ts';
 import type { FamilyGuess } from './family.ts';
 import type { ReportSize } from './inspect-report.ts';

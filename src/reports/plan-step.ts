@@ -1,4 +1,5 @@
-import { cutLogits } from '../attention/node/logits-plan.ts';
+import { cutLogits, type SurveyedSite } from '../attention/index.ts';
+import { pooledGrid } from '../passes/index.ts';
 import {
   type ControlRow,
   controlRow,
@@ -9,9 +10,7 @@ import {
   type SlothfulParameters,
   siteStride,
 } from '../passes/slothful/index.ts';
-import { pooledGrid } from '../passes/slothful/window.ts';
 import type { PlanBackend, PlanReason, PlanStep } from './plan-report.ts';
-import type { SurveyedSite } from './site.ts';
 import { attentionFlops, logitsBytes, type SiteWidths } from './site-cost.ts';
 
 /** What a plan knows of one self-attention before any step. */

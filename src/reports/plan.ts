@@ -1,17 +1,20 @@
-import { defaultLogitsLimit, strategyOf } from '../attention/node/logits-plan.ts';
+import { defaultLogitsLimit, type Survey, type SurveyedSite, strategyOf, surveyGraph } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
-import { DEFAULT_PARAMETERS, type DepthRange, type SlothfulParameters } from '../passes/slothful/index.ts';
+import {
+  DEFAULT_PARAMETERS,
+  type DepthRange,
+  readSlothfulMetadata,
+  type SlothfulParameters,
+} from '../passes/slothful/index.ts';
 import { guessFamily } from './family.ts';
 import { graphFlops, restFlops } from './graph-flops.ts';
 import { idleSettings } from './idle-settings.ts';
 import { PLAN_SCHEMA, type PlanBackend, type PlanReport, type PlanSite, type Schedule } from './plan-report.ts';
 import { type PlanSettings, peakLogits, planStep } from './plan-step.ts';
 import { runTotals, stepTotals } from './plan-totals.ts';
-import type { SurveyedSite } from './site.ts';
 import { attentionFlops, logitsBytes, siteWidths } from './site-cost.ts';
 import { pixelScale, type RunSize, resolveSize } from './size.ts';
-import { type Survey, surveyGraph } from './survey.ts';
 import { siteTokens } from './tokens.ts';
 import { verdictOf } from './verdict.ts';
 
@@ -42,7 +45,8 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
   const shapes = inferShapes(graph, inputShapes);
   const survey = surveyGraph(graph, model);
   const depth = depthOf(survey, model);
-  const parameters = options.parameters ?? survey.patch?.parameters ?? DEFAULT_PARAMETERS;
+  const parameters =
+    options.parameters ?? readSlothfulMetadata(graph.metadata, model)?.parameters ?? DEFAULT_PARAMETERS;
   const settings = { parameters, depth, batch: size.batch, backend: backendOf(options) };
   const sites = survey.sites.map((site) => planSite(graph, site, shapes, settings, schedule));
   const flops = graphFlops(graph, shapes);

@@ -1,5 +1,5 @@
+import type { SurveyedSite } from '../attention/index.ts';
 import { type Graph, sizeOf } from '../graph/index.ts';
-import type { SurveyedSite } from './site.ts';
 
 const FLOAT_BYTES = 4;
 

@@ -2,12 +2,25 @@ import type { ModelStore } from '../models/model-store.ts';
 import { openStore } from '../models/read-model.ts';
 import { type BackendOptions, type ChosenBackend, chooseBackend as chooseAmong } from './backend.ts';
 import { type ControlNet, loadControlNetOn } from './control-net.ts';
-import { type LoadOptions, loadUNetOn, type Platform } from './load-unet.ts';
+import { type LoadModelOptions, loadModelOn, type Platform } from './load-model.ts';
+import { type LoadOptions, loadUNetOn } from './load-unet.ts';
+import type { LoadedModel } from './loaded-model.ts';
 import { NODE_BACKENDS } from './native-backends.ts';
 import type { UNet } from './unet.ts';
 
-/** Models by path or URL, on the native backend first. */
+/** Places and backends of Node, native first. */
 export const NODE_PLATFORM: Platform = { openStore, backends: NODE_BACKENDS };
+
+/**
+ * Loads a TF.js graph model of any kind in Node: a text encoder, a VAE, a network of the caller's own. It takes and gives
+ * tensors by the names of its signature; weights are streamed, one tensor at a time.
+ *
+ * @param source a folder with a model.json, the model.json itself, the URL of either, or a store of the caller's own
+ * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
+ */
+export function loadModel(source: string | ModelStore, options: LoadModelOptions = {}): Promise<LoadedModel> {
+  return loadModelOn(NODE_PLATFORM, source, options);
+}
 
 /**
  * Loads a UNet in Node. Weights are streamed, one tensor at a time; tfjs-node is not needed for it.

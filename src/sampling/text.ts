@@ -1,5 +1,5 @@
+import { foreignObject, integer, list, readDocument, suggest, table, text } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { suggest } from '../passes/slothful/index.ts';
 import { checkValues, type Values } from './values.ts';
 
 /** A small model's stand-in for a text encoder. */
@@ -16,26 +16,25 @@ export interface TextTable {
   readonly position_embedding: Values;
 }
 
+/** vocab.json, beside which other fields may stand. */
+const VOCABULARY = foreignObject({
+  vocab: table(integer({ minimum: 1 }), { minProperties: 1 }),
+  length: integer({ minimum: 1 }),
+  prompts: list(text(), { default: [] }),
+});
+
 /**
  * A text table of its two files: vocab.json, parsed, and the tensors of embeddings.safetensors.
  *
  * @throws SlothfulError `bad-model` naming what is missing or does not fit
  */
 export function parseTextTable(vocabulary: unknown, tensors: ReadonlyMap<string, Values>, place: string): TextTable {
-  const wrong = (problem: string) => new SlothfulError('bad-model', place, problem);
-  const { vocab, length, prompts = [] } = recordOf(vocabulary) ?? {};
-  const words = Object.entries(recordOf(vocab) ?? {});
-  if (!words.length || !words.every(isWord)) throw wrong('vocab must be an object of words and their ids, from 1');
-  if (typeof length !== 'number' || !Number.isInteger(length) || length < 1)
-    throw wrong('length must be an integer from 1');
-  if (!Array.isArray(prompts) || !prompts.every((prompt) => typeof prompt === 'string')) {
-    throw wrong('prompts must be a list of strings');
-  }
+  const { vocab, length, prompts } = readDocument(VOCABULARY, vocabulary, { place, code: 'bad-model' });
   const token_embedding = tensorOf(tensors, 'token_embedding', place);
   const position_embedding = tensorOf(tensors, 'position_embedding', place);
-  const table = { vocab: new Map(words), length, prompts, token_embedding, position_embedding };
+  const table = { vocab: new Map(Object.entries(vocab)), length, prompts, token_embedding, position_embedding };
   const problem = misfit(table);
-  if (problem) throw wrong(problem);
+  if (problem) throw new SlothfulError('bad-model', place, problem);
   return table;
 }
 
@@ -78,14 +77,6 @@ export function encodePrompt(table: TextTable, prompt: string): Values {
     return value + (rows[Math.floor(index / width)]?.[index % width] ?? 0);
   });
   return { shape: [1, table.length, width], data };
-}
-
-function recordOf(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-}
-
-function isWord(entry: [string, unknown]): entry is [string, number] {
-  return typeof entry[1] === 'number' && Number.isInteger(entry[1]) && entry[1] >= 1;
 }
 
 function tensorOf(tensors: ReadonlyMap<string, Values>, name: string, place: string): Values {

@@ -66,12 +66,12 @@ test("the demo's prompts differ from each other", () => {
 
 const small = (shape: number[]): Values => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) });
 const BAD: readonly [name: string, vocabulary: unknown, tensors: Map<string, Values>, message: RegExp][] = [
-  ['no object', [], tensors(), /small: vocab must be an object of words/],
-  ['no words', { ...SMALL, vocab: {} }, tensors(), /vocab must be/],
-  ['an id that is none', { ...SMALL, vocab: { a: '1' } }, tensors(), /vocab must be/],
-  ['an id of padding', { ...SMALL, vocab: { a: 0 } }, tensors(), /vocab must be/],
+  ['no object', [], tensors(), /small: expected an object, got a list/],
+  ['no words', { ...SMALL, vocab: {} }, tensors(), /vocab must be an object that is not empty/],
+  ['an id that is none', { ...SMALL, vocab: { a: '1' } }, tensors(), /vocab.a must be an integer from 1, got "1"/],
+  ['an id of padding', { ...SMALL, vocab: { a: 0 } }, tensors(), /vocab.a must be an integer from 1, got 0/],
   ['no length', { ...SMALL, length: 0 }, tensors(), /length must be an integer from 1/],
-  ['no prompts', { ...SMALL, prompts: [1] }, tensors(), /prompts must be a list of strings/],
+  ['no prompts', { ...SMALL, prompts: [1] }, tensors(), /prompts\[0\] must be a text, got 1/],
   ['no tensor', SMALL, tensors({ position_embedding: undefined }), /has no tensor "position_embedding"/],
   ['too few words', SMALL, tensors({ token_embedding: small([2, 2]) }), /"b" has id 2, and token_embedding has 2 rows/],
   ['a flat table', SMALL, tensors({ token_embedding: small([6]) }), /token_embedding must be \[words, C\], got \[6\]/],

@@ -2,7 +2,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SlothfulError } from '../../src/errors.ts';
-import { DEFAULT_PARAMETERS, kvTokens, type SlothfulMetadata, UNTOUCHED } from '../../src/passes/slothful/index.ts';
+import {
+  DEFAULT_PARAMETERS,
+  encodeControl,
+  kvTokens,
+  SLOTHFUL,
+  type SlothfulMetadata,
+  UNTOUCHED,
+} from '../../src/passes/slothful/index.ts';
 import { completeSettings, executeRun, lookOf, runRecord } from '../../src/pipeline/index.ts';
 import { printCsv } from '../../src/reports/index.ts';
 import { defaultHook, type PredictOptions, type SlothfulHook, type UNetInputs } from '../../src/runtime/index.ts';
@@ -26,7 +33,16 @@ import { goldenGraph } from '../support/golden-graph.ts';
 
 const test = suite('runs and sweeps');
 
-const SITE = { id: 'input.0.0.0', block: 'input', level: 0, downscale: 1, heads: 1, headDim: 4, channels: 4 } as const;
+const SITE = {
+  kind: 'self',
+  id: 'input.0.0.0',
+  block: 'input',
+  level: 0,
+  downscale: 1,
+  heads: 1,
+  headDim: 4,
+  channels: 4,
+} as const;
 const PATCH: SlothfulMetadata = {
   control: 'control',
   parameters: DEFAULT_PARAMETERS,
@@ -51,7 +67,11 @@ class FakeModel implements DenoisingModel {
     const own = { ...DEFAULT_PARAMETERS, ...parameters };
     const step = { ...PATCH, sigma, parameters: own, latent: { height: 8, width: 8 } };
     const [row = UNTOUCHED] = strength ? this.hook(step) : [];
-    const site = { id: SITE.id, tokens: 64, kvTokens: kvTokens(row, [8, 8]), logitsBytes: 0, pooled: true, row };
+    const values = encodeControl([row]);
+    const rows = {
+      slothful: Object.fromEntries(SLOTHFUL.stage?.columns.map(({ name }, index) => [name, values[index] ?? 0]) ?? []),
+    };
+    const site = { id: SITE.id, tokens: 64, kvTokens: kvTokens(row, [8, 8]), logitsBytes: 0, pooled: true, rows };
     return { out_sample, sites: [site] };
   }
 }

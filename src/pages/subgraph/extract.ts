@@ -1,5 +1,5 @@
+import type { SurveyedSite } from '../../attention/index.ts';
 import { type Graph, type GraphNode, inferShapes, type ShapeTable } from '../../graph/index.ts';
-import type { SurveyedSite } from '../../reports/site.ts';
 import { type RunSize, resolveSize } from '../../reports/size.ts';
 import { isParameter } from '../../reports/weights.ts';
 

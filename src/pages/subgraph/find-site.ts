@@ -1,6 +1,6 @@
+import type { SurveyedSite } from '../../attention/index.ts';
+import { suggest } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { suggest } from '../../passes/slothful/index.ts';
-import type { SurveyedSite } from '../../reports/site.ts';
 
 const BLOCKS: Readonly<Record<string, string>> = {
   down: 'input',

@@ -1,6 +1,6 @@
+import { surveyGraph } from '../../attention/index.ts';
 import type { Graph } from '../../graph/index.ts';
 import type { RunSize } from '../../reports/size.ts';
-import { surveyGraph } from '../../reports/survey.ts';
 import { type Drawing, drawSite } from './extract.ts';
 import { findSite } from './find-site.ts';
 

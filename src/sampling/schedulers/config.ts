@@ -1,3 +1,4 @@
+import { choice, type DocumentOf, flag, integer, named, number, object } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
 
 /** The samplers, under the names that users of Stable Diffusion's tools know. */
@@ -16,31 +17,44 @@ export type SigmaSchedule = (typeof SIGMA_SCHEDULES)[number];
 export const BETA_SCHEDULES = ['scaled_linear', 'linear'] as const;
 export type BetaSchedule = (typeof BETA_SCHEDULES)[number];
 
-/** What a scheduler is made of. Field names are those of diffusers' scheduler_config.json, except `type` and `sigmas`. */
-export interface SchedulerConfig {
-  readonly type: SamplerName;
-  readonly prediction_type: PredictionType;
-  readonly timestep_spacing: TimestepSpacing;
-  /** Added to every timestep of leading spacing. */
-  readonly steps_offset: number;
-  /** DDIM: the last step goes to no noise at all; otherwise to the noise of timestep 0. */
-  readonly set_alpha_to_one: boolean;
-  /** Which noise levels the Euler kin and DPM++ 2M visit; DDIM and LCM know `normal` only. */
-  readonly sigmas: SigmaSchedule;
-  /** DDIM: share of fresh noise, 0 (none, the default) to 1 (as DDPM). */
-  readonly eta: number;
-  readonly num_train_timesteps: number;
-  readonly beta_start: number;
-  readonly beta_end: number;
-  readonly beta_schedule: BetaSchedule;
-  /** DDIM and LCM: keep the predicted picture within +-clip_sample_range; for models of pixels, not of latents. */
-  readonly clip_sample: boolean;
-  readonly clip_sample_range: number;
-  /** LCM: steps of the schedule that the model was distilled on. */
-  readonly original_inference_steps: number;
-  /** LCM: factor of the timestep in the boundary conditions. */
-  readonly timestep_scaling: number;
-}
+/** The fields of a scheduler's config, under diffusers' names, except `type` and `sigmas`. */
+export const SCHEDULER_FIELDS = {
+  type: choice(SAMPLERS),
+  prediction_type: choice(PREDICTION_TYPES),
+  timestep_spacing: choice(TIMESTEP_SPACINGS),
+  steps_offset: integer({ minimum: 0, description: 'added to every timestep of leading spacing' }),
+  set_alpha_to_one: flag({
+    description: 'DDIM: the last step goes to no noise at all; otherwise to the noise of timestep 0',
+  }),
+  sigmas: choice(SIGMA_SCHEDULES, {
+    description: 'which noise levels the Euler kin and DPM++ 2M visit; DDIM and LCM know normal only',
+  }),
+  eta: number({ minimum: 0, maximum: 1, description: 'DDIM: share of fresh noise, 0 (none) to 1 (as DDPM)' }),
+  num_train_timesteps: integer({ minimum: 2, maximum: 1e6 }),
+  beta_start: number({ exclusiveMinimum: 0, maximum: 0.999 }),
+  beta_end: number({ exclusiveMinimum: 0, maximum: 0.999 }),
+  beta_schedule: choice(BETA_SCHEDULES),
+  clip_sample: flag({
+    description:
+      'DDIM and LCM: keep the predicted picture within +-clip_sample_range; for models of pixels, not of latents',
+  }),
+  clip_sample_range: number({ exclusiveMinimum: 0, maximum: 1e6 }),
+  original_inference_steps: integer({
+    minimum: 1,
+    description: 'LCM: steps of the schedule that the model was distilled on',
+  }),
+  timestep_scaling: number({
+    exclusiveMinimum: 0,
+    maximum: 1e6,
+    description: 'LCM: factor of the timestep in the boundary conditions',
+  }),
+};
+
+/** A scheduler's config as our own documents have it: every field, and no other. */
+export const SCHEDULER_CONFIG = named('scheduler', object(SCHEDULER_FIELDS));
+
+/** What a scheduler is made of. */
+export type SchedulerConfig = DocumentOf<typeof SCHEDULER_CONFIG>;
 
 const SPACINGS: Record<SamplerName, TimestepSpacing> = {
   ddim: 'leading',
