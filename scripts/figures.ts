@@ -7,19 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { convertCheckpoint } from '../converters/index.ts';
-import { readConditioner } from '../src/cli/running/run-conditioning.ts';
-import { loadSession, openSession, settingsOf } from '../src/cli/running/run-session.ts';
 import { SlothfulError } from '../src/errors.ts';
-import { atomicFile } from '../src/node.ts';
-import {
-  DEFAULT_PARAMETERS,
-  type PoolingMode,
-  readSlothfulMetadata,
-  type SlothfulOptions,
-  type SlothfulParameters,
-} from '../src/passes/slothful/index.ts';
-import { contactSheet, encodePng, type SheetContent } from '../src/pictures/index.ts';
-import { executeRun, lookOf } from '../src/pipeline/index.ts';
+import { atomicFile } from '../src/models/node.ts';
+import { DEFAULT_PARAMETERS, type PoolingMode, type SlothfulOptions } from '../src/passes/slothful/index.ts';
+import { contactSheet, type SheetContent } from '../src/pictures/index.ts';
+import { encodePng } from '../src/pictures/node.ts';
+import { executeRun, lookOf, parametersInForce, pixelsOf, resolveRun, steer } from '../src/pipeline/index.ts';
+import { openModel, readConditioner } from '../src/pipeline/node.ts';
 import type { Picture } from '../src/sampling/index.ts';
 
 const PROMPTS = ['sloth', 'cat', 'owl', 'strawberry', 'birthday cake'];
@@ -61,15 +55,15 @@ type Artist = (prompt: string, parameters: SlothfulOptions | undefined) => Promi
 async function openArtist(model: string): Promise<Artist> {
   const source = fileURLToPath(new URL('../fixtures/demo', import.meta.url));
   await convertCheckpoint(source, model, { dataSpace: 'premultiplied-rgba' });
-  const session = await openSession({ model });
-  const conditioner = await readConditioner({ model }, session, PROMPTS);
-  const settings = settingsOf(session, { seed: SEED }, true);
-  const unet = await loadSession(model, { slothful: DEFAULT_PARAMETERS });
-  const metadata = readSlothfulMetadata(unet.metadata);
-  const look = lookOf(session.graph.metadata, session.extent, model);
+  const opened = await openModel(model);
+  const { settings } = resolveRun(opened, { seed: SEED });
+  const pixels = pixelsOf(settings);
+  const conditioner = await readConditioner(opened, {}, pixels, PROMPTS);
+  const log = (line: string) => console.error(line);
+  const { unet, patchWith } = await steer(opened, { pixels, parameters: DEFAULT_PARAMETERS, log });
+  const look = lookOf(opened.graph.metadata, settings, model);
   return async (prompt, changes) => {
-    const parameters: SlothfulParameters | undefined = changes && { ...DEFAULT_PARAMETERS, ...changes };
-    const patch = metadata && parameters && { metadata, parameters };
+    const patch = patchWith(changes && parametersInForce(undefined, changes));
     const { latents } = await executeRun({ unet, settings, conditioning: conditioner(prompt), patch });
     const [picture] = latents ? look.pictures(latents) : [];
     if (!picture) throw new SlothfulError('bug', prompt, 'made no picture');

@@ -1,5 +1,5 @@
 import yargs from 'yargs';
-import { startProgress } from '../src/cli/print/progress.ts';
+import { startProgress } from '../src/cli/terminal.ts';
 import { messageOf } from '../src/errors.ts';
 import { formatBytes } from '../src/pages/index.ts';
 import { FAMILIES, readFamily } from './checkpoint/family.ts';

@@ -11,6 +11,7 @@ export { SlothfulAttention, setLogitsLimit } from './kernels/index.ts';
 export { diffPage, inspectPage, planPage } from './pages/index.ts';
 export * from './passes/index.ts';
 export { KVPooling, type KVPoolingArgs } from './passes/slothful/kv-pooling-layer.ts';
+export * from './pipeline/index.ts';
 export {
   type DiffReport,
   diffGraphs,
@@ -18,10 +19,10 @@ export {
   inspectGraph,
   type PlanReport,
   planGraph,
-  scheduleOf,
 } from './reports/index.ts';
 export * from './runtime/index.ts';
 export * from './sampling/index.ts';
+export * from './sweeps/index.ts';
 export {
   decodeSafetensors,
   encodeSafetensors,

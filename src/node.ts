@@ -1,6 +1,30 @@
 /** Everything of `slothful-attention`, with models read from and written to Node's file system. */
 export * from './index.ts';
 export { atomicDirectory, atomicFile, ModelFile, readModel, type WrittenModel, writeModel } from './models/node.ts';
+export {
+  type ControlNetFiles,
+  type FolderJob,
+  type FolderRun,
+  type JobProgress,
+  openDocument,
+  openModel,
+  type PatchedModel,
+  type PatchOptions,
+  type PredictedSite,
+  type PredictJob,
+  type PredictRecord,
+  patchModel,
+  predictFile,
+  type RunJob,
+  readConditioner,
+  readControlNets,
+  readPreset,
+  readTensorValues,
+  readTextTable,
+  runToFolder,
+  type TextChoice,
+} from './pipeline/node.ts';
 // These take the place of the browser's: local paths, and the native backend.
 export { chooseBackend, loadControlNet, loadModel, loadUNet } from './runtime/node.ts';
+export { type FolderSweep, type SweepJob, sweepPage, sweepToFolder } from './sweeps/node.ts';
 export { openSafetensors, readSafetensors, type SafetensorsFile, writeSafetensors } from './tensors/node.ts';

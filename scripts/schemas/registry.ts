@@ -1,6 +1,7 @@
 import { jsonSchemaOf, type TSchema } from '../../src/documents/index.ts';
-import { RUN_DOCUMENT, RUN_PARAMETERS, SWEEP_DOCUMENT } from '../../src/pipeline/index.ts';
+import { RUN_DOCUMENT, RUN_PARAMETERS } from '../../src/pipeline/index.ts';
 import { DIFF_REPORT, INSPECT_REPORT, PLAN_REPORT } from '../../src/reports/index.ts';
+import { SWEEP_DOCUMENT } from '../../src/sweeps/index.ts';
 
 /** A schema that is published in docs/schema, from the definition that the code reads and writes by. */
 interface Published {

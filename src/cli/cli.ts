@@ -1,8 +1,8 @@
 import yargs from 'yargs';
 import { suggest } from '../documents/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
+import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
-import { VERSION } from './version.ts';
 
 function buildCli(args: readonly string[]) {
   const cli = yargs([...args])

@@ -2,6 +2,7 @@
 export { atomicDirectory, atomicFile, type OutputOptions } from './atomic.ts';
 export { openStore, readModel } from './file-store.ts';
 export * from './index.ts';
+export { readJson } from './read-json.ts';
 export {
   type WriteModelOptions,
   type WrittenModel,

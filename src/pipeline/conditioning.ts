@@ -58,3 +58,39 @@ export function withTimeIds(
   const time_ids = { shape: [1, 6], data: Float32Array.from([height, width, 0, 0, height, width]) };
   return { cond: { ...cond, time_ids }, uncond };
 }
+
+/** Makes what the model is told of a prompt, or of the tensors that were given in its place. */
+export type Conditioner = (prompt: string | undefined) => RunConditioning;
+
+/**
+ * A conditioner of the words that a small model carries.
+ *
+ * @param negative what to be guided away from; by default the empty prompt
+ */
+export function promptConditioner(table: TextTable, negative?: string): Conditioner {
+  return (prompt) => {
+    if (prompt !== undefined) return promptConditioning(table, prompt, negative);
+    const cure = `say what to draw, such as --prompt "${table.prompts[0] ?? [...table.vocab.keys()][0] ?? ''}"`;
+    throw new SlothfulError('usage', '--prompt', 'is missing', cure);
+  };
+}
+
+/**
+ * Adds an IP-Adapter's image to what a run is told. What it is guided away from is `negative_image_embeds`, or zeros as
+ * diffusers takes them.
+ *
+ * @param tensors `image_embeds`, and perhaps `negative_image_embeds`
+ * @param place the file, for messages
+ * @throws SlothfulError `bad-input` where there are no `image_embeds`
+ */
+export function withImageEmbeds(
+  { cond, uncond }: RunConditioning,
+  tensors: ReadonlyMap<string, Values>,
+  place: string,
+): RunConditioning {
+  const image_embeds = tensors.get('image_embeds');
+  if (!image_embeds) throw new SlothfulError('bad-input', place, 'has no tensor "image_embeds"', 'name it so');
+  const { shape, data } = image_embeds;
+  const away = tensors.get('negative_image_embeds') ?? { shape, data: new Float32Array(data.length) };
+  return { cond: { ...cond, image_embeds }, uncond: uncond && { ...uncond, image_embeds: away } };
+}

@@ -1,9 +1,9 @@
 import { SlothfulError } from '../errors.ts';
-import type { SlothfulMetadata, SlothfulParameters } from '../passes/slothful/index.ts';
+import type { RunSettings } from '../sampling/index.ts';
 import { type DenoiseStep, type DenoisingModel, denoise, makeScheduler } from '../sampling/index.ts';
 import type { RunConditioning } from './conditioning.ts';
-import type { RunSettings, StepRecord } from './run-document.ts';
-import { recordStep } from './step-record.ts';
+import type { StepRecord } from './run-document.ts';
+import { type PatchInForce, recordStep } from './step-record.ts';
 
 /** Downscale of the deepest level of Stable Diffusion's UNets. */
 const DEEPEST = 8;
@@ -14,7 +14,7 @@ export interface RunTask {
   readonly settings: RunSettings;
   readonly conditioning: RunConditioning;
   /** The patch and the parameters of this run; undefined: as the unpatched model does. */
-  readonly patch?: { readonly metadata: SlothfulMetadata; readonly parameters: SlothfulParameters } | undefined;
+  readonly patch?: PatchInForce | undefined;
   /** Stops the run between two steps. */
   readonly signal?: AbortSignal | undefined;
   /** Called, and waited for, after every step. */
@@ -52,6 +52,36 @@ export async function executeRun(task: RunTask): Promise<RunOutcome> {
     if (!stopped) throw explained(error, task.settings);
   }
   return { stopped, steps, latents: last?.latents, predictedOriginal: last?.predictedOriginal };
+}
+
+/** A run and, where it was asked for, the same without Slothful Attention. */
+export interface ComparedOutcomes {
+  readonly plain: RunOutcome | undefined;
+  readonly outcome: RunOutcome;
+}
+
+/** Which half of a comparison a step is of. */
+export type RunHalf = 'plain' | 'patched';
+
+/** A run of which the plain half may be wanted too. */
+export interface ComparedTask extends Omit<RunTask, 'onStep'> {
+  /** Also without Slothful Attention, with the same noise; default false. */
+  readonly compare?: boolean | undefined;
+  readonly onStep?: ((step: DenoiseStep, half: RunHalf) => void | Promise<void>) | undefined;
+}
+
+const NOT_BEGUN: RunOutcome = { stopped: true, steps: [], latents: undefined, predictedOriginal: undefined };
+
+/**
+ * Runs a model, after the plain run that it is to be compared with. A plain run that is stopped leaves the other undone.
+ *
+ * @throws SlothfulError as `executeRun`
+ */
+export async function compareRuns({ compare, onStep, ...task }: ComparedTask): Promise<ComparedOutcomes> {
+  const half = (name: RunHalf) => onStep && ((step: DenoiseStep) => onStep(step, name));
+  const plain = compare ? await executeRun({ ...task, patch: undefined, onStep: half('plain') }) : undefined;
+  if (plain?.stopped) return { plain, outcome: NOT_BEGUN };
+  return { plain, outcome: await executeRun({ ...task, onStep: half('patched') }) };
 }
 
 /** Models of other exporters often take multiples of their deepest downscale only, and TF.js's message says not so. */

@@ -7,41 +7,18 @@ import {
   nullable,
   number,
   object,
+  optional,
   ownDocument,
   parameterSchema,
+  table,
   text,
 } from '../documents/index.ts';
-import { PARAMETERS } from '../passes/slothful/index.ts';
-import { MEASURES } from '../pictures/measures/index.ts';
-import { SCHEDULER_CONFIG } from '../sampling/index.ts';
-
-/** Everything that decides a run besides the model, what it is told, and Slothful Attention's parameters. */
-export const RUN_SETTINGS = named(
-  'settings',
-  object({
-    rows: integer({ minimum: 1, description: 'height of the sample, in its own pixels' }),
-    columns: integer({ minimum: 1, description: 'width of the sample, in its own pixels' }),
-    batch: integer({ minimum: 1, description: 'images at once' }),
-    scale: number({ exclusiveMinimum: 0, description: 'pixels of the picture for one of the sample, by side' }),
-    steps: integer({ minimum: 1 }),
-    scheduler: SCHEDULER_CONFIG,
-    guidance_scale: number({ description: 'classifier-free guidance; 1: none' }),
-    seed: integer({ description: 'image i is the picture of seed + i' }),
-  }),
-);
-export type RunSettings = DocumentOf<typeof RUN_SETTINGS>;
-
-/** How large a run is. */
-export type RunExtent = Pick<RunSettings, 'rows' | 'columns' | 'batch' | 'scale'>;
+import { ALL_PARAMETERS } from '../passes/index.ts';
+import { MEASURES } from '../pictures/index.ts';
+import { RUN_SETTINGS } from '../sampling/index.ts';
 
 /** The parameters in force, all of them, and in what they follow the node's first release. */
-export const RUN_PARAMETERS = named(
-  'parameters',
-  parameterSchema({
-    ...PARAMETERS,
-    compat: { type: 'choice', default: undefined, choices: ['comfyui'], help: 'blends of 1 as in the first release' },
-  }),
-);
+export const RUN_PARAMETERS = named('parameters', parameterSchema(ALL_PARAMETERS));
 
 /** The companions of a run; none: an empty list and nulls. */
 export const RUN_COMPANIONS = named(
@@ -75,19 +52,33 @@ export type RunSource = DocumentOf<typeof RUN_SOURCE>;
 export const ATTENTION_FLOPS = object({ plain: number(), patched: number() });
 export type AttentionFlops = DocumentOf<typeof ATTENTION_FLOPS>;
 
-/** What one self-attention did in one step. */
-export const SITE_STEP = named(
-  'site_step',
+const EXECUTED_FIELDS = {
+  id: text(),
+  tokens: integer({ minimum: 1 }),
+  kv_tokens: integer({ minimum: 1 }),
+  stride_rows: integer({ minimum: 1, description: 'the row of the control input that ran: strides by rows of tokens' }),
+  stride_columns: integer({ minimum: 1 }),
+  window_rows: integer({ minimum: 1 }),
+  window_columns: integer({ minimum: 1 }),
+  mode: text(),
+  k_blend: number(),
+  v_blend: number(),
+  passes: optional(table(table(number()), { description: 'what the stages of other passes were told, by columns' })),
+};
+
+/** What one self-attention did in one step, as its node reported when it ran. */
+export const EXECUTED_SITE = named('executed_site', object(EXECUTED_FIELDS));
+export type ExecutedSite = DocumentOf<typeof EXECUTED_SITE>;
+
+/** The same, beside what the parameters asked of it. */
+export const RECORDED_SITE = named(
+  'recorded_site',
   object({
-    id: text(),
-    tokens: integer({ minimum: 1 }),
-    kv_tokens: integer({ minimum: 1 }),
-    stride: number({ description: 'the stride that the parameters ask for' }),
-    stride_rows: integer({ minimum: 1, description: 'the stride that realises it, by rows of tokens' }),
-    stride_columns: integer({ minimum: 1 }),
+    ...EXECUTED_FIELDS,
+    stride: nullable(number(), { description: 'what the parameters ask for; null where a hook decided otherwise' }),
   }),
 );
-export type SiteStep = DocumentOf<typeof SITE_STEP>;
+export type RecordedSite = DocumentOf<typeof RECORDED_SITE>;
 
 /** One step as run.json has it. */
 export const STEP_RECORD = named(
@@ -99,7 +90,7 @@ export const STEP_RECORD = named(
     milliseconds: number({ minimum: 0 }),
     kv_tokens: nullable(integer(), { description: 'of all patched self-attentions; null for a plain run' }),
     tokens: nullable(integer(), { description: 'how many they would be without' }),
-    sites: list(SITE_STEP),
+    sites: list(RECORDED_SITE),
   }),
 );
 export type StepRecord = DocumentOf<typeof STEP_RECORD>;
@@ -111,7 +102,9 @@ export const RUN_DOCUMENT = ownDocument('run', 1, {
   parameters: nullable(RUN_PARAMETERS, { description: "Slothful Attention's; null for a plain run" }),
   stopped: flag({ description: 'true where the run was stopped before its last step' }),
   milliseconds: number({ minimum: 0 }),
-  attention_flops: nullable(ATTENTION_FLOPS, { description: 'of the whole run; null where the graph does not tell' }),
+  attention_flops: nullable(ATTENTION_FLOPS, {
+    description: 'of the steps that were done, as they ran; null where the graph does not tell',
+  }),
   steps: list(STEP_RECORD),
   plain: nullable(object({ milliseconds: number({ minimum: 0 }), steps: list(STEP_RECORD) }), {
     description: 'the plain run beside it, where one was asked for',

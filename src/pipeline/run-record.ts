@@ -1,4 +1,4 @@
-import type { Measures } from '../pictures/measures/index.ts';
+import type { Measures } from '../pictures/index.ts';
 import type { RunOutcome } from './execute.ts';
 import { type AttentionFlops, RUN_DOCUMENT, type RunRecord, type RunSource } from './run-document.ts';
 

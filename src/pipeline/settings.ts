@@ -1,8 +1,19 @@
-import type { JsonObject } from '../graph/index.ts';
-import { makeScheduler } from '../sampling/index.ts';
-import type { RunRequest } from './request.ts';
-import type { RunExtent, RunSettings } from './run-document.ts';
-import { schedulerOf } from './schedule.ts';
+import { type Graph, isObject, type JsonObject } from '../graph/index.ts';
+import type { Schedule } from '../reports/index.ts';
+import {
+  defaultConfig,
+  makeScheduler,
+  type ParsedScheduler,
+  type PredictionType,
+  parseSchedulerConfig,
+  type RunExtent,
+  type RunSettings,
+  type SamplerName,
+  type SchedulerConfig,
+  type SigmaSchedule,
+  type TimestepSpacing,
+  withSampler,
+} from '../sampling/index.ts';
 
 const STEPS = 20;
 const LCM_STEPS = 4;
@@ -10,12 +21,31 @@ const LCM_STEPS = 4;
 const GUIDANCE: Readonly<Record<string, number>> = { sd15: 7.5, sdxl: 5, ssd1b: 5 };
 const PICTURE_GUIDANCE = 2;
 
+/** What a user asks of a run; what is left open is the model's own. */
+export interface RunRequest {
+  /** Default 20, for lcm 4. */
+  readonly steps?: number | undefined;
+  readonly sampler?: SamplerName | undefined;
+  readonly sigmas?: SigmaSchedule | undefined;
+  readonly spacing?: TimestepSpacing | undefined;
+  readonly prediction_type?: PredictionType | undefined;
+  /** Classifier-free guidance; 1: none. */
+  readonly guidance_scale?: number | undefined;
+  /** Of the noise, default 0. */
+  readonly seed?: number | undefined;
+}
+
+/** Settings, and in words what was chosen for the user. */
+export interface CompletedSettings {
+  readonly settings: RunSettings;
+  readonly notes: readonly string[];
+}
+
 /**
  * Completes what a user asked for by what the model says of itself.
  *
  * @param metadata the model's
  * @param guidable whether there is anything to be guided away from
- * @returns the settings, and in words what was chosen for the user
  * @throws SlothfulError `bad-parameter`, `unsupported`
  */
 export function completeSettings(
@@ -23,7 +53,7 @@ export function completeSettings(
   request: RunRequest,
   extent: RunExtent,
   guidable: boolean,
-): { settings: RunSettings; notes: readonly string[] } {
+): CompletedSettings {
   const { config, notes } = schedulerOf(metadata, request);
   const isLcm = config.type === 'lcm';
   const steps = request.steps ?? (isLcm ? LCM_STEPS : STEPS);
@@ -43,6 +73,68 @@ function usualGuidance({ data_space, family }: JsonObject): number {
 }
 
 /** The run's samples that the model evaluates at once: guidance doubles them. */
-export function evaluatedBatch({ batch, guidance_scale }: RunSettings): number {
+export function evaluatedBatch({ batch, guidance_scale }: Pick<RunSettings, 'batch' | 'guidance_scale'>): number {
   return guidance_scale > 1 ? 2 * batch : batch;
+}
+
+/** Which schedule to make, by the names that `scheduleOf` has had from the first. */
+export interface ScheduleChoice extends Pick<RunRequest, 'steps' | 'sampler' | 'sigmas' | 'spacing'> {
+  /** The same as `sampler`. */
+  readonly scheduler?: SamplerName | undefined;
+}
+
+/**
+ * The timesteps and noise levels that a run of a model goes through: what `planGraph` plans.
+ *
+ * @throws SlothfulError `bad-parameter`, `unsupported`
+ */
+export function scheduleOf({ metadata }: Pick<Graph, 'metadata'>, { scheduler, ...choice }: ScheduleChoice): Schedule {
+  const request = { ...choice, sampler: choice.sampler ?? scheduler };
+  const extent = { rows: 1, columns: 1, batch: 1, scale: 1 };
+  const { settings, notes } = completeSettings(metadata, request, extent, true);
+  return { ...scheduledSteps(settings), notes };
+}
+
+/** The steps of settings that are complete, and what they are in words. */
+export function scheduledSteps({ scheduler, steps }: Pick<RunSettings, 'scheduler' | 'steps'>): Schedule {
+  const { timesteps, sigmas } = makeScheduler(scheduler, steps);
+  const spacing = scheduler.sigmas === 'karras' ? 'Karras sigmas' : `${scheduler.timestep_spacing} spacing`;
+  return {
+    name: `${scheduler.type}, ${steps} steps, ${spacing}`,
+    steps: timesteps.map((timestep, index) => ({ timestep, sigma: sigmas[index] ?? 0 })),
+    notes: [],
+  };
+}
+
+/**
+ * The scheduler of a run: the one that was asked for, or that the model suggests (as one with a fused LCM-LoRA does), or
+ * that it was trained with, or DDIM; with the model's own betas and prediction.
+ */
+function schedulerOf(metadata: JsonObject, request: RunRequest): ParsedScheduler {
+  const { config, notes } = request.sampler ? { config: ownConfig(metadata).config, notes: [] } : suggested(metadata);
+  const sampler = request.sampler ? withSampler(config, request.sampler) : config;
+  return { config: changed(sampler, request), notes };
+}
+
+function changed(config: SchedulerConfig, { sigmas, spacing, prediction_type }: RunRequest): SchedulerConfig {
+  return {
+    ...config,
+    sigmas: sigmas ?? config.sigmas,
+    timestep_spacing: spacing ?? config.timestep_spacing,
+    prediction_type: prediction_type ?? config.prediction_type,
+  };
+}
+
+function ownConfig({ scheduler }: JsonObject): ParsedScheduler {
+  if (scheduler === undefined) return { config: defaultConfig('ddim'), notes: [] };
+  return parseSchedulerConfig(scheduler, 'metadata.scheduler');
+}
+
+function suggested(metadata: JsonObject): ParsedScheduler {
+  const { suggested_scheduler: suggestion, scheduler } = metadata;
+  if (suggestion === undefined) return ownConfig(metadata);
+  const fields = isObject(suggestion) ? suggestion : { _class_name: suggestion };
+  const own = isObject(scheduler) ? scheduler : {};
+  const { config } = parseSchedulerConfig({ ...own, ...fields }, 'metadata.suggested_scheduler');
+  return { config, notes: [`the model suggests the sampler ${config.type}, and gets it; --sampler takes another`] };
 }

@@ -1,38 +1,82 @@
-import { controlRow, type SlothfulMetadata, type SlothfulParameters, siteStride } from '../passes/slothful/index.ts';
+import {
+  type ControlRow,
+  controlRow,
+  decodeControl,
+  SLOTHFUL,
+  type SlothfulMetadata,
+  type SlothfulParameters,
+  siteStride,
+} from '../passes/slothful/index.ts';
+import type { SiteRecord } from '../runtime/index.ts';
 import type { DenoiseStep } from '../sampling/index.ts';
-import type { StepRecord } from './run-document.ts';
+import type { ExecutedSite, RecordedSite, StepRecord } from './run-document.ts';
+
+/** What a patched model says of its patch, and the parameters of a run. */
+export interface PatchInForce {
+  readonly metadata: SlothfulMetadata;
+  readonly parameters: SlothfulParameters;
+}
 
 /**
  * What is kept of a step.
  *
- * @param patch what the model says of its patch, and the parameters of this run; undefined for a plain run
+ * @param patch undefined for a plain run
  */
 export function recordStep(
   { index, timestep, sigma, milliseconds, sites }: DenoiseStep,
-  patch: { metadata: SlothfulMetadata; parameters: SlothfulParameters } | undefined,
+  patch: PatchInForce | undefined,
 ): StepRecord {
-  const kept = patch ? sites : [];
-  const total = (of: (site: DenoiseStep['sites'][number]) => number) =>
-    patch ? kept.reduce((sum, site) => sum + of(site), 0) : null;
+  const kept = patch ? sites.map((site, row) => recordSite(site, patch, row, sigma)) : [];
+  const total = (of: (site: RecordedSite) => number) => (patch ? kept.reduce((sum, site) => sum + of(site), 0) : null);
   return {
     ...{ index, timestep, sigma, milliseconds: Math.round(milliseconds * 10) / 10 },
-    kv_tokens: total(({ kvTokens }) => kvTokens),
+    kv_tokens: total(({ kv_tokens }) => kv_tokens),
     tokens: total(({ tokens }) => tokens),
-    sites: kept.map(({ id, tokens, kvTokens }, row) => ({
-      ...{ id, tokens, kv_tokens: kvTokens },
-      ...stridesOf(patch, row, sigma),
-    })),
+    sites: kept,
   };
 }
 
-function stridesOf(
-  patch: { metadata: SlothfulMetadata; parameters: SlothfulParameters } | undefined,
-  row: number,
-  sigma: number,
-) {
-  const site = patch?.metadata.sites[row];
-  if (!patch || !site) return { stride: 1, stride_rows: 1, stride_columns: 1 };
-  const { stride } = siteStride(patch.parameters, site, patch.metadata, sigma);
-  const { strideRows, strideColumns } = controlRow(patch.parameters, site.block, stride);
-  return { stride, stride_rows: strideRows, stride_columns: strideColumns };
+function recordSite(site: SiteRecord, patch: PatchInForce, row: number, sigma: number): RecordedSite {
+  return { ...executedSite(site), stride: askedStride(site, patch, row, sigma) };
 }
+
+/** What a node reported, by the names of JSON. */
+export function executedSite({ id, tokens, kvTokens, rows }: SiteRecord): ExecutedSite {
+  const row = slothfulRow(rows);
+  const others = Object.entries(rows).filter(([name]) => name !== SLOTHFUL.name);
+  return {
+    ...{ id, tokens, kv_tokens: kvTokens },
+    ...{ stride_rows: row.strideRows, stride_columns: row.strideColumns },
+    ...{ window_rows: row.windowRows, window_columns: row.windowColumns },
+    ...{ mode: row.mode, k_blend: shortest(row.kBlend), v_blend: shortest(row.vBlend) },
+    ...(others.length ? { passes: Object.fromEntries(others) } : {}),
+  };
+}
+
+/** The row that Slothful Attention's stage was given; the one that changes nothing where it was given none. */
+function slothfulRow(rows: SiteRecord['rows']): ControlRow {
+  const given = rows[SLOTHFUL.name] ?? {};
+  const columns = SLOTHFUL.stage?.columns ?? [];
+  return decodeControl(
+    columns.map((column) => given[column.name] ?? column.default),
+    0,
+  );
+}
+
+/** The control input holds float32: 0.6 is 0.6000000238 there. */
+function shortest(value: number): number {
+  return Number(value.toPrecision(7));
+}
+
+/** The hook decides, and the node is told; the parameters' own stride belongs to the record where it is what ran. */
+function askedStride({ rows }: SiteRecord, patch: PatchInForce, index: number, sigma: number): number | null {
+  const { metadata, parameters } = patch;
+  const site = metadata.sites[index];
+  if (!site) return null;
+  const { stride } = siteStride(parameters, site, metadata, sigma);
+  const asked = controlRow(parameters, site.block, stride);
+  const row = slothfulRow(rows);
+  return GEOMETRY.every((name) => asked[name] === row[name]) ? stride : null;
+}
+
+const GEOMETRY = ['strideRows', 'strideColumns', 'windowRows', 'windowColumns'] as const;

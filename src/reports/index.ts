@@ -25,10 +25,11 @@ export {
   type PlanSite,
   type PlanStep,
   type PlanTotals,
+  type Schedule,
   type ScheduledStep,
 } from './plan-report.ts';
 export type { ReportSize } from './report-parts.ts';
-export { type Schedule, type ScheduleChoice, scheduleOf } from './schedule.ts';
+export { attentionFlops, siteWidths } from './site-cost.ts';
 export { type Drawing, type DrawnModel, type DrawnNode, drawSites, type NodeRole } from './site-drawing.ts';
 export { pixelScale, type RunSize, resolveSize } from './size.ts';
 export { isParameter } from './weights.ts';

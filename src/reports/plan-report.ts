@@ -7,10 +7,12 @@ import {
   nullable,
   number,
   object,
+  optional,
   ownDocument,
   table,
   text,
 } from '../documents/index.ts';
+import { RUN_SETTINGS } from '../sampling/index.ts';
 import { STEP_FACTS } from './plan-step.ts';
 import { FAMILY, FLOPS, NAMES, REPORT_PARAMETERS, REPORT_SIZE, SITE_MAKE, SITE_PLACE } from './report-parts.ts';
 
@@ -96,6 +98,7 @@ export const PLAN_REPORT = ownDocument('plan', 2, {
   top: number({ description: 'downscale of the shallowest self-attention' }),
   deep: number({ description: 'downscale of the deepest self-attention' }),
   schedule: text({ description: 'sampler and spacing in words' }),
+  settings: optional(RUN_SETTINGS),
   backend: BACKEND,
   sites: list(SITE),
   reasons: table(text(), { description: 'the reasons of steps in words' }),
@@ -105,3 +108,10 @@ export const PLAN_REPORT = ownDocument('plan', 2, {
   notes: NAMES,
 });
 export type PlanReport = DocumentOf<typeof PLAN_REPORT>;
+
+/** The steps of a run, and what they are in words: sampler and spacing. */
+export interface Schedule {
+  readonly name: string;
+  readonly steps: readonly ScheduledStep[];
+  readonly notes: readonly string[];
+}

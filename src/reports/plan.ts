@@ -12,10 +12,16 @@ import { DEFAULT_PARAMETERS, type DepthRange, readSlothfulMetadata, type Slothfu
 import { graphFlops, restFlops } from './flops.ts';
 import { idleSettings } from './idle-settings.ts';
 import { guessFamily } from './model-facts.ts';
-import { PLAN_REPORT, type PlanBackend, type PlanReport, type PlanSite, type PlanStep } from './plan-report.ts';
+import {
+  PLAN_REPORT,
+  type PlanBackend,
+  type PlanReport,
+  type PlanSite,
+  type PlanStep,
+  type Schedule,
+} from './plan-report.ts';
 import { planStep, reasonText, type SiteStep, type StepSettings } from './plan-step.ts';
 import { runTotals, stepTotals } from './plan-totals.ts';
-import type { Schedule } from './schedule.ts';
 import { attentionFlops, logitsBytes, type SiteWidths, siteTokens, siteWidths } from './site-cost.ts';
 import { type RunSize, reportSize, resolveSize } from './size.ts';
 import { verdictOf } from './verdict.ts';

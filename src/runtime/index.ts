@@ -17,10 +17,10 @@ export {
   type FailedBackend,
   WEB_BACKENDS,
 } from './backend.ts';
-export { ControlNet, type Residuals } from './control-net.ts';
+export { ControlNet, loadControlNetOn, type Residuals } from './control-net.ts';
 export type { DataLayout as Layout, NamedInputs, UNetInputs } from './feeds.ts';
 export type { LoadModelOptions, Platform } from './load-model.ts';
-export type { LoadOptions } from './load-unet.ts';
+export { type LoadOptions, loadUNetOn } from './load-unet.ts';
 export type { LoadProgress } from './load-weights.ts';
 export { LoadedModel } from './loaded-model.ts';
 export { nativeTuning } from './native-tuning.ts';
@@ -30,7 +30,7 @@ export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './u
 export type { InputNames, InputRole, UNetInput } from './unet-inputs.ts';
 
 /** Places and backends of browsers. */
-const BROWSER: Platform = { openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS };
+export const WEB_PLATFORM: Platform = { openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS };
 
 /**
  * Loads a TF.js graph model of any kind (a text encoder, a VAE, a network of the caller's own), in browsers and anywhere
@@ -41,7 +41,7 @@ const BROWSER: Platform = { openStore: (url) => new UrlStore(url), backends: WEB
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
 export function loadModel(source: string | ModelStore, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  return loadModelOn(BROWSER, source, options);
+  return loadModelOn(WEB_PLATFORM, source, options);
 }
 
 /**
@@ -54,10 +54,10 @@ export function loadModel(source: string | ModelStore, options: LoadModelOptions
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
 export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
-  return loadUNetOn(BROWSER, source, options);
+  return loadUNetOn(WEB_PLATFORM, source, options);
 }
 
 /** Loads a ControlNet, from the places that `loadUNet` takes. @throws SlothfulError as `loadUNet` does */
 export function loadControlNet(source: string | ModelStore, options: LoadOptions = {}): Promise<ControlNet> {
-  return loadControlNetOn(BROWSER, source, options);
+  return loadControlNetOn(WEB_PLATFORM, source, options);
 }

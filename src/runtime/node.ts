@@ -8,7 +8,8 @@ import type { LoadedModel } from './loaded-model.ts';
 import { NODE_BACKENDS } from './native-backends.ts';
 import type { UNet } from './unet.ts';
 
-const NODE: Platform = { openStore, backends: NODE_BACKENDS };
+/** Places and backends of Node, native first. */
+export const NODE_PLATFORM: Platform = { openStore, backends: NODE_BACKENDS };
 
 /**
  * Loads a TF.js graph model of any kind in Node: a text encoder, a VAE, a network of the caller's own. It takes and gives
@@ -18,7 +19,7 @@ const NODE: Platform = { openStore, backends: NODE_BACKENDS };
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
 export function loadModel(source: string | ModelStore, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  return loadModelOn(NODE, source, options);
+  return loadModelOn(NODE_PLATFORM, source, options);
 }
 
 /**
@@ -28,12 +29,12 @@ export function loadModel(source: string | ModelStore, options: LoadModelOptions
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
 export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
-  return loadUNetOn(NODE, source, options);
+  return loadUNetOn(NODE_PLATFORM, source, options);
 }
 
 /** Loads a ControlNet in Node, from the places that `loadUNet` takes. @throws SlothfulError as `loadUNet` does */
 export function loadControlNet(source: string | ModelStore, options: LoadOptions = {}): Promise<ControlNet> {
-  return loadControlNetOn(NODE, source, options);
+  return loadControlNetOn(NODE_PLATFORM, source, options);
 }
 
 /** Makes the first of native, wasm and cpu that works TF.js's backend, or the one that is asked for. */

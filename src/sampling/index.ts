@@ -4,6 +4,7 @@ export { type DenoiseOptions, type DenoiseStep, denoise, type StepFacts } from '
 export type { DenoisingModel } from './model.ts';
 export { batchNoise, checkSeed, type NoisePurpose, normalNoise } from './noise.ts';
 export type { GivenNoise } from './noise-source.ts';
+export { RUN_SETTINGS, type RunExtent, type RunSettings } from './run-settings.ts';
 export {
   defaultConfig,
   hasSigmas,

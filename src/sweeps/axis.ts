@@ -1,7 +1,7 @@
 import { type DeclaredParameter, suggest } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { PARAMETERS, parseParameters } from '../passes/slothful/index.ts';
-import type { RunRequest } from '../pipeline/request.ts';
+import type { RunRequest } from '../pipeline/index.ts';
 import { PREDICTION_TYPES, SAMPLERS, SIGMA_SCHEDULES, TIMESTEP_SPACINGS } from '../sampling/index.ts';
 
 /** What a value of an axis changes about a run. */

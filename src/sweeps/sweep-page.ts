@@ -1,6 +1,6 @@
 import { type Html, html, htmlPage, lines } from '../pages/index.ts';
 import type { SlothfulParameters } from '../passes/slothful/index.ts';
-import { pngAddress } from '../pictures/index.ts';
+import { pngAddress } from '../pictures/node.ts';
 import type { Picture } from '../sampling/index.ts';
 import type { SweptCell, SweptRun } from './sweep.ts';
 import { plainKey } from './sweep-plan.ts';

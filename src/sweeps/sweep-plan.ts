@@ -1,6 +1,6 @@
 import { SlothfulError } from '../errors.ts';
 import { parseParameters, type SlothfulOptions, type SlothfulParameters } from '../passes/slothful/index.ts';
-import type { RunRequest } from '../pipeline/request.ts';
+import type { RunRequest } from '../pipeline/index.ts';
 import type { Axis, CellChange } from './axis.ts';
 
 /** One combination of the values of the axes, ready to be run. */

@@ -12,8 +12,9 @@ import {
   text,
 } from '../documents/index.ts';
 import { type Table, tableOf } from '../pages/index.ts';
-import { MEASURES } from '../pictures/measures/index.ts';
-import { RUN_PARAMETERS, RUN_SETTINGS, RUN_SOURCE, type RunSource } from '../pipeline/run-document.ts';
+import { MEASURES } from '../pictures/index.ts';
+import { RUN_PARAMETERS, RUN_SOURCE, type RunSource } from '../pipeline/index.ts';
+import { RUN_SETTINGS } from '../sampling/index.ts';
 import type { Axis } from './axis.ts';
 import type { SweptCell } from './sweep.ts';
 

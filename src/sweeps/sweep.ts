@@ -1,13 +1,17 @@
+import { SlothfulError } from '../errors.ts';
 import type { Graph } from '../graph/index.ts';
 import type { SlothfulMetadata, SlothfulParameters } from '../passes/slothful/index.ts';
-import { type Measures, measure } from '../pictures/measures/index.ts';
-import type { RunConditioning } from '../pipeline/conditioning.ts';
-import { executeRun, type RunOutcome } from '../pipeline/execute.ts';
-import { attentionFlopsOf } from '../pipeline/flops.ts';
-import type { Look } from '../pipeline/look.ts';
-import type { AttentionFlops, RunSettings } from '../pipeline/run-document.ts';
-import { totalMilliseconds } from '../pipeline/run-record.ts';
-import type { DenoisingModel, Picture } from '../sampling/index.ts';
+import { type Measures, measure } from '../pictures/index.ts';
+import {
+  type AttentionFlops,
+  attentionFlopsOf,
+  executeRun,
+  type Look,
+  type RunConditioning,
+  type RunOutcome,
+  totalMilliseconds,
+} from '../pipeline/index.ts';
+import type { DenoisingModel, Picture, RunSettings } from '../sampling/index.ts';
 import { plainKey, type SweepCell } from './sweep-plan.ts';
 
 /** What all runs of a sweep share: one model, loaded once, and one look. */
@@ -92,7 +96,7 @@ function stepCounter({ cells, settingsOf, onStep }: SweepTask): () => void {
 }
 
 function swept(task: SweepTask, cell: SweepCell, outcome: RunOutcome, plain: RunOutcome): SweptCell {
-  const { graph, look, settingsOf, conditioningOf } = task;
+  const { look, settingsOf } = task;
   const settings = settingsOf(cell);
   const [reference = [], image = []] = [plain, outcome].map(({ latents }) => look.images(latents ?? none)[0]);
   return {
@@ -100,10 +104,16 @@ function swept(task: SweepTask, cell: SweepCell, outcome: RunOutcome, plain: Run
     settings,
     ...sweptRun(look, outcome),
     kv_tokens: outcome.steps[0]?.kv_tokens ?? null,
-    flops: attentionFlopsOf(graph, settings, conditioningOf(cell), cell.parameters),
+    flops: flopsOf(task, settings, outcome),
     plain: sweptRun(look, plain),
     measures: measure(reference, image, look.peak),
   };
+}
+
+function flopsOf({ graph }: SweepTask, settings: RunSettings, { steps }: RunOutcome): AttentionFlops {
+  const flops = attentionFlopsOf(graph, settings, steps);
+  if (flops) return flops;
+  throw new SlothfulError('unsupported', 'the graph', 'has no self-attention whose cost can be told');
 }
 
 const none = new Float32Array();

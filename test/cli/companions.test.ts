@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { encodePng } from '../../src/pictures/index.ts';
+import { encodePng } from '../../src/pictures/node.ts';
 import { writeSafetensors } from '../../src/tensors/node.ts';
 import { slothful } from '../support/cli.ts';
 import { companion } from '../support/companion-goldens.ts';

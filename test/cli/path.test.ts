@@ -79,7 +79,7 @@ for (const layout of ['nchw', 'nhwc'] as const) {
     const args = ['--timestep', '601', '--layout', layout, '--backend', 'wasm', '--json'];
     const { stdout } = await run('predict', at('plain'), ...files, ...parameters, ...args);
     const { sites } = JSON.parse(stdout);
-    const counts = sites.map((site: { tokens: number; kvTokens: number }) => [site.tokens, site.kvTokens]);
+    const counts = sites.map((site: { tokens: number; kv_tokens: number }) => [site.tokens, site.kv_tokens]);
     assert.equal(counts, Object.values(GOLDEN.kv_tokens));
     const out = readSafetensors(at('out.safetensors')).get('out_sample');
     const expected = goldens.tensor(GOLDEN.out);

@@ -4,8 +4,9 @@ import * as assert from 'uvu/assert';
 import { schemaFiles } from '../../scripts/schemas/registry.ts';
 import { isObject } from '../../src/documents/index.ts';
 import { DEFAULT_PARAMETERS, parseParameters } from '../../src/passes/slothful/index.ts';
-import { type RunOutcome, type RunSource, runRecord, type StepRecord, sweepRecord } from '../../src/pipeline/index.ts';
+import { type RunOutcome, type RunSource, runRecord, type StepRecord } from '../../src/pipeline/index.ts';
 import { defaultConfig } from '../../src/sampling/index.ts';
+import { sweepRecord } from '../../src/sweeps/index.ts';
 import { publishedSchema } from '../support/published.ts';
 
 const test = suite('published schemas');
@@ -53,7 +54,8 @@ const SOURCE: RunSource = {
     ip_adapter_scale: 0.6,
   },
 };
-const SITE = { id: 'input.0.0.0', tokens: 64, kv_tokens: 16, stride: 3.2, stride_rows: 2, stride_columns: 2 };
+const ROW = { window_rows: 2, window_columns: 2, mode: '2D_AVG', k_blend: 0, v_blend: 0 };
+const SITE = { id: 'input.0.0.0', tokens: 64, kv_tokens: 16, stride: 3.2, stride_rows: 2, stride_columns: 2, ...ROW };
 const STEP: StepRecord = {
   ...{ index: 0, timestep: 499.5, sigma: 14.6, milliseconds: 12.3 },
   ...{ kv_tokens: 16, tokens: 64, sites: [SITE] },

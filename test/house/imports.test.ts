@@ -19,14 +19,25 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   kernels: ['attention', 'passes'],
   runtime: ['graph', 'attention', 'passes', 'kernels', 'models'],
   sampling: ['runtime', 'passes'],
-  pictures: ['sampling', 'pipeline'],
-  reports: ['graph', 'attention', 'passes', 'sampling'],
-  pages: ['reports'],
-  pipeline: ['graph', 'passes', 'sampling', 'pictures', 'reports'],
-  sweeps: ['graph', 'passes', 'sampling', 'pictures', 'reports', 'pages', 'pipeline'],
+  pictures: ['sampling'],
+  reports: ['graph', 'attention', 'passes', 'sampling', 'pages'],
+  pages: ['graph', 'attention', 'passes', 'sampling', 'reports'],
+  pipeline: [
+    'graph',
+    'attention',
+    'passes',
+    'models',
+    'tensors',
+    'converters',
+    'runtime',
+    'sampling',
+    'pictures',
+    'reports',
+  ],
+  sweeps: ['graph', 'passes', 'sampling', 'pictures', 'reports', 'pipeline'],
 };
 
-const TFJS_ROOMS: ReadonlySet<string> = new Set(['kernels', 'passes', 'runtime', 'sampling', 'cli']);
+const TFJS_ROOMS: ReadonlySet<string> = new Set(['kernels', 'passes', 'runtime', 'sampling', 'pipeline', 'cli']);
 const BROWSER_ROOMS: ReadonlySet<string> = new Set([
   'documents',
   'graph',
@@ -73,14 +84,14 @@ test('rooms import only from the rooms below them', () => {
   const wrong = IMPORTS.filter(({ file, room, target }) => {
     if (!target.startsWith('.') || room === 'cli' || room === 'entry') return false;
     const to = relative(ROOT, join(ROOT, dirname(file), target));
-    if (to === 'src/errors.ts') return false;
+    if (to === 'src/errors.ts' || to === 'src/version.ts') return false;
     const other = roomOf(to);
     return other !== room && other !== 'documents' && !(MAY[room] ?? []).includes(other);
   });
   assert.equal(wrong, []);
 });
 
-test('tfjs is imported in kernels, passes, runtime, sampling and the commands only', () => {
+test('tfjs is imported in kernels, passes, runtime, sampling, pipeline and the commands only', () => {
   const wrong = IMPORTS.filter(({ room, target }) => target.startsWith('@tensorflow/') && !TFJS_ROOMS.has(room));
   assert.equal(wrong, []);
 });

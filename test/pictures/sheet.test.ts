@@ -1,7 +1,8 @@
 import { PNG } from 'pngjs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { contactSheet, encodePng, enlarge, latentPreviews, pngAddress } from '../../src/pictures/index.ts';
+import { contactSheet, enlarge, latentPreviews } from '../../src/pictures/index.ts';
+import { encodePng, pngAddress } from '../../src/pictures/node.ts';
 import { drawText, textHeight, textWidth, wrapText } from '../../src/pictures/text.ts';
 import type { Picture } from '../../src/sampling/index.ts';
 

@@ -8,7 +8,8 @@ import {
   type SlothfulParameters,
   sigmaOfTimestep,
 } from '../../src/passes/slothful/index.ts';
-import { type PlanReport, planGraph, type Schedule, scheduleOf } from '../../src/reports/index.ts';
+import { scheduleOf } from '../../src/pipeline/index.ts';
+import { type PlanReport, planGraph, type Schedule } from '../../src/reports/index.ts';
 import type { SamplerName, SigmaSchedule } from '../../src/sampling/schedulers/index.ts';
 import { failsWith } from '../support/errors.ts';
 import { readJson } from '../support/fixtures.ts';

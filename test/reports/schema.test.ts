@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isDocument } from '../../src/documents/index.ts';
 import { slothful } from '../../src/passes/index.ts';
+import { scheduleOf } from '../../src/pipeline/index.ts';
 import {
   DIFF_REPORT,
   diffGraphs,
@@ -10,7 +11,6 @@ import {
   inspectGraph,
   PLAN_REPORT,
   planGraph,
-  scheduleOf,
 } from '../../src/reports/index.ts';
 import { goldenGraph } from '../support/golden-graph.ts';
 import { publishedSchema } from '../support/published.ts';

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DEFAULT_PARAMETERS } from '../../src/passes/slothful/index.ts';
-import { type CellChange, parseAxis, sweepCells } from '../../src/pipeline/index.ts';
+import { type CellChange, parseAxis, sweepCells } from '../../src/sweeps/index.ts';
 import { failsWith } from '../support/errors.ts';
 
 const test = suite('axes of a sweep');

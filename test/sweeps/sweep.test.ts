@@ -3,25 +3,29 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SlothfulError } from '../../src/errors.ts';
 import { printCsv } from '../../src/pages/index.ts';
-import { DEFAULT_PARAMETERS, type SlothfulMetadata } from '../../src/passes/slothful/index.ts';
 import {
-  completeSettings,
-  executeRun,
-  lookOf,
+  DEFAULT_PARAMETERS,
+  encodeControl,
+  kvTokens,
+  SLOTHFUL,
+  type SlothfulMetadata,
+  UNTOUCHED,
+} from '../../src/passes/slothful/index.ts';
+import { completeSettings, executeRun, lookOf, runRecord } from '../../src/pipeline/index.ts';
+import { defaultHook, type PredictOptions, type SlothfulHook, type UNetInputs } from '../../src/runtime/index.ts';
+import type { DenoisingModel } from '../../src/sampling/index.ts';
+import {
   parseAxis,
-  runRecord,
   type SweepCell,
   type SweepTask,
   type SweptCell,
   sweep,
   sweepCells,
-  sweepPage,
   sweepRecord,
   sweepSheet,
   sweepTable,
-} from '../../src/pipeline/index.ts';
-import type { PredictOptions, UNetInputs } from '../../src/runtime/index.ts';
-import type { DenoisingModel } from '../../src/sampling/index.ts';
+} from '../../src/sweeps/index.ts';
+import { sweepPage } from '../../src/sweeps/node.ts';
 import { sheetContent } from '../../src/sweeps/sweep-sheet.ts';
 import { useBackend } from '../support/backend.ts';
 import { failsWith } from '../support/errors.ts';
@@ -54,18 +58,20 @@ const TEXT = { shape: [1, 7, 24], data: new Float32Array(7 * 24) };
 class FakeModel implements DenoisingModel {
   readonly strengths: (number | undefined)[] = [];
 
-  predict({ sample }: UNetInputs, { parameters, slothful }: PredictOptions) {
+  constructor(private readonly hook: SlothfulHook = defaultHook) {}
+
+  predict({ sample }: UNetInputs, { parameters, slothful, sigma = 0 }: PredictOptions) {
     const strength = slothful === false ? undefined : parameters?.in_strength;
     this.strengths.push(strength);
     const out_sample: tf.Tensor4D = tf.mul(sample, 0.9 - (strength ?? 0) / 100);
-    const site = {
-      id: SITE.id,
-      tokens: 64,
-      kvTokens: strength ? 16 : 64,
-      logitsBytes: 0,
-      pooled: Boolean(strength),
-      rows: {},
+    const own = { ...DEFAULT_PARAMETERS, ...parameters };
+    const step = { ...PATCH, sigma, parameters: own, latent: { height: 8, width: 8 } };
+    const [row = UNTOUCHED] = strength ? this.hook(step) : [];
+    const values = encodeControl([row]);
+    const rows = {
+      slothful: Object.fromEntries(SLOTHFUL.stage?.columns.map(({ name }, index) => [name, values[index] ?? 0]) ?? []),
     };
+    const site = { id: SITE.id, tokens: 64, kvTokens: kvTokens(row, [8, 8]), logitsBytes: 0, pooled: true, rows };
     return { out_sample, sites: [site] };
   }
 }
@@ -125,7 +131,7 @@ test('a run keeps what every step did', async () => {
   const [first] = outcome.steps;
   assert.equal([first?.tokens, first?.kv_tokens], [64, 16]);
   const [site] = first?.sites ?? [];
-  assert.ok(site && site.stride > 3 && site.stride < 4, String(site?.stride));
+  assert.ok(site?.stride && site.stride > 3 && site.stride < 4, String(site?.stride));
   assert.equal([site?.stride_rows, site?.stride_columns], [2, 2]);
   assert.equal(outcome.steps.at(-1)?.sites[0]?.stride_rows, 1);
   const record = runRecord({ source: SOURCE, settings, parameters: DEFAULT_PARAMETERS, outcome, files: ['a.png'] });
@@ -133,6 +139,22 @@ test('a run keeps what every step did', async () => {
     [record.schema, record.stopped, record.settings.seed, record.plain, record.attention_flops],
     ['slothful-run/1', false, 4, null, null],
   );
+});
+
+test("what a hook of the caller's own decided is what the record says, and no stride was asked", async () => {
+  const hook: SlothfulHook = () => [
+    { strideRows: 1, strideColumns: 4, windowRows: 2, windowColumns: 4, mode: '2D_MAX', kBlend: 0.3, vBlend: 1.5 },
+  ];
+  const { settings } = completeSettings(METADATA, { steps: 1 }, EXTENT, false);
+  const patch = { metadata: PATCH, parameters: DEFAULT_PARAMETERS };
+  const { steps } = await executeRun({ unet: new FakeModel(hook), settings, conditioning: { cond: {} }, patch });
+  assert.equal(steps[0]?.sites, [
+    {
+      ...{ id: SITE.id, tokens: 64, kv_tokens: 14 },
+      ...{ stride_rows: 1, stride_columns: 4, window_rows: 2, window_columns: 4 },
+      ...{ mode: '2D_MAX', k_blend: 0.3, v_blend: 1.5, stride: null },
+    },
+  ]);
 });
 
 test('a plain run reports no sites', async () => {

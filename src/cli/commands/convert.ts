@@ -8,10 +8,10 @@ import {
   parseLoraOption,
 } from '../../../converters/index.ts';
 import { SlothfulError } from '../../errors.ts';
+import { readJson } from '../../models/node.ts';
 import { formatBytes } from '../../pages/index.ts';
 import { defineCommand } from '../define-command.ts';
-import { readJson } from '../flags/parameter-flags.ts';
-import { startProgress } from '../print/progress.ts';
+import { printNote, startProgress } from '../terminal.ts';
 
 const DTYPES = ['auto', 'float16', 'float32'] as const;
 const DATA_SPACES = ['latent', 'premultiplied-rgba'] as const;
@@ -90,7 +90,7 @@ function refuseCompanions(source: string, { lora = [], ipAdapter }: ConvertOptio
 }
 
 function print(summary: ConvertSummary, dir: string, json: boolean): void {
-  for (const note of summary.notes) console.error(`note: ${note}`);
+  for (const note of summary.notes) printNote(note);
   if (json) {
     console.log(JSON.stringify({ ...summary, model: dir }, null, 2));
     return;

@@ -4,16 +4,26 @@ import { fileURLToPath } from 'node:url';
 import type { Argv } from 'yargs';
 import { convertCheckpoint } from '../../../converters/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { atomicFile, loadUNet, readModel, slothful, writeModel } from '../../node.ts';
+import { atomicFile } from '../../models/node.ts';
+import { slothful } from '../../passes/index.ts';
 import type { SlothfulOptions } from '../../passes/slothful/index.ts';
-import { contactSheet, encodePng } from '../../pictures/index.ts';
-import { executeRun, lookOf, type StepRecord } from '../../pipeline/index.ts';
-import type { Picture } from '../../sampling/index.ts';
+import { contactSheet } from '../../pictures/index.ts';
+import { encodePng } from '../../pictures/node.ts';
+import {
+  compareRuns,
+  lookOf,
+  parametersLine,
+  pixelsOf,
+  type RunHalf,
+  type RunOutcome,
+  resolveRun,
+  steer,
+} from '../../pipeline/index.ts';
+import { openModel, type PatchedModel, patchModel, readConditioner } from '../../pipeline/node.ts';
+import type { BackendName } from '../../runtime/index.ts';
 import { defineCommand } from '../define-command.ts';
-import { withBackendFlag } from '../flags/backend-flag.ts';
-import { startProgress } from '../print/progress.ts';
-import { readConditioner } from '../running/run-conditioning.ts';
-import { openSession, settingsOf } from '../running/run-session.ts';
+import { withBackendFlag } from '../flags/run-flags.ts';
+import { startBars } from '../terminal.ts';
 import { printSites } from './inspect.ts';
 
 /** Strong enough to be seen at a glance on a picture of 32 x 32 pixels. */
@@ -57,10 +67,9 @@ export const demoCommand = defineCommand({
     console.log('2. Its attentions');
     await printSites(plainDir);
     console.log('\n3. Patch it');
-    console.log(`   ${patchedDir}: ${await patch(plainDir, patchedDir)} self-attentions patched\n`);
+    printPatch(await patchModel(plainDir, patchedDir, [slothful(PARAMETERS)], { force: true }));
     console.log(`4. Denoise "${argv.prompt}", seed ${argv.seed}, ${STEPS} steps, without and with Slothful Attention`);
-    const path = await drawBoth({ plainDir, patchedDir, ...argv });
-    console.log(`   ${path}`);
+    console.log(`   ${await drawBoth({ ...argv, model: patchedDir })}`);
   },
 });
 
@@ -74,59 +83,52 @@ function demoCheckpoint(): string {
   return found;
 }
 
-async function patch(plainDir: string, patchedDir: string): Promise<number> {
-  const source = await readModel(plainDir);
-  await source.loadConstants();
-  await source.graph.transform(slothful(PARAMETERS));
-  await writeModel(source.graph, patchedDir, { shardsFrom: source, force: true });
-  const record = source.graph.metadata.slothful;
-  return typeof record === 'object' && record && 'sites' in record && Array.isArray(record.sites)
-    ? record.sites.length
-    : 0;
+function printPatch({ folder, sites, parameters }: PatchedModel): void {
+  console.log(`   ${folder}: ${sites.length} self-attentions patched`);
+  if (parameters) console.log(`   ${parametersLine(parameters)}\n`);
 }
 
 interface Drawing {
-  readonly plainDir: string;
-  readonly patchedDir: string;
+  readonly model: string;
   readonly prompt: string;
   readonly seed: number;
   readonly outDir: string;
-  readonly backend?: 'native' | 'wasm' | 'cpu' | undefined;
+  readonly backend?: BackendName | undefined;
 }
 
-async function drawBoth(drawing: Drawing): Promise<string> {
-  const without = await draw(drawing.plainDir, 'without', drawing);
-  const patched = await draw(drawing.patchedDir, 'with', drawing);
-  const path = join(drawing.outDir, `${drawing.prompt.replaceAll(/\W+/g, '-')}-${drawing.seed}.png`);
-  const content = { columns: ['without', 'with'], rows: [{ pictures: [without, patched] }] };
-  await atomicFile(path, encodePng(contactSheet(content, SHOWN_SIZE)), { force: true });
-  return path;
-}
-
-async function draw(model: string, label: string, { prompt, seed, backend }: Drawing): Promise<Picture> {
-  const argv = { model, prompt, seed, steps: STEPS };
-  const session = await openSession(argv);
-  const conditioning = (await readConditioner(argv, session, [prompt]))(prompt);
-  const settings = settingsOf(session, { seed, steps: STEPS }, true);
-  const unet = await loadUNet(model, { backend, log: (line) => console.error(`   ${label}: ${line}`) });
-  const { record: metadata } = session;
-  const patch = metadata && { metadata, parameters: metadata.parameters };
-  const progress = startProgress(`   ${label}`);
-  const onStep = ({ index }: { index: number }) => progress.update(index + 1, STEPS, 'step');
+/** Denoises without and with Slothful Attention, and puts both pictures on one sheet. Returns its path. */
+async function drawBoth({ model: source, prompt, seed, outDir, backend }: Drawing): Promise<string> {
+  const model = await openModel(source);
+  const extent = resolveRun(model, {}).settings;
+  const conditioning = (await readConditioner(model, {}, pixelsOf(extent), [prompt]))(prompt);
+  const run = resolveRun(model, { seed, steps: STEPS, conditioning });
+  const bars = startBars();
+  const steered = await steer(model, {
+    ...{ backend, pixels: pixelsOf(extent), parameters: run.parameters },
+    log: (line) => console.error(`   ${line}`),
+  });
   try {
-    const { steps, latents } = await executeRun({ unet, settings, conditioning, patch, onStep });
-    progress.end();
-    console.log(`   ${label}: ${kvSummary(steps)}`);
-    const [picture] = lookOf(unet.metadata, session.extent, model).pictures(latents ?? new Float32Array());
-    if (!picture) throw new SlothfulError('bug', model, 'made no picture');
-    return picture;
+    const { plain, outcome } = await compareRuns({
+      ...{ unet: steered.model, settings: run.settings, conditioning, compare: true },
+      patch: steered.patchWith(run.parameters),
+      onStep: ({ index }, half) => bars.update(`   ${LABELS[half]}`, index + 1, STEPS, 'step'),
+    });
+    bars.end();
+    console.log(`   ${LABELS.plain}: every token is a key and a value\n   ${LABELS.patched}: ${kvSummary(outcome)}`);
+    const look = lookOf(model.graph.metadata, run.settings, source);
+    const pictures = [plain, outcome].map((each) => look.pictures(each?.latents ?? new Float32Array())[0]);
+    const path = join(outDir, `${prompt.replaceAll(/\W+/g, '-')}-${seed}.png`);
+    const content = { columns: [LABELS.plain, LABELS.patched], rows: [{ pictures }] };
+    await atomicFile(path, encodePng(contactSheet(content, SHOWN_SIZE)), { force: true });
+    return path;
   } finally {
-    progress.end();
-    unet.dispose();
+    bars.end();
+    steered.dispose();
   }
 }
 
-function kvSummary([first]: readonly StepRecord[]): string {
-  if (first?.tokens == null) return 'plain, every token is a key and a value';
-  return `${first.kv_tokens} of ${first.tokens} K/V tokens in the first step`;
+const LABELS: Readonly<Record<RunHalf, string>> = { plain: 'without', patched: 'with' };
+
+function kvSummary({ steps: [first] }: RunOutcome): string {
+  return `${first?.kv_tokens} of ${first?.tokens} K/V tokens in the first step`;
 }

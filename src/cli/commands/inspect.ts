@@ -1,13 +1,11 @@
 import type { Argv } from 'yargs';
 import { inspectPage, inspectSummary, inspectTables, printTable, siteTable } from '../../pages/index.ts';
 import { slothful } from '../../passes/index.ts';
-import { readSlothfulMetadata } from '../../passes/slothful/index.ts';
+import { type OpenedDocument, openDocument } from '../../pipeline/without-tfjs.ts';
 import { type DrawnModel, inspectGraph } from '../../reports/index.ts';
 import { defineCommand } from '../define-command.ts';
-import { type OpenedGraph, openGraph } from '../files/open-graph.ts';
-import { printReport, withReportFlags } from '../flags/report-flags.ts';
-import { printDrawings, siteDrawings, withSiteFlags } from '../flags/site-flags.ts';
-import { readSize, withSizeFlags } from '../flags/size-flags.ts';
+import { readReportSize, withReportSizeFlags } from '../flags/size-flags.ts';
+import { printDrawings, printReport, siteDrawings, withReportFlags, withSiteFlags } from '../print-report.ts';
 
 function options(cli: Argv<object>) {
   const model = cli.positional('model', {
@@ -15,19 +13,19 @@ function options(cli: Argv<object>) {
     demandOption: true,
     describe: 'any TF.js graph model: its folder or model.json; weights are not needed',
   });
-  return withReportFlags(withSiteFlags(withSizeFlags(model)));
+  return withReportFlags(withSiteFlags(withReportSizeFlags(model)));
 }
 
 /** `slothful inspect <model>` */
 export const inspectCommand = defineCommand({
   builder: options,
   async handler(argv) {
-    const opened = await openGraph(argv.model);
-    const { graph, file, notes } = opened;
-    const size = readSize(argv, graph);
+    const opened = await openDocument(argv.model);
+    const { graph, place, notes } = opened;
+    const size = readReportSize(argv, graph);
     const drawings = await siteDrawings(argv, () => beforeAndAfter(opened), size);
     if (printDrawings(argv, drawings)) return;
-    const report = inspectGraph(graph, { model: file.place, size, notes });
+    const report = inspectGraph(graph, { model: place, size, notes });
     await printReport(
       {
         title: `Attentions of ${report.model}`,
@@ -43,8 +41,8 @@ export const inspectCommand = defineCommand({
 });
 
 /** The graph as it is, and as a patch makes it; a patched one only as it is. */
-async function beforeAndAfter({ graph, file }: OpenedGraph): Promise<DrawnModel[]> {
-  if (readSlothfulMetadata(graph.metadata, file.place)) return [{ graph, label: 'patched' }];
+async function beforeAndAfter({ graph, patch }: OpenedDocument): Promise<DrawnModel[]> {
+  if (patch) return [{ graph, label: 'patched' }];
   const after = await graph.clone().transform(slothful());
   return [
     { graph, label: 'before' },
@@ -54,8 +52,8 @@ async function beforeAndAfter({ graph, file }: OpenedGraph): Promise<DrawnModel[
 
 /** Prints the table of attentions of a model, and a line that sums it up. */
 export async function printSites(modelDir: string): Promise<void> {
-  const { graph, file, notes } = await openGraph(modelDir);
-  const report = inspectGraph(graph, { model: file.place, notes });
+  const { graph, place, notes } = await openDocument(modelDir);
+  const report = inspectGraph(graph, { model: place, notes });
   console.log(printTable(siteTable(report)));
   console.log(inspectSummary(report));
 }

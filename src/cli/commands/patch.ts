@@ -1,11 +1,13 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import { readModel, type WrittenModel, writeModel } from '../../models/node.ts';
+import { readModel } from '../../models/node.ts';
 import { formatBytes } from '../../pages/index.ts';
 import { controlNetInputs, slothful } from '../../passes/index.ts';
-import { DEFAULT_PARAMETERS, readSlothfulMetadata, type SlothfulMetadata } from '../../passes/slothful/index.ts';
+import { readSlothfulMetadata } from '../../passes/slothful/index.ts';
+import { type PatchedModel, parametersInForce, parametersLine, patchModel } from '../../pipeline/without-tfjs.ts';
 import { defineCommand } from '../define-command.ts';
-import { readParameters, withParameterFlags } from '../flags/parameter-flags.ts';
+import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
+import { printNote } from '../terminal.ts';
 
 function options(cli: Argv<object>) {
   return withParameterFlags(
@@ -31,35 +33,27 @@ function options(cli: Argv<object>) {
 export const patchCommand = defineCommand({
   builder: options,
   async handler(argv) {
-    const parameters = await readParameters(argv);
+    const changes = await readParameterChanges(argv);
     const source = await readModel(argv.model);
     const before = readSlothfulMetadata(source.graph.metadata, source.place);
-    await source.loadConstants();
-    const passes = [slothful(parameters ?? before?.parameters ?? DEFAULT_PARAMETERS)];
+    const passes = [slothful(parametersInForce(before, changes))];
     if (argv.controlnetInputs) passes.push(controlNetInputs());
-    await source.graph.transform(...passes);
-    const record = readSlothfulMetadata(source.graph.metadata, source.place);
-    if (!record) throw new SlothfulError('bug', source.place, 'was patched and has no record of it');
-    const written = await writeModel(source.graph, argv.outDir, {
-      shardsFrom: source,
-      force: argv.force,
-      copy: argv.copy,
-    });
-    print(record, written, { again: before !== undefined, json: argv.json });
+    const { force, copy } = argv;
+    print(await patchModel(source, argv.outDir, passes, { force, copy }), argv.json);
   },
 });
 
-function print(
-  record: SlothfulMetadata,
-  written: WrittenModel,
-  { again, json }: { again: boolean; json: boolean },
-): void {
-  const { sites, parameters } = record;
+function print(patched: PatchedModel, json: boolean): void {
+  const { folder, shards, sharing, newBytes, sites, parameters, wasPatched } = patched;
+  if (!parameters) throw new SlothfulError('bug', folder, 'was patched and has no record of it');
   if (json) {
-    console.log(JSON.stringify({ ...written, sites: sites.map((site) => site.id), parameters, again }, null, 2));
+    const ids = sites.map(({ id }) => id);
+    const summary = { folder, shards, sharing, new_bytes: newBytes, sites: ids, parameters, again: wasPatched };
+    console.log(JSON.stringify(summary, null, 2));
     return;
   }
-  if (again) console.error('note: the model was patched already; its parameters were replaced');
-  const bytes = `${written.shards} shard(s) ${written.sharing}, ${formatBytes(written.newBytes)} new`;
-  console.log(`${written.folder}: ${sites.length} self-attentions patched, ${bytes}`);
+  if (wasPatched) printNote('the model was patched already; its parameters were replaced');
+  const bytes = `${shards} shard(s) ${sharing}, ${formatBytes(newBytes)} new`;
+  console.log(`${folder}: ${sites.length} self-attentions patched, ${bytes}`);
+  console.log(parametersLine(parameters));
 }

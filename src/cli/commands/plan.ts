@@ -1,14 +1,22 @@
 import type { Argv } from 'yargs';
+import { SlothfulError } from '../../errors.ts';
 import { planPage, planTables, siteStepTable } from '../../pages/index.ts';
-import { planGraph, scheduleOf } from '../../reports/index.ts';
-import { SAMPLERS, SIGMA_SCHEDULES } from '../../sampling/schedulers/index.ts';
+import {
+  backendToRun,
+  extentOf,
+  type OpenedModel,
+  pixelsOf,
+  planRun,
+  type RunConditioning,
+  resolveRun,
+} from '../../pipeline/index.ts';
+import { openModel, readConditioner, readTextTable, type TextChoice } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
-import { openGraph } from '../files/open-graph.ts';
-import { readParameters, withParameterFlags } from '../flags/parameter-flags.ts';
-import { printReport, withReportFlags } from '../flags/report-flags.ts';
-import { readSize, withSizeFlags } from '../flags/size-flags.ts';
+import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
+import { readRun, withBackendFlag, withRunFlags } from '../flags/run-flags.ts';
+import { readExtent, withSizeFlags } from '../flags/size-flags.ts';
+import { printReport, withReportFlags } from '../print-report.ts';
 
-const BACKENDS = ['native', 'wasm', 'cpu'] as const;
 const MIB = 1024 * 1024;
 
 function options(cli: Argv<object>) {
@@ -19,31 +27,27 @@ function options(cli: Argv<object>) {
   });
   return withParameterFlags(
     withReportFlags(
-      withSizeFlags(model)
-        .option('steps', { type: 'number', default: 20, describe: 'steps of the run' })
-        .option('scheduler', { choices: SAMPLERS, describe: "sampler; default: the model's own" })
-        .option('sigmas', { choices: SIGMA_SCHEDULES, describe: 'spacing of the noise levels' })
-        .option('backend', { choices: BACKENDS, default: 'wasm' as const, describe: 'where logits are to be counted' })
+      withBackendFlag(withRunFlags(withSizeFlags(model)))
+        .option('batch', { type: 'number', describe: 'images at once, 1; guidance doubles what is evaluated' })
+        .option('context-tokens', { type: 'number', describe: 'tokens of the text, where none is given' })
         .option('logits-limit', { type: 'number', describe: "MiB of one logits tensor; default: the backend's" }),
     ),
   );
 }
 
-/** `slothful plan <model> --size WxH --steps N --scheduler S [parameters]` */
+/** `slothful plan <model> --size WxH --steps N --sampler S [parameters]` */
 export const planCommand = defineCommand({
   builder: options,
   async handler(argv) {
-    const parameters = await readParameters(argv);
-    const { graph, file, notes } = await openGraph(argv.model);
-    const { steps, scheduler, sigmas, backend, logitsLimit } = argv;
-    const report = planGraph(graph, {
-      schedule: scheduleOf(graph, { steps, scheduler, sigmas }),
-      parameters,
-      model: file.place,
-      size: readSize(argv, graph),
-      backend,
-      logitsLimit: logitsLimit === undefined ? undefined : logitsLimit * MIB,
-      notes,
+    const asked = { ...readRun(argv), ...readExtent(argv) };
+    const parameters = await readParameterChanges(argv);
+    const model = await openModel(argv.model);
+    const conditioning = await readConditioning(model, asked, argv.contextTokens);
+    const contextTokens = argv.contextTokens ?? (await textLength(model, conditioning));
+    const run = resolveRun(model, { ...asked, conditioning, contextTokens, parameters });
+    const report = planRun(model, run, {
+      backend: argv.backend ?? (await backendToRun(model)),
+      logitsLimit: argv.logitsLimit === undefined ? undefined : argv.logitsLimit * MIB,
     });
     const title = `Plan for ${report.model}`;
     const tables = planTables(report);
@@ -51,3 +55,34 @@ export const planCommand = defineCommand({
     await printReport({ title, report, tables, main, notes: report.notes, html: () => planPage(report) }, argv);
   },
 });
+
+/** What the run would be told, where the flags say so. */
+async function readConditioning(
+  model: OpenedModel,
+  asked: TextChoice & Parameters<typeof extentOf>[1],
+  contextTokens: number | undefined,
+): Promise<RunConditioning | undefined> {
+  const { prompt, cond } = asked;
+  if (prompt === undefined && cond === undefined) return undefined;
+  if (contextTokens !== undefined) {
+    const flag = cond === undefined ? '--prompt' : '--cond';
+    throw new SlothfulError(
+      'usage',
+      '--context-tokens',
+      `cannot be combined with ${flag}`,
+      'the text tells its length',
+    );
+  }
+  return (await readConditioner(model, asked, pixelsOf(extentOf(model, asked)), [prompt]))(prompt);
+}
+
+/** Where no text is given, the length of what the model's own table makes; undefined where it has none that can be read. */
+async function textLength(model: OpenedModel, given: RunConditioning | undefined): Promise<number | undefined> {
+  if (given || model.graph.metadata.text === undefined) return undefined;
+  try {
+    return (await readTextTable(model)).length;
+  } catch (error) {
+    if (error instanceof SlothfulError) return undefined;
+    throw error;
+  }
+}

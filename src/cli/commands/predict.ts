@@ -1,8 +1,11 @@
 import type { Argv } from 'yargs';
+import { type Field, printTable, tableOf } from '../../pages/index.ts';
+import { parametersLine } from '../../pipeline/index.ts';
+import { type PredictedSite, type PredictRecord, predictFile } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
-import { withBackendFlag } from '../flags/backend-flag.ts';
-import { withParameterFlags } from '../flags/parameter-flags.ts';
-import { predict } from '../running/predict-run.ts';
+import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
+import { withBackendFlag } from '../flags/run-flags.ts';
+import { printNote } from '../terminal.ts';
 
 const LAYOUTS = ['nchw', 'nhwc'] as const;
 
@@ -28,5 +31,30 @@ function options(cli: Argv<object>) {
 /** `slothful predict <model> --inputs in.safetensors --timestep 601 --out out.safetensors [parameters]` */
 export const predictCommand = defineCommand({
   builder: options,
-  handler: predict,
+  async handler(argv) {
+    const { model, inputs, out, timestep, sigma, layout, backend } = argv;
+    const parameters = await readParameterChanges(argv);
+    const log = (line: string) => console.error(line);
+    const asked = { model, inputs, out, timestep, sigma, layout, backend, parameters };
+    print(await predictFile({ ...asked, log, onNote: printNote }), argv.json);
+  },
 });
+
+const SITE_FIELDS: readonly Field<PredictedSite>[] = [
+  { key: 'id', title: 'site', of: ({ id }) => id },
+  { key: 'tokens', title: 'tokens', unit: 'count', of: ({ tokens }) => tokens },
+  { key: 'kv_tokens', title: 'K/V tokens', unit: 'count', of: ({ kv_tokens }) => kv_tokens },
+  { key: 'pooled', title: '', of: ({ pooled }) => (pooled ? 'pooled' : 'as it is') },
+];
+
+function print(record: PredictRecord, json: boolean): void {
+  if (json) {
+    console.log(JSON.stringify(record, null, 2));
+    return;
+  }
+  const { sites, parameters, out, shape, layout } = record;
+  const table = tableOf('sites', 'self-attentions', SITE_FIELDS, sites);
+  console.log(sites.length ? printTable(table) : 'the model is not patched: no K/V tokens to report');
+  if (parameters) console.log(parametersLine(parameters));
+  console.log(`${out}: out_sample [${shape.join(', ')}] ${layout}`);
+}

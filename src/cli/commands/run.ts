@@ -1,34 +1,24 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import { readSlothfulMetadata, type SlothfulParameters } from '../../passes/slothful/index.ts';
-import {
-  executeRun,
-  type Look,
-  lookOf,
-  type RunConditioning,
-  type RunOutcome,
-  type RunSettings,
-} from '../../pipeline/index.ts';
-import type { UNet } from '../../runtime/index.ts';
-import type { DenoisingModel } from '../../sampling/index.ts';
+import { formatFlops } from '../../pages/index.ts';
+import type { Measures } from '../../pictures/index.ts';
+import { parametersLine, type RunRecord } from '../../pipeline/index.ts';
+import { type FolderRun, runToFolder } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
-import { withBackendFlag } from '../flags/backend-flag.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
-import { readRequest, withRunFlags } from '../flags/run-flags.ts';
-import { startProgress } from '../print/progress.ts';
-import { loadSteered } from '../running/load-steered.ts';
-import { withCompanionFlags } from '../running/run-companions.ts';
-import { readConditioner } from '../running/run-conditioning.ts';
-import { RunFolder } from '../running/run-folder.ts';
-import { stoppable } from '../running/run-interrupt.ts';
-import { writePreview, writeRun } from '../running/run-output.ts';
-import { openSession, parametersOver, settingsOf, sourceOf } from '../running/run-session.ts';
-import { printRun } from '../running/run-summary.ts';
+import { readCompanions, readRun, withBackendFlag, withCompanionFlags, withRunFlags } from '../flags/run-flags.ts';
+import { readExtent, withSizeFlags } from '../flags/size-flags.ts';
+import { interruptible, printNote, startBars } from '../terminal.ts';
 
 function options(cli: Argv<object>) {
+  const model = cli.positional('model', {
+    type: 'string',
+    demandOption: true,
+    describe: 'converted model, patched or plain',
+  });
   return withParameterFlags(
     withBackendFlag(
-      withCompanionFlags(withRunFlags(cli))
+      withCompanionFlags(withRunFlags(withSizeFlags(model)))
         .option('batch', { type: 'number', describe: 'images at once; image i is that of seed + i' })
         .option('compare', { type: 'boolean', default: false, describe: 'also without Slothful Attention, same noise' })
         .option('preview', { type: 'number', describe: 'write a picture every so many steps' })
@@ -43,91 +33,69 @@ function options(cli: Argv<object>) {
 export const runCommand = defineCommand({
   builder: options,
   async handler(argv) {
-    const request = readRequest(argv);
-    checkPreview(argv.preview);
-    const changes = await readParameterChanges(argv);
-    const session = await openSession(argv);
-    const { record, extent, graph, place } = session;
-    const isPatched = record !== undefined || changes !== undefined || argv.compare;
-    const parameters = isPatched ? parametersOver(record, changes) : undefined;
-    const conditioning = (await readConditioner(argv, session, [argv.prompt]))(argv.prompt);
-    const settings = settingsOf(session, request, conditioning.uncond !== undefined);
-    const look = lookOf(graph.metadata, extent, place);
-    const folder = await RunFolder.open(argv.out, { name: 'run', record: 'run.json', force: argv.force });
-    const { unet, model, dispose } = await loadSteered(argv, extent, parameters);
-    try {
-      const task = {
-        unet,
-        model,
-        settings,
-        conditioning,
-        parameters,
-        look,
-        folder,
-        preview: argv.preview,
-      };
-      const outcomes = await stoppable((signal) => runBoth(task, argv.compare, signal));
-      const source = sourceOf(argv, session, unet);
-      const written = await writeRun({ ...task, ...outcomes, source, graph });
-      printRun(written, folder, { json: argv.json, exact: look.exact });
-      if (written.stopped) throw stoppedError(outcomes, settings, folder);
-    } finally {
-      dispose();
-    }
+    const asked = { ...readRun(argv), ...readExtent(argv), ...readCompanions(argv) };
+    const { model, compare, preview, out, force, backend } = argv;
+    const parameters = await readParameterChanges(argv);
+    const bars = startBars();
+    const done = await interruptible(({ signal, begin }) =>
+      runToFolder({
+        ...asked,
+        ...{ model, compare, preview, out, force, backend, parameters, signal },
+        onBegin: begin,
+        onNote: printNote,
+        log: (line) => console.error(line),
+        onProgress: ({ part, done, total }) => bars.update(part, done, total, part === 'loading' ? undefined : 'step'),
+      }),
+    ).finally(() => bars.end());
+    print(done, argv.json);
+    if (done.record.stopped) throw stoppedError(done);
   },
 });
 
-function checkPreview(preview: number | undefined): void {
-  if (preview === undefined || (Number.isInteger(preview) && preview >= 1)) return;
-  throw new SlothfulError('usage', '--preview', `must be an integer from 1, got ${preview}`);
+function stoppedError({ folder, record: { settings, steps, plain } }: FolderRun): SlothfulError {
+  const [count, which] =
+    plain && plain.steps.length < settings.steps ? [plain.steps.length, 'the plain run '] : [steps.length, ''];
+  const problem = `${which}stopped after ${count} of ${settings.steps} steps; what was done is there`;
+  return new SlothfulError('aborted', folder, problem);
 }
 
-interface BothTask {
-  readonly unet: UNet;
-  /** The UNet with what steers it. */
-  readonly model: DenoisingModel;
-  readonly settings: RunSettings;
-  readonly conditioning: RunConditioning;
-  readonly parameters: SlothfulParameters | undefined;
-  readonly look: Look;
-  readonly folder: RunFolder;
-  readonly preview: number | undefined;
-}
-
-interface BothOutcomes {
-  readonly plain: RunOutcome | undefined;
-  readonly outcome: RunOutcome;
-}
-
-const NOT_BEGUN: RunOutcome = { stopped: true, steps: [], latents: undefined, predictedOriginal: undefined };
-
-/** The run, after the plain one where they are to be compared. */
-async function runBoth(task: BothTask, compare: boolean, signal: AbortSignal): Promise<BothOutcomes> {
-  const plain = compare ? await runOne({ ...task, parameters: undefined }, 'plain', signal) : undefined;
-  if (plain?.stopped) return { plain, outcome: NOT_BEGUN };
-  return { plain, outcome: await runOne(task, compare ? 'patched' : 'denoising', signal) };
-}
-
-async function runOne(task: BothTask, label: string, signal: AbortSignal): Promise<RunOutcome> {
-  const { unet, model, settings, conditioning, parameters, preview, look, folder } = task;
-  const metadata = readSlothfulMetadata(unet.metadata);
-  const progress = startProgress(label);
-  try {
-    return await executeRun({
-      ...{ unet: model, settings, conditioning, signal },
-      patch: metadata && parameters && { metadata, parameters },
-      async onStep(step) {
-        progress.update(step.index + 1, settings.steps, 'step');
-        const isDue = preview !== undefined && (step.index + 1) % preview === 0;
-        if (isDue) await writePreview(folder, look, step, label === 'plain' ? 'plain-preview' : 'preview');
-      },
-    });
-  } finally {
-    progress.end();
+/** Prints what a run left and what it cost. */
+function print({ folder, files, record, exact }: FolderRun, json: boolean): void {
+  if (json) {
+    console.log(JSON.stringify({ folder, ...record }, null, 2));
+    return;
+  }
+  console.log(`${folder}: ${[...files, 'run.json'].join(', ')}`);
+  console.log(stepsLine(record));
+  if (record.parameters) {
+    console.log(attentionLine(record));
+    console.log(parametersLine(record.parameters));
+  }
+  for (const [image, measures] of (record.measures ?? []).entries()) {
+    console.log(measuresLine(measures, record.settings.seed + image, exact));
   }
 }
 
-function stoppedError({ plain, outcome }: BothOutcomes, { steps }: RunSettings, { path }: RunFolder): SlothfulError {
-  const [done, which] = plain?.stopped ? [plain.steps.length, 'the plain run '] : [outcome.steps.length, ''];
-  return new SlothfulError('aborted', path, `${which}stopped after ${done} of ${steps} steps; what was done is there`);
+function stepsLine({ steps, milliseconds, settings, plain }: RunRecord): string {
+  const { type } = settings.scheduler;
+  const each = (ms: number, count: number) =>
+    `${(ms / 1000).toFixed(1)} s (${Math.round(ms / Math.max(1, count))} ms a step)`;
+  const own = `${type}, ${steps.length} of ${settings.steps} steps in ${each(milliseconds, steps.length)}`;
+  return plain ? `${own}; without Slothful Attention ${each(plain.milliseconds, plain.steps.length)}` : own;
+}
+
+function attentionLine({ steps, attention_flops: flops }: RunRecord): string {
+  const [first] = steps;
+  const tokens = first ? `${first.kv_tokens} of ${first.tokens} K/V tokens in the first step` : 'no step was done';
+  if (!flops) return tokens;
+  const share = Math.round((100 * flops.patched) / flops.plain);
+  return `${tokens}; self-attention ${formatFlops(flops.patched)} of ${formatFlops(flops.plain)} (${share} %)`;
+}
+
+function measuresLine(measures: Measures, seed: number, exact: boolean): string {
+  const { psnr, ssim, high_frequency_ratio: detail, gradient_similarity: gradients } = measures;
+  const ratio = psnr === null ? 'the same' : `PSNR ${psnr.toFixed(1)} dB`;
+  const fine = detail === null ? '' : `, fine detail ${detail.toFixed(2)}x`;
+  const what = exact ? 'the plain picture' : 'the plain latents';
+  return `seed ${seed} against ${what}: ${ratio}, SSIM ${ssim.toFixed(3)}${fine}, gradients ${gradients.toFixed(3)}`;
 }

@@ -1,13 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import type { Argv, Options } from 'yargs';
 import type { DeclaredParameter } from '../../documents/index.ts';
-import { messageOf, SlothfulError } from '../../errors.ts';
+import { SlothfulError } from '../../errors.ts';
+import { readJson } from '../../models/node.ts';
 import {
   PARAMETERS,
   parametersFromJson,
   parseParameters,
   SIMPLE_PARAMETERS,
-  type SlothfulParameters,
   simpleParameters,
 } from '../../passes/slothful/index.ts';
 
@@ -29,7 +28,7 @@ function flagOf(name: string): string {
 function optionOf(name: string, spec: DeclaredParameter): Options {
   const only = name in PARAMETERS ? '' : ' (with --preset simple)';
   const alias = flagOf(name) === name ? {} : { alias: name };
-  const common: Options = { ...alias, group: GROUP, defaultDescription: String(spec.default) };
+  const common: Options = { ...alias, group: GROUP, defaultDescription: `the model's; node default ${spec.default}` };
   if (spec.type === 'boolean') return { ...common, type: 'boolean', describe: spec.help };
   if (spec.type === 'choice')
     return { ...common, type: 'string', describe: `${spec.help}: ${spec.choices.join(', ')}` };
@@ -58,18 +57,8 @@ function givenFlags(argv: ParameterArguments): Record<string, unknown> {
 }
 
 /**
- * The parameters of a command line: a file's, changed by the flags; undefined where none was given.
- *
- * @throws SlothfulError `bad-parameter`, `io`
- */
-export async function readParameters(argv: ParameterArguments): Promise<SlothfulParameters | undefined> {
-  const changes = await readParameterChanges(argv);
-  return changes && parseParameters(changes, 'flags');
-}
-
-/**
- * What a command line says of the parameters, to go over those of a patched model: the flags that were given, or with
- * a file or a preset all parameters. Checked; undefined where nothing was given.
+ * What a command line says of the parameters, to go over the model's own: the flags that were given, or with a file or a
+ * preset all parameters, changed by the flags. Checked; undefined where nothing was given.
  *
  * @throws SlothfulError `bad-parameter`, `io`
  */
@@ -86,16 +75,4 @@ export async function readParameterChanges(
   if (!file && !Object.keys(flags).length && !argv.preset) return undefined;
   const all = parseParameters({ ...file, ...flags }, 'flags');
   return file || argv.preset ? { ...all } : flags;
-}
-
-/** Reads a JSON file that a user named. @throws SlothfulError `io`, `bad-input` */
-export async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new SlothfulError('io', path, `cannot be read (${messageOf(error)})`, 'check the path');
-  });
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new SlothfulError('bad-input', path, `is not JSON (${messageOf(error)})`);
-  }
 }

@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import type { RunRequest } from '../../pipeline/index.ts';
+import type { ControlNetFiles, TextChoice } from '../../pipeline/node.ts';
 import {
   PREDICTION_TYPES,
   type PredictionType,
@@ -12,11 +13,17 @@ import {
   type TimestepSpacing,
 } from '../../sampling/index.ts';
 
-const GROUP = 'Run:';
+const BACKENDS = ['native', 'wasm', 'cpu'] as const;
+const RUN = 'Run:';
+const COMPANIONS = 'Companions:';
 
-/** The flags that say what is run. */
+/** Adds `--backend`, which forces one and fails where that does not work. */
+export function withBackendFlag<T>(cli: Argv<T>) {
+  return cli.option('backend', { choices: BACKENDS, describe: 'compute on this; by default the first that works' });
+}
+
+/** The flags that say how a run goes and what it is told. */
 export interface RunArguments {
-  readonly model: string;
   readonly prompt?: string | undefined;
   readonly negativePrompt?: string | undefined;
   readonly cond?: string | undefined;
@@ -28,45 +35,90 @@ export interface RunArguments {
   readonly predictionType?: PredictionType | undefined;
   readonly guidanceScale?: number | undefined;
   readonly seed?: number | undefined;
-  readonly size?: string | undefined;
 }
 
-/** Adds the model and everything that `run` and `sweep` take in common, besides the node's parameters. */
+/** Adds what `plan`, `run` and `sweep` take in common, besides the model, its size and the node's parameters. */
 export function withRunFlags<T>(cli: Argv<T>) {
-  const group = GROUP;
+  const group = RUN;
   return cli
-    .positional('model', { type: 'string', demandOption: true, describe: 'converted model, patched or plain' })
     .option('prompt', { type: 'string', group, describe: 'what to draw, for models that carry a text table' })
     .option('negative-prompt', { type: 'string', group, describe: 'what to be guided away from; default: nothing' })
     .option('cond', { type: 'string', group, describe: 'safetensors file with the text, and the other inputs by name' })
     .option('uncond', { type: 'string', group, describe: 'the same of the empty prompt, for guidance' })
     .option('steps', { type: 'number', group, describe: '20, for lcm 4' })
-    .option('sampler', { choices: SAMPLERS, group, describe: "default: the model's own" })
+    .option('sampler', { choices: SAMPLERS, alias: 'scheduler', group, describe: "default: the model's own" })
     .option('sigmas', { choices: SIGMA_SCHEDULES, group, describe: 'spacing of the noise levels' })
     .option('spacing', { choices: TIMESTEP_SPACINGS, group, describe: 'spacing of the timesteps' })
     .option('prediction-type', { choices: PREDICTION_TYPES, group, describe: 'what the model answers' })
     .option('guidance-scale', { type: 'number', group, describe: '1: none; default: what the family takes' })
-    .option('seed', { type: 'number', group, describe: 'of the noise, 0; the same on every backend' })
-    .option('size', { type: 'string', group, describe: "WxH of the picture in pixels; default: the model's own" });
+    .option('seed', { type: 'number', group, describe: 'of the noise, 0; the same on every backend' });
 }
 
 /**
- * What the flags ask of a run.
+ * What the flags ask of a run, and what they tell it.
  *
  * @throws SlothfulError `usage` for flags that exclude each other
  */
-export function readRequest(argv: RunArguments): RunRequest {
+export function readRun(argv: RunArguments): RunRequest & TextChoice {
   const { steps, sampler, sigmas, spacing, predictionType, guidanceScale, seed } = argv;
-  refuseBoth('--prompt', argv.prompt, '--cond', argv.cond);
-  refuseBoth('--negative-prompt', argv.negativePrompt, '--uncond', argv.uncond);
-  refuseBoth('--negative-prompt', argv.negativePrompt, '--cond', argv.cond);
-  if (argv.uncond !== undefined && argv.cond === undefined) {
+  const { prompt, negativePrompt, cond, uncond } = argv;
+  refuseBoth('--prompt', prompt, '--cond', cond);
+  refuseBoth('--negative-prompt', negativePrompt, '--uncond', uncond);
+  refuseBoth('--negative-prompt', negativePrompt, '--cond', cond);
+  if (uncond !== undefined && cond === undefined) {
     throw new SlothfulError('usage', '--uncond', 'needs --cond', 'with --prompt, use --negative-prompt');
   }
-  return { steps, sampler, sigmas, spacing, prediction_type: predictionType, guidance_scale: guidanceScale, seed };
+  return {
+    ...{ prompt, negativePrompt, cond, uncond },
+    ...{ steps, sampler, sigmas, spacing, prediction_type: predictionType, guidance_scale: guidanceScale, seed },
+  };
 }
 
 function refuseBoth(one: string, first: unknown, other: string, second: unknown): void {
   if (first === undefined || second === undefined) return;
   throw new SlothfulError('usage', one, `cannot be combined with ${other}`, 'give one');
+}
+
+/** The flags that say what else steers a run. */
+export interface CompanionArguments {
+  readonly controlnet?: readonly string[] | undefined;
+  readonly controlImage?: readonly string[] | undefined;
+  readonly controlScale?: readonly number[] | undefined;
+  readonly controlSlothful?: boolean | undefined;
+  readonly imageEmbeds?: string | undefined;
+  readonly ipAdapterScale?: number | undefined;
+}
+
+/** Adds the flags of ControlNets and IP-Adapters. */
+export function withCompanionFlags<T>(cli: Argv<T>) {
+  const group = COMPANIONS;
+  const several = { array: true, nargs: 1, group } as const;
+  return cli
+    .option('controlnet', { type: 'string', ...several, describe: 'a converted ControlNet; repeatable' })
+    .option('control-image', { type: 'string', ...several, describe: 'its PNG, one for each --controlnet' })
+    .option('control-scale', { type: 'number', ...several, describe: 'how much it counts, default 1' })
+    .option('control-slothful', { type: 'boolean', group, describe: 'patch the ControlNets themselves too' })
+    .option('image-embeds', { type: 'string', group, describe: "safetensors with the IP-Adapter's image_embeds" })
+    .option('ip-adapter-scale', { type: 'number', group, describe: 'how much its image counts, default 1' });
+}
+
+/**
+ * What the flags say of companions.
+ *
+ * @throws SlothfulError `usage` where images or scales are not one for each ControlNet
+ */
+export function readCompanions(argv: CompanionArguments) {
+  const { controlnet = [], controlImage = [], controlScale = [], controlSlothful, imageEmbeds, ipAdapterScale } = argv;
+  if (controlImage.length !== controlnet.length) {
+    const problem = `is given ${controlImage.length} times for ${controlnet.length} ControlNets`;
+    throw new SlothfulError('usage', '--control-image', problem, 'give one for each --controlnet, in their order');
+  }
+  if (controlScale.length > controlnet.length || controlScale.some((scale) => !Number.isFinite(scale))) {
+    const problem = 'needs a number for each --controlnet';
+    throw new SlothfulError('usage', '--control-scale', problem, 'give as many, or none');
+  }
+  const controlNets = controlnet.map((model, index): ControlNetFiles => {
+    return { model, image: controlImage[index] ?? '', scale: controlScale[index] };
+  });
+  return { controlNets, patchControlNets: controlSlothful, imageEmbeds, ipAdapterScale };
 }

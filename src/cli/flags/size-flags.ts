@@ -1,9 +1,10 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import type { Graph } from '../../graph/index.ts';
-import { pixelScale, type RunSize } from '../../reports/index.ts';
+import { type AskedExtent, type PictureSize, sampleSize } from '../../pipeline/without-tfjs.ts';
+import type { RunSize } from '../../reports/index.ts';
 
-/** The flags that say at what size a model is looked at. */
+/** The flags that say at what size a model is looked at or run. */
 export interface SizeArguments {
   readonly size?: string | undefined;
   readonly latent?: string | undefined;
@@ -11,48 +12,47 @@ export interface SizeArguments {
   readonly contextTokens?: number | undefined;
 }
 
-/** Adds `--size WxH`, `--latent HxW`, `--batch` and `--context-tokens`. */
+/** Adds `--size WxH` and `--latent HxW`. */
 export function withSizeFlags<T>(cli: Argv<T>) {
   return cli
     .option('size', { type: 'string', describe: "WxH of the picture in pixels, such as 512x768; the model's own" })
-    .option('latent', { type: 'string', describe: 'HxW of the latent instead, such as 96x64' })
+    .option('latent', { type: 'string', describe: 'HxW of the latent instead, such as 96x64' });
+}
+
+/** Adds the size flags, `--batch` and `--context-tokens`, for reports that are of no run. */
+export function withReportSizeFlags<T>(cli: Argv<T>) {
+  return withSizeFlags(cli)
     .option('batch', { type: 'number', describe: 'samples at once, 1; guidance doubles them' })
     .option('context-tokens', { type: 'number', describe: 'tokens of the text, 77' });
 }
 
 /**
- * The size that the flags ask for; what they leave open is the model's own.
+ * The size that the flags ask of a run.
  *
- * @throws SlothfulError `usage` for a text that is no size, or pixels that are no whole latent
+ * @throws SlothfulError `usage` for a text that is no size, or two sizes
  */
-export function readSize(argv: SizeArguments, graph: Graph): Partial<RunSize> {
-  const { batch, contextTokens } = argv;
-  if (argv.size !== undefined && argv.latent !== undefined) {
+export function readExtent({ size, latent, batch }: SizeArguments): AskedExtent {
+  if (size !== undefined && latent !== undefined) {
     throw new SlothfulError('usage', '--size', 'cannot be combined with --latent', 'give one');
   }
-  return {
-    ...extent(argv, pixelScale(graph)),
-    ...(batch === undefined ? {} : { batch }),
-    ...(contextTokens === undefined ? {} : { contextTokens }),
-  };
+  const [rows, columns] = latent === undefined ? [] : pair(latent, '--latent', 'HxW, such as 96x64');
+  return { batch, size: size === undefined ? undefined : pictureSize(size), rows, columns };
 }
 
-function extent({ size, latent }: SizeArguments, scale: number): Partial<RunSize> {
-  if (latent !== undefined) {
-    const [rows, columns] = pair(latent, '--latent', 'HxW, such as 96x64');
-    return { rows, columns };
-  }
-  if (size === undefined) return {};
-  const [width, height] = pair(size, '--size', 'WxH, such as 512x768');
-  if (width % scale || height % scale) {
-    const cure = `${nearest(width, scale)}x${nearest(height, scale)} is near it`;
-    throw new SlothfulError('usage', '--size', `${width}x${height} is not a multiple of ${scale} pixels`, cure);
-  }
-  return { rows: height / scale, columns: width / scale };
+/**
+ * The size that the flags ask of a report; what they leave open is the model's own.
+ *
+ * @throws SlothfulError `usage` as `readExtent`, and for pixels that are no whole latent
+ */
+export function readReportSize(argv: SizeArguments, graph: Graph): Partial<RunSize> {
+  const { size, ...extent } = readExtent(argv);
+  const asked = { ...extent, contextTokens: argv.contextTokens, ...(size && sampleSize(size, graph)) };
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
 }
 
-function nearest(pixels: number, scale: number): number {
-  return Math.max(1, Math.round(pixels / scale)) * scale;
+function pictureSize(text: string): PictureSize {
+  const [width, height] = pair(text, '--size', 'WxH, such as 512x768');
+  return { width, height };
 }
 
 function pair(text: string, flag: string, form: string): readonly [number, number] {

@@ -23,6 +23,7 @@ export {
   slothful,
 } from './definition.ts';
 export {
+  ALL_PARAMETERS,
   DEFAULT_PARAMETERS,
   DEFAULT_SIMPLE_PARAMETERS,
   PARAMETERS,

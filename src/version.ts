@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 export const VERSION: string = readVersion();
 
 function readVersion(): string {
-  for (const up of ['../../', '../../../']) {
+  for (const up of ['../', '../../']) {
     try {
       const value: unknown = JSON.parse(readFileSync(new URL(`${up}package.json`, import.meta.url), 'utf8'));
       if (typeof value === 'object' && value && 'version' in value) return String(value.version);

@@ -1,0 +1,96 @@
+/** Work below this is not worth a line. */
+const SILENT_MS = 2000;
+const REDRAW_MS = 200;
+
+/** A line on stderr that says how far a long work is; none when stderr is not a terminal. */
+export interface Progress {
+  /** @param unit what `done` counts (`step`): then the time of each is shown too */
+  update(done: number, total: number, unit?: string): void;
+  /** Takes the line away. */
+  end(): void;
+}
+
+/** Progress of `label`, shown from the third second on, with an estimate of what is left. */
+export function startProgress(label: string, stream: NodeJS.WriteStream = process.stderr): Progress {
+  const start = performance.now();
+  let drawn = 0;
+  return {
+    update(done, total, unit) {
+      const now = performance.now();
+      if (!stream.isTTY || now - start < SILENT_MS || now - drawn < REDRAW_MS) return;
+      drawn = now;
+      const share = total > 0 ? done / total : 0;
+      const left = share > 0 ? ((now - start) / 1000) * (1 / share - 1) : 0;
+      const each = unit && done > 0 ? ` ${done}/${total}, ${perUnit((now - start) / done)} a ${unit},` : '';
+      stream.write(`\r\u001b[K${label} ${bar(share)} ${Math.floor(share * 100)} %,${each} ${Math.ceil(left)} s left`);
+    },
+    end() {
+      if (drawn) stream.write('\r\u001b[K');
+    },
+  };
+}
+
+function perUnit(milliseconds: number): string {
+  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toPrecision(3)} s`;
+}
+
+function bar(share: number): string {
+  const filled = Math.round(share * 24);
+  return `[${'#'.repeat(filled)}${'.'.repeat(24 - filled)}]`;
+}
+
+/** Bars of a job that has several parts: each takes the place of the one before. */
+export interface JobBars {
+  /** @param unit what `done` counts */
+  update(label: string, done: number, total: number, unit?: string): void;
+  end(): void;
+}
+
+/** A bar for every part of a job, by its label. */
+export function startBars(): JobBars {
+  let current: { readonly label: string; readonly progress: Progress } | undefined;
+  return {
+    update(label, done, total, unit) {
+      if (current?.label !== label) {
+        current?.progress.end();
+        current = { label, progress: startProgress(label) };
+      }
+      current.progress.update(done, total, unit);
+    },
+    end() {
+      current?.progress.end();
+      current = undefined;
+    },
+  };
+}
+
+/** Says on stderr what was chosen for the user. */
+export function printNote(note: string): void {
+  console.error(`note: ${note}`);
+}
+
+/** What lets Ctrl-C stop a job between two of its steps. */
+export interface Interrupt {
+  readonly signal: AbortSignal;
+  /** From here on Ctrl-C stops the job and keeps what is done; before, there is nothing to keep. */
+  begin(): void;
+}
+
+/**
+ * Does work that Ctrl-C can stop. A second Ctrl-C ends the program at once, as ever.
+ *
+ * @param work calls `begin` before its first step, stops when the signal is aborted, and keeps what is done
+ */
+export async function interruptible<T>(work: (interrupt: Interrupt) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const stop = () => {
+    process.stderr.write('\nstopping after this step, and keeping what is done; Ctrl-C again ends at once\n');
+    controller.abort();
+  };
+  try {
+    // Without a listener left, the signal's own action is back.
+    return await work({ signal: controller.signal, begin: () => void process.once('SIGINT', stop) });
+  } finally {
+    process.off('SIGINT', stop);
+  }
+}

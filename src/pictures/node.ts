@@ -1,0 +1,1 @@
+export { decodePng, encodePng, pngAddress } from './png.ts';

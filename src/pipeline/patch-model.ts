@@ -1,0 +1,54 @@
+import type { Pass } from '../graph/index.ts';
+import type { ModelFile } from '../models/index.ts';
+import { type OutputOptions, readModel, type WrittenModel, writeModel } from '../models/node.ts';
+import { readSlothfulMetadata, type SlothfulMetadata, type SlothfulParameters } from '../passes/slothful/index.ts';
+
+/** How a patched model is written. */
+export interface PatchOptions extends OutputOptions {
+  /** Copy the weights where they would be linked. */
+  readonly copy?: boolean | undefined;
+}
+
+/** What patching a model did. */
+export interface PatchedModel extends WrittenModel {
+  /** Names of the passes that were applied, in their order. */
+  readonly passes: readonly string[];
+  /** Slothful Attention's sites, in the order of the control input's rows; none where it was not among the passes. */
+  readonly sites: SlothfulMetadata['sites'];
+  /** Slothful Attention's parameters that the model now records. */
+  readonly parameters: SlothfulParameters | undefined;
+  /** Whether the model had been patched with Slothful Attention before. */
+  readonly wasPatched: boolean;
+}
+
+/**
+ * Patches a model on disk: reads it, applies passes, and writes a model that shares the weights (by hard links) where
+ * they lie. The model that is read stays as it is.
+ *
+ * `await patchModel('./model', './patched', [slothful({ in_mode: '2D_MAX' })])`
+ *
+ * @param source folder with a model.json, the model.json itself, or a model that `readModel` read
+ * @param outDir the folder to make, as a whole or not at all
+ * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `exists`, and what the passes throw
+ */
+export async function patchModel(
+  source: string | ModelFile,
+  outDir: string,
+  passes: readonly Pass[],
+  options: PatchOptions = {},
+): Promise<PatchedModel> {
+  const file = typeof source === 'string' ? await readModel(source) : source;
+  const { graph, place } = file;
+  const before = readSlothfulMetadata(graph.metadata, place);
+  await file.loadConstants();
+  await graph.transform(...passes);
+  const after = readSlothfulMetadata(graph.metadata, place);
+  const written = await writeModel(graph, outDir, { ...options, shardsFrom: file });
+  return {
+    ...written,
+    passes: passes.map(({ name }) => name),
+    sites: after?.sites ?? [],
+    parameters: after?.parameters,
+    wasPatched: before !== undefined,
+  };
+}

@@ -1,0 +1,119 @@
+import { surveyGraph } from '../attention/index.ts';
+import { SlothfulError } from '../errors.ts';
+import type { Graph } from '../graph/index.ts';
+import { DEFAULT_PARAMETERS } from '../passes/slothful/index.ts';
+import { attentionFlops, type PlanBackend, type PlanReport, planGraph, siteWidths } from '../reports/index.ts';
+import { chooseBackend } from '../runtime/index.ts';
+import type { RunSettings } from '../sampling/index.ts';
+import type { OpenedDocument, OpenedModel } from './open-model.ts';
+import type { ResolvedRun } from './resolve-run.ts';
+import type { AttentionFlops, RecordedSite, StepRecord } from './run-document.ts';
+import { evaluatedBatch, scheduledSteps } from './settings.ts';
+
+/** A plan, and the settings of the run that it is of, as run.json has them. */
+export type RunPlan = PlanReport & { readonly settings: RunSettings };
+
+/** What a plan needs to know beside the run. */
+export interface RunPlanOptions {
+  /** Default wasm; `backendToRun` tells which would be chosen. */
+  readonly backend?: PlanBackend['name'] | undefined;
+  /** Most bytes of one logits tensor; default: the backend's. */
+  readonly logitsLimit?: number | undefined;
+}
+
+/**
+ * Foresees a run, without loading a weight: strides, K/V tokens, FLOPs and logits of every site and step, as they will
+ * be. A plain model is planned as a patch would make it.
+ *
+ * @throws SlothfulError `unsupported` where the graph has no self-attention or its tokens cannot be told
+ */
+export function planRun(
+  { graph, place, notes }: Pick<OpenedDocument, 'graph' | 'place' | 'notes'>,
+  run: ResolvedRun,
+  { backend, logitsLimit }: RunPlanOptions = {},
+): RunPlan {
+  const report = planOf(graph, run, {
+    ...{ model: place, backend, logitsLimit },
+    notes: [...notes, ...run.notes, ...assumptions(run)],
+  });
+  return { ...report, settings: run.settings };
+}
+
+/**
+ * The backend on which a run would compute: the first of the platform's that works. It is made TF.js's.
+ *
+ * @throws SlothfulError `backend` where none works
+ */
+export async function backendToRun({ platform }: Pick<OpenedModel, 'platform'>): Promise<PlanBackend['name']> {
+  const { tfjsName } = await chooseBackend({}, platform.backends);
+  if (tfjsName === 'tensorflow') return 'native';
+  return tfjsName === 'cpu' ? 'cpu' : 'wasm';
+}
+
+function assumptions({ parameters, contextTokens }: ResolvedRun): string[] {
+  return [
+    ...(parameters ? [] : ["the model is not patched: this is a plan with the node's default parameters"]),
+    ...(contextTokens === undefined
+      ? ['no text was given: one of the usual length is assumed (--cond, --prompt)']
+      : []),
+  ];
+}
+
+type PlanExtras = Pick<Parameters<typeof planGraph>[1], 'model' | 'backend' | 'logitsLimit' | 'notes'>;
+
+/** The plan of a run that is resolved. */
+function planOf(
+  graph: Graph,
+  { settings, contextTokens, parameters }: Pick<ResolvedRun, 'settings' | 'contextTokens' | 'parameters'>,
+  extras: PlanExtras = {},
+): PlanReport {
+  const { rows, columns } = settings;
+  return planGraph(graph, {
+    schedule: scheduledSteps(settings),
+    parameters: parameters ?? DEFAULT_PARAMETERS,
+    size: { rows, columns, batch: evaluatedBatch(settings), ...(contextTokens ? { contextTokens } : {}) },
+    ...extras,
+  });
+}
+
+/**
+ * What the self-attentions of a run cost, by the keys and values that each had when it ran; of a plain run, both are the
+ * same. Undefined where the graph has none that can be told: such a model runs all the same.
+ *
+ * @param graph the model's document, plain or patched
+ */
+export function attentionFlopsOf(
+  graph: Graph,
+  settings: RunSettings,
+  steps: readonly StepRecord[],
+): AttentionFlops | undefined {
+  try {
+    return steps.some(({ sites }) => sites.length)
+      ? executedFlops(graph, settings, steps)
+      : plainFlops(graph, settings, steps.length);
+  } catch (error) {
+    if (error instanceof SlothfulError) return undefined;
+    throw error;
+  }
+}
+
+function executedFlops(graph: Graph, settings: RunSettings, steps: readonly StepRecord[]): AttentionFlops {
+  const batch = evaluatedBatch(settings);
+  const widths = new Map(surveyGraph(graph).sites.map((site) => [site.id, siteWidths(graph, site)] as const));
+  const costOf = ({ id, tokens }: RecordedSite, keys: number) => {
+    const found = widths.get(id);
+    if (found) return attentionFlops(found, tokens, keys, batch);
+    throw new SlothfulError('unsupported', `site "${id}"`, 'is not to be found in the graph');
+  };
+  const sites = steps.flatMap((step) => step.sites);
+  return {
+    plain: sites.reduce((sum, site) => sum + costOf(site, site.tokens), 0),
+    patched: sites.reduce((sum, site) => sum + costOf(site, site.kv_tokens), 0),
+  };
+}
+
+function plainFlops(graph: Graph, settings: RunSettings, done: number): AttentionFlops {
+  const { steps } = planOf(graph, { settings, contextTokens: undefined, parameters: undefined });
+  const plain = steps.slice(0, done).reduce((sum, step) => sum + step.self_flops.plain, 0);
+  return { plain, patched: plain };
+}

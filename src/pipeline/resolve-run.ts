@@ -1,0 +1,75 @@
+import { SlothfulError } from '../errors.ts';
+import type { SlothfulOptions, SlothfulParameters } from '../passes/slothful/index.ts';
+import type { RunSettings } from '../sampling/index.ts';
+import type { RunConditioning } from './conditioning.ts';
+import { type AskedExtent, extentOf, type OpenedDocument } from './open-model.ts';
+import { parametersInForce } from './parameters.ts';
+import { completeSettings, type RunRequest } from './settings.ts';
+
+/** What is asked of a run of one model; what is left open is the model's own. */
+export interface RunChoices extends RunRequest, AskedExtent {
+  /**
+   * What the model is told. Where it is not known yet, as in a plan, text of `contextTokens` (default: the usual 77) is
+   * assumed, and something to be guided away from.
+   */
+  readonly conditioning?: RunConditioning | undefined;
+  readonly contextTokens?: number | undefined;
+  /** Slothful Attention's, over the model's own: see `parametersInForce`. */
+  readonly parameters?: SlothfulOptions | Readonly<Record<string, unknown>> | undefined;
+  /** A plain model, too, is run with Slothful Attention: with the node's defaults where no parameters are given. */
+  readonly patched?: boolean | undefined;
+}
+
+/** Everything that decides a run. `plan`, `run` and `sweep` go by the same. */
+export interface ResolvedRun {
+  readonly settings: RunSettings;
+  /** Tokens of the text; undefined where neither text nor a number was given. */
+  readonly contextTokens: number | undefined;
+  /** In force; undefined: as the unpatched model does. */
+  readonly parameters: SlothfulParameters | undefined;
+  /** What was chosen for the user, in words. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Decides a run: size, sampler, steps, spacing, sigmas, prediction type, guidance, seed, length of the text and parameters,
+ * of what was asked and what the model says of itself. Nothing is loaded.
+ *
+ * @throws SlothfulError `bad-parameter`, `bad-input` for a size that the model cannot have, `unsupported`, `usage` for
+ *   guidance away from nothing
+ */
+export function resolveRun(model: Pick<OpenedDocument, 'graph' | 'patch'>, choices: RunChoices): ResolvedRun {
+  const { conditioning } = choices;
+  const extent = extentOf(model, choices);
+  const guidable = !conditioning || conditioning.uncond !== undefined;
+  const { settings, notes } = completeSettings(model.graph.metadata, requestOf(choices), extent, guidable);
+  if (settings.guidance_scale > 1 && !guidable) {
+    const problem = `${settings.guidance_scale} needs the unconditional text`;
+    throw new SlothfulError('usage', '--guidance-scale', problem, 'give --uncond, or --guidance-scale 1');
+  }
+  return {
+    settings,
+    contextTokens: conditioning?.cond.encoder_hidden_states?.shape[1] ?? choices.contextTokens,
+    parameters: resolveParameters(model, choices),
+    notes,
+  };
+}
+
+/**
+ * The parameters in force; undefined for a plain model of which no Slothful Attention was asked.
+ *
+ * @throws SlothfulError `bad-parameter`
+ */
+export function resolveParameters(
+  { patch }: Pick<OpenedDocument, 'patch'>,
+  { parameters, patched = false }: Pick<RunChoices, 'parameters' | 'patched'>,
+): SlothfulParameters | undefined {
+  const isWanted = patch !== undefined || parameters !== undefined || patched;
+  return isWanted ? parametersInForce(patch, parameters) : undefined;
+}
+
+/** The part of what is asked that is not about size, text or parameters. */
+export function requestOf(asked: RunRequest): RunRequest {
+  const { steps, sampler, sigmas, spacing, prediction_type, guidance_scale, seed } = asked;
+  return { steps, sampler, sigmas, spacing, prediction_type, guidance_scale, seed };
+}

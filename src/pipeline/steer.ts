@@ -1,0 +1,133 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { SlothfulError } from '../errors.ts';
+import { readSlothfulMetadata, type SlothfulParameters } from '../passes/slothful/index.ts';
+import {
+  type BackendName,
+  type ControlNet,
+  type LoadProgress,
+  loadControlNetOn,
+  loadUNetOn,
+  type ModelStore,
+  type SlothfulHook,
+  type UNet,
+} from '../runtime/index.ts';
+import {
+  type ControlNetUse,
+  type DenoisingModel,
+  type Picture,
+  type Values,
+  withControlNets,
+} from '../sampling/index.ts';
+import type { OpenedModel, PictureSize } from './open-model.ts';
+import type { PatchInForce } from './step-record.ts';
+
+/** A ControlNet that shall steer a run. */
+export interface ControlNetChoice {
+  readonly model: string | ModelStore;
+  /** What it is shown; scaled to the size of the run where it has another. */
+  readonly image: Picture;
+  /** How much it counts, default 1. */
+  readonly scale?: number | undefined;
+  /** Where the image is from, for notes. */
+  readonly place?: string | undefined;
+}
+
+/** What steers a run besides what it is told. */
+export interface Companions {
+  readonly controlNets?: readonly ControlNetChoice[] | undefined;
+  /** Patch the ControlNets' own self-attentions too, default false. */
+  readonly patchControlNets?: boolean | undefined;
+  /** How much the image of an IP-Adapter counts, default 1. */
+  readonly ipAdapterScale?: number | undefined;
+}
+
+/** How a model is loaded for runs. */
+export interface SteerOptions extends Companions {
+  /** Pixels of the pictures. */
+  readonly pixels: PictureSize;
+  /** Of Slothful Attention: a plain model is patched as it is loaded; undefined: as the model is. */
+  readonly parameters?: SlothfulParameters | undefined;
+  /** Decides every site's strides before a step, in the place of the parameters. */
+  readonly hook?: SlothfulHook | undefined;
+  /** Use this one or fail; by default the first that works. */
+  readonly backend?: BackendName | undefined;
+  /** Told which backend computes, in one line. */
+  readonly log?: ((line: string) => void) | undefined;
+  /** Told what was chosen for the user, in words. */
+  readonly onNote?: ((note: string) => void) | undefined;
+  /** Told how far the UNet's weights are, in bytes. */
+  readonly onProgress?: LoadProgress | undefined;
+}
+
+/** A UNet that is loaded, and what runs are made with. */
+export interface SteeredUNet {
+  readonly unet: UNet;
+  /** The UNet with its ControlNets and the scale of its image around it: what `executeRun` takes. */
+  readonly model: DenoisingModel;
+  /** For `executeRun`; undefined without parameters, and where the model is not patched. */
+  patchWith(parameters: SlothfulParameters | undefined): PatchInForce | undefined;
+  /** Frees all weights. */
+  dispose(): void;
+}
+
+/**
+ * Loads an opened model, and everything that steers it.
+ *
+ * @throws SlothfulError as `loadUNet` and `loadControlNet`; nothing stays loaded then
+ */
+export async function steer(model: OpenedModel, options: SteerOptions): Promise<SteeredUNet> {
+  const { controlNets = [], parameters, hook, backend, log, onProgress } = options;
+  const unet = await loadUNetOn(model.platform, model.file.store, {
+    ...{ backend, log, onProgress, hook, slothful: parameters, controlNet: controlNets.length > 0 },
+  });
+  const loaded: { dispose(): void }[] = [unet];
+  const dispose = () => {
+    for (const each of loaded) each.dispose();
+  };
+  try {
+    const uses: ControlNetUse[] = [];
+    for (const choice of controlNets) {
+      const controlNet = await loadControlNetFor(model, choice, options);
+      loaded.push(controlNet);
+      uses.push({ controlNet, image: controlImage(choice, options), scale: choice.scale });
+    }
+    const metadata = readSlothfulMetadata(unet.metadata);
+    return {
+      unet,
+      model: withScale(uses.length ? withControlNets(unet, uses) : unet, options.ipAdapterScale),
+      patchWith: (own) => metadata && own && { metadata, parameters: own },
+      dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+function loadControlNetFor(
+  { platform }: OpenedModel,
+  { model }: ControlNetChoice,
+  { patchControlNets = false, parameters, backend }: SteerOptions,
+): Promise<ControlNet> {
+  return loadControlNetOn(platform, model, { backend, slothful: patchControlNets ? (parameters ?? true) : undefined });
+}
+
+/** A picture as [1, height, width, 3] in 0..1, over black where it is transparent; scaled where its size is another. */
+function controlImage({ image, place = 'the control image' }: ControlNetChoice, options: SteerOptions): Values {
+  const { width, height } = options.pixels;
+  const isSame = image.width === width && image.height === height;
+  if (!isSame) options.onNote?.(`${place} is ${image.width}x${image.height}: scaled to ${width}x${height}`);
+  const data = tf.tidy(() => {
+    const rgba = tf.tensor(Float32Array.from(image.rgba), [1, image.height, image.width, 4]);
+    const [colour, alpha] = tf.split(rgba, [3, 1], 3);
+    if (!colour || !alpha) throw new SlothfulError('bug', place, 'has no channels');
+    const rgb: tf.Tensor4D = tf.div(tf.mul(colour, alpha), 255 * 255);
+    return Float32Array.from((isSame ? rgb : tf.image.resizeBilinear(rgb, [height, width])).dataSync());
+  });
+  return { shape: [1, height, width, 3], data };
+}
+
+function withScale(model: DenoisingModel, scale: number | undefined): DenoisingModel {
+  if (scale === undefined) return model;
+  return { predict: (inputs, options) => model.predict({ ...inputs, ip_adapter_scale: scale }, options) };
+}
