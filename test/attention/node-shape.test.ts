@@ -27,6 +27,7 @@ function attentionNode(hidden: number[], from: string, to: string): Graph {
     outputForm: attr.string(to),
     heads: attr.int(2),
     scale: attr.float(0.5),
+    site: attr.int(0),
   };
   graph.add({ name: 'out', op: 'SlothfulAttention', inputs: [x, ...weights, grid], attributes });
   return graph;
