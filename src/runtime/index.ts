@@ -19,12 +19,11 @@ export {
 } from './backend.ts';
 export { ControlNet, loadControlNetOn, type Residuals } from './control-net.ts';
 export type { DataLayout as Layout, NamedInputs, UNetInputs } from './feeds.ts';
-export type { LoadModelOptions, Platform } from './load-model.ts';
+export { type LoadModelOptions, type Platform, registerSlothfulOps } from './load-model.ts';
 export { type LoadOptions, loadUNetOn } from './load-unet.ts';
 export type { LoadProgress } from './load-weights.ts';
 export { LoadedModel } from './loaded-model.ts';
 export { nativeTuning } from './native-tuning.ts';
-export { registerSlothfulOps } from './register-ops.ts';
 export type { ModelInput, ModelOutput } from './signature.ts';
 export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './unet.ts';
 export type { InputNames, InputRole, UNetInput } from './unet-inputs.ts';

@@ -2,13 +2,13 @@ import { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import { checkGraph, type Graph, isObject, loadedBytes, type Pass, type WeightSpec } from '../graph/index.ts';
-import { setLogitsLimit } from '../kernels/index.ts';
+import { registerAttentionOp, setLogitsLimit } from '../kernels/index.ts';
 import { ModelFile, type ModelStore } from '../models/index.ts';
+import { passDefinitions, registerPass } from '../passes/index.ts';
 import { type BackendCandidate, type BackendOptions, type ChosenBackend, chooseBackend } from './backend.ts';
 import { type LoadProgress, loadWeights, usedWeights } from './load-weights.ts';
 import { LoadedModel } from './loaded-model.ts';
 import { nativeTuning, registerNativeOps } from './native-tuning.ts';
-import { registerSlothfulOps } from './register-ops.ts';
 
 /** How any model is loaded. */
 export interface LoadModelOptions extends BackendOptions {
@@ -69,10 +69,20 @@ export async function startModel(platform: Platform, file: ModelFile, options: L
   guardMemory(usedWeights(file.graph, place), place);
   if (options.logitsLimit !== undefined) setLogitsLimit(options.logitsLimit);
   registerSlothfulOps();
-  registerNativeOps();
   const graph = isNativeCPU(backend) ? await file.graph.clone().transform(nativeTuning()) : file.graph;
   const weights = await loadWeights(file, graph, options.onProgress);
   return new LoadedModel({ graph, model: graphModelOf(graph, weights), place, backend });
+}
+
+/**
+ * Teaches TF.js the ops that passes put into graphs: the attention node, with the stages of every pass that is known, and
+ * the convolution of `nativeTuning`. Call it before such a model is loaded with TF.js's own loaders (`loadModel` and
+ * `loadUNet` do it themselves); calling it again changes nothing. The registry is TF.js's own, global by op name.
+ */
+export function registerSlothfulOps(): void {
+  for (const definition of passDefinitions()) registerPass(definition);
+  registerAttentionOp();
+  registerNativeOps();
 }
 
 /** On the native backend without a GPU some ops are spelled in a faster way; all others run the graph as it is. */

@@ -1,11 +1,9 @@
 import { SlothfulError } from '../errors.ts';
 import type { SlothfulOptions } from '../passes/slothful/index.ts';
 import type { SiteRecord } from '../runtime/index.ts';
-import { batchConditioning, type Conditioning } from './conditioning.ts';
-import { evaluate } from './evaluate.ts';
-import { doubled, guided } from './guidance.ts';
-import type { DenoisingModel } from './model.ts';
-import { type GivenNoise, type NoiseSource, noiseSource } from './noise-source.ts';
+import { batchConditioning, type Conditioning, doubled, guided } from './conditioning.ts';
+import { type DenoisingModel, evaluate } from './evaluate.ts';
+import { type GivenNoise, type NoiseSource, noiseSource } from './noise.ts';
 import type { Scheduler } from './schedulers/index.ts';
 import type { Values } from './values.ts';
 

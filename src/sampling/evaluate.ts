@@ -1,9 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import type { PredictOptions, SiteRecord } from '../runtime/index.ts';
+import type { Prediction, PredictOptions, SiteRecord, UNetInputs } from '../runtime/index.ts';
 import { firstNonFinite } from '../tensors/index.ts';
-import type { DenoisingModel } from './model.ts';
 import type { Values } from './values.ts';
+
+/** What the loop needs of a model; `UNet` is one, and so is anything with the same `predict`. */
+export interface DenoisingModel {
+  /** One evaluation; `out_sample` has the sample's shape, NHWC, and is the loop's to dispose. */
+  predict(inputs: UNetInputs, options: PredictOptions): Prediction | Promise<Prediction>;
+}
 
 /** One evaluation of the model, in plain numbers. */
 export interface Evaluation {

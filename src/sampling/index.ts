@@ -1,9 +1,8 @@
 export type { Conditioning } from './conditioning.ts';
 export { DATA_SPACES, type DataSpace, dataSpaceOf, decodePictures, type Picture } from './decode.ts';
 export { type DenoiseOptions, type DenoiseStep, denoise, type StepFacts } from './denoise.ts';
-export type { DenoisingModel } from './model.ts';
-export { batchNoise, checkSeed, type NoisePurpose, normalNoise } from './noise.ts';
-export type { GivenNoise } from './noise-source.ts';
+export type { DenoisingModel } from './evaluate.ts';
+export { batchNoise, checkSeed, type GivenNoise, type NoisePurpose, normalNoise } from './noise.ts';
 export { RUN_SETTINGS, type RunExtent, type RunSettings } from './run-settings.ts';
 export {
   defaultConfig,

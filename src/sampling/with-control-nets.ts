@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { ControlNet, Prediction, PredictOptions, Residuals, UNetInputs } from '../runtime/index.ts';
-import type { DenoisingModel } from './model.ts';
+import type { DenoisingModel } from './evaluate.ts';
 import type { Values } from './values.ts';
 
 /** A ControlNet at work: its conditioning picture and how much it counts. */

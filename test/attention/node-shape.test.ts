@@ -22,7 +22,13 @@ function attentionNode(hidden: number[], from: string, to: string): Graph {
   graph.setWeightGroups([
     { paths: ['a.bin'], weights: ['q', 'k', 'v'].map((name) => ({ name, shape: [6, 8], dtype: 'float32' })) },
   ]);
-  const attributes = { hiddenForm: attr.string(from), outputForm: attr.string(to), heads: attr.int(2) };
+  const attributes = {
+    hiddenForm: attr.string(from),
+    outputForm: attr.string(to),
+    heads: attr.int(2),
+    scale: attr.float(0.5),
+    site: attr.int(0),
+  };
   graph.add({ name: 'out', op: 'SlothfulAttention', inputs: [x, ...weights, grid], attributes });
   return graph;
 }

@@ -1,8 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { gaussianPair, logarithm } from '../../src/sampling/gaussian.ts';
 import { batchNoise, checkSeed, normalNoise } from '../../src/sampling/noise.ts';
-import { philox, type Words } from '../../src/sampling/philox.ts';
+import { gaussianPair, logarithm, philox, type Words } from '../../src/sampling/random.ts';
 import { pseudoRandom } from '../support/numbers.ts';
 
 const test = suite('noise');

@@ -8,6 +8,6 @@ export {
   type ShapeCall,
   type ShapeRule,
 } from './abstract.ts';
-export { type Equation, parseEquation, productEquation } from './einsum.ts';
 export { type InputShapes, inferShapes } from './infer.ts';
+export { type Equation, parseEquation, productEquation } from './products.ts';
 export { ShapeTable } from './table.ts';

@@ -1,54 +1,11 @@
-import { choice, type DocumentOf, flag, integer, named, number, object } from '../../documents/index.ts';
+import { choice, type DocumentOf, named, object } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
-
-/** The samplers, under the names that users of Stable Diffusion's tools know. */
-export const SAMPLERS = ['ddim', 'euler', 'euler_ancestral', 'dpmpp_2m', 'lcm'] as const;
-export type SamplerName = (typeof SAMPLERS)[number];
-
-export const PREDICTION_TYPES = ['epsilon', 'v_prediction'] as const;
-export type PredictionType = (typeof PREDICTION_TYPES)[number];
-
-export const TIMESTEP_SPACINGS = ['leading', 'trailing', 'linspace'] as const;
-export type TimestepSpacing = (typeof TIMESTEP_SPACINGS)[number];
-
-export const SIGMA_SCHEDULES = ['normal', 'karras'] as const;
-export type SigmaSchedule = (typeof SIGMA_SCHEDULES)[number];
-
-export const BETA_SCHEDULES = ['scaled_linear', 'linear'] as const;
-export type BetaSchedule = (typeof BETA_SCHEDULES)[number];
+import { SAMPLERS, type SamplerName, samplerOf, samplersWith } from './registry.ts';
+import type { SamplerRun } from './scheduler.ts';
+import { SETTING_FIELDS } from './settings.ts';
 
 /** The fields of a scheduler's config, under diffusers' names, except `type` and `sigmas`. */
-export const SCHEDULER_FIELDS = {
-  type: choice(SAMPLERS),
-  prediction_type: choice(PREDICTION_TYPES),
-  timestep_spacing: choice(TIMESTEP_SPACINGS),
-  steps_offset: integer({ minimum: 0, description: 'added to every timestep of leading spacing' }),
-  set_alpha_to_one: flag({
-    description: 'DDIM: the last step goes to no noise at all; otherwise to the noise of timestep 0',
-  }),
-  sigmas: choice(SIGMA_SCHEDULES, {
-    description: 'which noise levels the Euler kin and DPM++ 2M visit; DDIM and LCM know normal only',
-  }),
-  eta: number({ minimum: 0, maximum: 1, description: 'DDIM: share of fresh noise, 0 (none) to 1 (as DDPM)' }),
-  num_train_timesteps: integer({ minimum: 2, maximum: 1e6 }),
-  beta_start: number({ exclusiveMinimum: 0, maximum: 0.999 }),
-  beta_end: number({ exclusiveMinimum: 0, maximum: 0.999 }),
-  beta_schedule: choice(BETA_SCHEDULES),
-  clip_sample: flag({
-    description:
-      'DDIM and LCM: keep the predicted picture within +-clip_sample_range; for models of pixels, not of latents',
-  }),
-  clip_sample_range: number({ exclusiveMinimum: 0, maximum: 1e6 }),
-  original_inference_steps: integer({
-    minimum: 1,
-    description: 'LCM: steps of the schedule that the model was distilled on',
-  }),
-  timestep_scaling: number({
-    exclusiveMinimum: 0,
-    maximum: 1e6,
-    description: 'LCM: factor of the timestep in the boundary conditions',
-  }),
-};
+export const SCHEDULER_FIELDS = { type: choice(SAMPLERS), ...SETTING_FIELDS };
 
 /** A scheduler's config as our own documents have it: every field, and no other. */
 export const SCHEDULER_CONFIG = named('scheduler', object(SCHEDULER_FIELDS));
@@ -56,13 +13,10 @@ export const SCHEDULER_CONFIG = named('scheduler', object(SCHEDULER_FIELDS));
 /** What a scheduler is made of. */
 export type SchedulerConfig = DocumentOf<typeof SCHEDULER_CONFIG>;
 
-const SPACINGS: Record<SamplerName, TimestepSpacing> = {
-  ddim: 'leading',
-  lcm: 'leading',
-  euler: 'linspace',
-  euler_ancestral: 'linspace',
-  dpmpp_2m: 'linspace',
-};
+/** The steps of one run of a sampler. It keeps no state: the same step of the same input gives the same result. */
+export interface Scheduler extends SamplerRun {
+  readonly type: SamplerName;
+}
 
 /**
  * A sampler with Stable Diffusion's own values: epsilon, scaled-linear betas, offset 1, the last alpha not 1, no
@@ -72,7 +26,7 @@ export function defaultConfig(type: SamplerName): SchedulerConfig {
   return {
     type,
     prediction_type: 'epsilon',
-    timestep_spacing: SPACINGS[type],
+    timestep_spacing: samplerOf(type).spacing,
     steps_offset: 1,
     set_alpha_to_one: false,
     sigmas: 'normal',
@@ -90,7 +44,7 @@ export function defaultConfig(type: SamplerName): SchedulerConfig {
 
 /** True for samplers that go by noise levels, which can be spaced as Karras et al. do. */
 export function hasSigmas(type: SamplerName): boolean {
-  return type !== 'ddim' && type !== 'lcm';
+  return samplerOf(type).hasSigmas === true;
 }
 
 /**
@@ -100,7 +54,7 @@ export function hasSigmas(type: SamplerName): boolean {
 export function withSampler(config: SchedulerConfig, type: SamplerName): SchedulerConfig {
   const sigmas = hasSigmas(type) ? config.sigmas : 'normal';
   const clip_sample = config.clip_sample && !hasSigmas(type);
-  return { ...config, type, sigmas, clip_sample, eta: type === 'ddim' ? config.eta : 0 };
+  return { ...config, type, sigmas, clip_sample, eta: samplerOf(type).hasEta ? config.eta : 0 };
 }
 
 /**
@@ -112,10 +66,28 @@ export function checkConfig(config: SchedulerConfig, place: string): SchedulerCo
   const { type, beta_start, beta_end } = config;
   const refuse = (problem: string, cure?: string) => new SlothfulError('bad-parameter', place, problem, cure);
   if (config.sigmas === 'karras' && !hasSigmas(type)) {
-    throw refuse(`sigmas "karras" is not for ${type}`, 'choose euler, euler_ancestral or dpmpp_2m');
+    const others = samplersWith((sampler) => sampler.hasSigmas === true);
+    throw refuse(`sigmas "karras" is not for ${type}`, `they are for ${others}`);
   }
-  if (config.eta !== 0 && type !== 'ddim') throw refuse(`eta is for ddim only, not for ${type}`, 'leave it out');
-  if (config.clip_sample && hasSigmas(type)) throw refuse(`clip_sample is for ddim and lcm only, not for ${type}`);
+  if (config.eta !== 0 && !samplerOf(type).hasEta) {
+    const others = samplersWith((sampler) => sampler.hasEta === true);
+    throw refuse(`eta is for ${others} only, not for ${type}`, 'leave it out');
+  }
+  if (config.clip_sample && hasSigmas(type)) {
+    throw refuse(`clip_sample is for ${samplersWith((sampler) => !sampler.hasSigmas)} only, not for ${type}`);
+  }
   if (beta_start > beta_end) throw refuse(`beta_start ${beta_start} is above beta_end ${beta_end}`);
   return config;
+}
+
+/**
+ * The scheduler of a run.
+ *
+ * @param config of `parseSchedulerConfig` or `defaultConfig`, changed as you like
+ * @param steps how many evaluations of the model, 1 to the training's timesteps (LCM: to its distillation's)
+ * @throws SlothfulError `bad-parameter` for a combination that the sampler has not, or for steps out of range
+ */
+export function makeScheduler(config: SchedulerConfig, steps: number): Scheduler {
+  const { type } = checkConfig(config, 'scheduler');
+  return { type, ...samplerOf(type).make(config, steps) };
 }

@@ -1,18 +1,35 @@
-import type { SchedulerConfig } from './config.ts';
-import { epsilonOf, originalOf } from './prediction.ts';
 import { trainingSchedule } from './schedule.ts';
-import { at, combine, noiseOf, type Scheduler, type StepInput, type StepResult } from './scheduler.ts';
+import {
+  at,
+  combine,
+  epsilonOf,
+  noiseOf,
+  originalOf,
+  type Sampler,
+  type SamplerRun,
+  type StepInput,
+  type StepResult,
+} from './scheduler.ts';
+import type { SchedulerSettings } from './settings.ts';
 import { spacedTimesteps } from './spacing.ts';
 
+const PNDM_NOTE = 'the model was saved with PNDMScheduler; DDIM with the same timesteps stands for it';
+
 /** DDIM (Song et al. 2021, equations 12 and 16), as diffusers' DDIMScheduler. */
-export function ddim(config: SchedulerConfig, steps: number): Scheduler {
+export const ddim: Sampler = {
+  make,
+  classes: { DDIMScheduler: undefined, PNDMScheduler: PNDM_NOTE },
+  spacing: 'leading',
+  hasEta: true,
+};
+
+function make(config: SchedulerSettings, steps: number): SamplerRun {
   const { alphasCumprod, sigmas } = trainingSchedule(config);
   const timesteps = spacedTimesteps(config, steps, false);
   const stride = Math.floor(config.num_train_timesteps / steps);
   const end = config.set_alpha_to_one ? 1 : at(alphasCumprod, 0);
   const alphaOf = (timestep: number) => (timestep < 0 ? end : at(alphasCumprod, timestep));
   return {
-    type: 'ddim',
     timesteps,
     sigmas: timesteps.map((timestep) => at(sigmas, timestep)),
     initNoiseSigma: 1,
@@ -26,7 +43,7 @@ export function ddim(config: SchedulerConfig, steps: number): Scheduler {
 }
 
 /** One step, from cumulative alpha `now` to `next`. */
-function advance(config: SchedulerConfig, input: StepInput, step: number, now: number, next: number): StepResult {
+function advance(config: SchedulerSettings, input: StepInput, step: number, now: number, next: number): StepResult {
   const { prediction_type, eta, clip_sample, clip_sample_range: range } = config;
   const [alpha, sigma] = [Math.sqrt(now), Math.sqrt(1 - now)];
   const original = originalOf(prediction_type, input, alpha, sigma);

@@ -1,13 +1,23 @@
-import type { SchedulerConfig } from './config.ts';
-import { originalOf } from './prediction.ts';
-import { at, combine, type Scheduler, type StepInput } from './scheduler.ts';
+import { at, combine, originalOf, type Sampler, type SamplerRun, type StepInput } from './scheduler.ts';
+import type { SchedulerSettings } from './settings.ts';
 import { solverSteps } from './sigma-steps.ts';
 
 /** DPM-Solver++(2M) (Lu et al. 2022), as DPMSolverMultistepScheduler of order 2, midpoint, last sigma zero. */
-export function dpmpp2m(config: SchedulerConfig, steps: number): Scheduler {
+export const dpmpp2m: Sampler = {
+  make,
+  classes: { DPMSolverMultistepScheduler: undefined },
+  spacing: 'linspace',
+  hasSigmas: true,
+  fixed: [
+    ['algorithm_type', ['dpmsolver++']],
+    ['solver_order', [2]],
+    ['solver_type', ['midpoint']],
+  ],
+};
+
+function make(config: SchedulerSettings, steps: number): SamplerRun {
   const { timesteps, levels } = solverSteps(config, steps);
   return {
-    type: 'dpmpp_2m',
     timesteps,
     sigmas: [...levels.subarray(0, -1)],
     initNoiseSigma: 1,

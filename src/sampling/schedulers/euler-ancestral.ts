@@ -1,16 +1,22 @@
-import type { SchedulerConfig } from './config.ts';
 import { eulerBasics, eulerPrediction } from './euler.ts';
-import { at, combine, noiseOf, type Scheduler } from './scheduler.ts';
+import { at, combine, noiseOf, type Sampler, type SamplerRun } from './scheduler.ts';
+import type { SchedulerSettings } from './settings.ts';
 import { eulerSteps } from './sigma-steps.ts';
 
 /**
  * Euler's method with fresh noise at every step, as EulerAncestralDiscreteScheduler. diffusers' has no Karras sigmas;
  * here they are spaced as Euler's.
  */
-export function eulerAncestral(config: SchedulerConfig, steps: number): Scheduler {
+export const eulerAncestral: Sampler = {
+  make,
+  classes: { EulerAncestralDiscreteScheduler: undefined },
+  spacing: 'linspace',
+  hasSigmas: true,
+};
+
+function make(config: SchedulerSettings, steps: number): SamplerRun {
   const run = eulerSteps(config, steps);
   return {
-    type: 'euler_ancestral',
     ...eulerBasics(config, run),
     needsNoise: (step) => at(run.levels, step + 1) > 0,
     step: (step, input) => {

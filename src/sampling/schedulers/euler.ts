@@ -1,13 +1,18 @@
-import type { SchedulerConfig } from './config.ts';
-import { epsilonOf, originalOf } from './prediction.ts';
-import { at, combine, type Scheduler, type StepInput } from './scheduler.ts';
+import { at, combine, epsilonOf, originalOf, type Sampler, type SamplerRun, type StepInput } from './scheduler.ts';
+import type { SchedulerSettings } from './settings.ts';
 import { eulerSteps, type SigmaSteps } from './sigma-steps.ts';
 
 /** Euler's method on the noise level (Karras et al. 2022, algorithm 2 without churn), as EulerDiscreteScheduler. */
-export function euler(config: SchedulerConfig, steps: number): Scheduler {
+export const euler: Sampler = {
+  make,
+  classes: { EulerDiscreteScheduler: undefined },
+  spacing: 'linspace',
+  hasSigmas: true,
+};
+
+function make(config: SchedulerSettings, steps: number): SamplerRun {
   const run = eulerSteps(config, steps);
   return {
-    type: 'euler',
     ...eulerBasics(config, run),
     needsNoise: () => false,
     step: (step, input) => {
@@ -19,7 +24,7 @@ export function euler(config: SchedulerConfig, steps: number): Scheduler {
 }
 
 /** What both Eulers have in common. Their sample is the picture plus sigma times noise; the model's has variance 1. */
-export function eulerBasics(config: SchedulerConfig, { timesteps, levels }: SigmaSteps) {
+export function eulerBasics(config: SchedulerSettings, { timesteps, levels }: SigmaSteps) {
   const highest = at(levels, 0);
   const scaleInput = (sample: Float32Array, step: number) => combine([alphaOf(at(levels, step)), sample]);
   const initNoiseSigma = config.timestep_spacing === 'leading' ? Math.sqrt(highest ** 2 + 1) : highest;
@@ -27,7 +32,7 @@ export function eulerBasics(config: SchedulerConfig, { timesteps, levels }: Sigm
 }
 
 /** What the model's output means for a sample that is picture + sigma * noise. */
-export function eulerPrediction({ prediction_type }: SchedulerConfig, input: StepInput, sigma: number) {
+export function eulerPrediction({ prediction_type }: SchedulerSettings, input: StepInput, sigma: number) {
   const alpha = alphaOf(sigma);
   const seen = { modelOutput: input.modelOutput, sample: combine([alpha, input.sample]) };
   return {

@@ -1,18 +1,20 @@
 export {
   defaultConfig,
   hasSigmas,
+  makeScheduler,
+  SCHEDULER_CONFIG,
+  type Scheduler,
+  type SchedulerConfig,
+  withSampler,
+} from './config.ts';
+export { type ParsedScheduler, parseSchedulerConfig } from './parse-config.ts';
+export { SAMPLERS, type SamplerName } from './registry.ts';
+export type { StepInput, StepResult } from './scheduler.ts';
+export {
   PREDICTION_TYPES,
   type PredictionType,
-  SAMPLERS,
-  type SamplerName,
-  SCHEDULER_CONFIG,
-  type SchedulerConfig,
   SIGMA_SCHEDULES,
   type SigmaSchedule,
   TIMESTEP_SPACINGS,
   type TimestepSpacing,
-  withSampler,
-} from './config.ts';
-export { makeScheduler } from './make.ts';
-export { type ParsedScheduler, parseSchedulerConfig } from './parse-config.ts';
-export type { Scheduler, StepInput, StepResult } from './scheduler.ts';
+} from './settings.ts';

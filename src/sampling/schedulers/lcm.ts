@@ -1,8 +1,7 @@
 import { SlothfulError } from '../../errors.ts';
-import type { SchedulerConfig } from './config.ts';
-import { originalOf } from './prediction.ts';
 import { trainingSchedule } from './schedule.ts';
-import { at, combine, noiseOf, type Scheduler } from './scheduler.ts';
+import { at, combine, noiseOf, originalOf, type Sampler, type SamplerRun } from './scheduler.ts';
+import type { SchedulerSettings } from './settings.ts';
 import { checkSteps } from './spacing.ts';
 
 const SIGMA_DATA = 0.5;
@@ -11,12 +10,17 @@ const SIGMA_DATA = 0.5;
  * Latent consistency models' multistep sampling (Luo et al. 2023), as LCMScheduler. Its `predictedOriginal` is the
  * denoised picture after the boundary conditions.
  */
-export function lcm(config: SchedulerConfig, steps: number): Scheduler {
+export const lcm: Sampler = {
+  make,
+  classes: { LCMScheduler: undefined },
+  spacing: 'leading',
+};
+
+function make(config: SchedulerSettings, steps: number): SamplerRun {
   const { alphasCumprod, sigmas } = trainingSchedule(config);
   const timesteps = distilledTimesteps(config, steps);
   const { clip_sample, clip_sample_range: range } = config;
   return {
-    type: 'lcm',
     timesteps,
     sigmas: timesteps.map((timestep) => at(sigmas, timestep)),
     initNoiseSigma: 1,
@@ -38,7 +42,7 @@ export function lcm(config: SchedulerConfig, steps: number): Scheduler {
 }
 
 /** Even picks among the timesteps that the model was distilled on, noisiest first. */
-function distilledTimesteps(config: SchedulerConfig, steps: number): number[] {
+function distilledTimesteps(config: SchedulerSettings, steps: number): number[] {
   const { original_inference_steps: origin, num_train_timesteps: train } = config;
   checkSteps(steps, origin);
   const stride = Math.floor(train / origin);

@@ -15,26 +15,9 @@ import {
   withDefaults,
 } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import {
-  checkConfig,
-  defaultConfig,
-  hasSigmas,
-  SAMPLERS,
-  type SamplerName,
-  SCHEDULER_FIELDS,
-  type SchedulerConfig,
-  SIGMA_SCHEDULES,
-} from './config.ts';
-
-/** diffusers' classes and the samplers that stand for them. */
-const CLASSES: Readonly<Record<string, SamplerName>> = {
-  DDIMScheduler: 'ddim',
-  PNDMScheduler: 'ddim',
-  EulerDiscreteScheduler: 'euler',
-  EulerAncestralDiscreteScheduler: 'euler_ancestral',
-  DPMSolverMultistepScheduler: 'dpmpp_2m',
-  LCMScheduler: 'lcm',
-};
+import { checkConfig, defaultConfig, hasSigmas, SCHEDULER_FIELDS, type SchedulerConfig } from './config.ts';
+import { SAMPLERS, type SamplerName, SCHEDULER_CLASSES, samplerOf } from './registry.ts';
+import { SIGMA_SCHEDULES } from './settings.ts';
 
 /** Fields that change the numbers and are not built, with the values under which they change nothing. */
 const NOT_BUILT: FixedFields = [
@@ -45,9 +28,6 @@ const NOT_BUILT: FixedFields = [
   ['use_beta_sigmas', [false]],
   ['use_lu_lambdas', [false]],
   ['use_flow_sigmas', [false]],
-  ['algorithm_type', ['dpmsolver++']],
-  ['solver_order', [2]],
-  ['solver_type', ['midpoint']],
   ['final_sigmas_type', ['zero']],
   ['interpolation_type', ['linear']],
   ['timestep_type', ['discrete']],
@@ -73,35 +53,32 @@ export interface ParsedScheduler {
 export function parseSchedulerConfig(value: unknown, place: string): ParsedScheduler {
   const at: ReadOptions = { place, code: 'bad-parameter', nulls: 'absent' };
   const fields = readDocument(table(anything()), value, at);
-  const type = samplerOf(fields, at);
+  const { type, note } = chosenSampler(fields, at);
   refuseNotBuilt(fields, type, place);
-  const isPndm = fields._class_name === 'PNDMScheduler' && (fields.type ?? undefined) === undefined;
-  return { config: checkConfig(readConfig(fields, type, at), place), notes: isPndm ? [PNDM_NOTE] : [] };
+  return { config: checkConfig(readConfig(fields, type, at), place), notes: note === undefined ? [] : [note] };
 }
 
-const PNDM_NOTE = 'the model was saved with PNDMScheduler; DDIM with the same timesteps stands for it';
-
-function samplerOf(fields: JsonObject, at: ReadOptions): SamplerName {
+/** The sampler by our own name or by diffusers' class, and what a user is told of a class that it only comes near to. */
+function chosenSampler(fields: JsonObject, at: ReadOptions): { type: SamplerName; note?: string | undefined } {
   const { type } = readDocument(foreignObject({ type: optional(choice(SAMPLERS)) }), fields, at);
+  if (type) return { type };
   const name = String(fields._class_name ?? 'DDIMScheduler');
-  const ours = type ?? (Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined);
+  const ours = SCHEDULER_CLASSES.get(name);
   if (ours) return ours;
-  const known = Object.keys(CLASSES);
+  const known = [...SCHEDULER_CLASSES.keys()];
   const close = suggest(name, known);
   const cure = close ? `did you mean "${close}"?` : `known are ${known.join(', ')}`;
   throw new SlothfulError('unsupported', at.place, `_class_name "${name}" is no scheduler of ours`, cure);
 }
 
 function refuseNotBuilt(fields: JsonObject, type: SamplerName, place: string): void {
-  for (const { name, value, harmless } of unbuiltFields(fields, NOT_BUILT)) {
-    // A DDIM or Euler config that was once a DPM-Solver's keeps its fields; they mean nothing there.
-    if (SOLVER_FIELDS.includes(name) && type !== 'dpmpp_2m') continue;
+  // Fields of one sampler alone are left in the configs of others that a model was once used with, and mean nothing there.
+  const fixed = [...NOT_BUILT, ...(samplerOf(type).fixed ?? [])];
+  for (const { name, value, harmless } of unbuiltFields(fields, fixed)) {
     const cure = harmless.length ? `only ${JSON.stringify(harmless[0])} is built` : 'leave it out';
     throw new SlothfulError('unsupported', place, `${name} ${JSON.stringify(value)} is not built`, cure);
   }
 }
-
-const SOLVER_FIELDS = ['algorithm_type', 'solver_order', 'solver_type'];
 
 function readConfig(fields: JsonObject, type: SamplerName, at: ReadOptions): SchedulerConfig {
   const defaults = defaultConfig(type);

@@ -1,4 +1,4 @@
-import type { SchedulerConfig } from './config.ts';
+import type { SchedulerSettings } from './settings.ts';
 
 /** The noise that a model was trained with, by timestep. */
 export interface TrainingSchedule {
@@ -14,7 +14,7 @@ const f32 = Math.fround;
  * The training noise schedule, rounded to float32 where diffusers' (PyTorch's) is: betas, alphas and sigmas are
  * float32; the running product is kept in float64 and rounded as it is stored.
  */
-export function trainingSchedule(config: SchedulerConfig): TrainingSchedule {
+export function trainingSchedule(config: SchedulerSettings): TrainingSchedule {
   let product = 1;
   const alphasCumprod = betas(config).map((beta) => {
     product *= f32(1 - beta);
@@ -24,7 +24,7 @@ export function trainingSchedule(config: SchedulerConfig): TrainingSchedule {
   return { alphasCumprod, sigmas };
 }
 
-function betas({ beta_schedule, beta_start, beta_end, num_train_timesteps }: SchedulerConfig): Float32Array {
+function betas({ beta_schedule, beta_start, beta_end, num_train_timesteps }: SchedulerSettings): Float32Array {
   if (beta_schedule === 'linear') return linspace(beta_start, beta_end, num_train_timesteps);
   return linspace(Math.sqrt(beta_start), Math.sqrt(beta_end), num_train_timesteps).map((root) => root * root);
 }

@@ -1,5 +1,6 @@
+import type { FixedFields } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import type { SamplerName } from './config.ts';
+import type { PredictionType, SchedulerSettings, TimestepSpacing } from './settings.ts';
 
 /** What one step of a scheduler is given. All arrays have one length; their layout is the caller's. */
 export interface StepInput {
@@ -18,8 +19,7 @@ export interface StepResult {
 }
 
 /** The steps of one run of a sampler. It keeps no state: the same step of the same input gives the same result. */
-export interface Scheduler {
-  readonly type: SamplerName;
+export interface SamplerRun {
   /** What the model is told at each step: 0..999, fractional for some. */
   readonly timesteps: readonly number[];
   /** The noise level of each step, sqrt((1 - a) / a): what the strides of Slothful Attention go by. */
@@ -31,6 +31,26 @@ export interface Scheduler {
   scaleInput(sample: Float32Array, step: number): Float32Array;
   /** From the sample of one step to that of the next. */
   step(step: number, input: StepInput): StepResult;
+}
+
+/** A sampler: all that the toolkit knows of it. One file declares it, and one line of `registry.ts` adds it. */
+export interface Sampler {
+  /**
+   * The steps of a run.
+   *
+   * @throws SlothfulError `bad-parameter` for steps out of range
+   */
+  make(settings: SchedulerSettings, steps: number): SamplerRun;
+  /** diffusers' classes that it stands for; with what a user is told where it only comes near. */
+  readonly classes: Readonly<Record<string, string | undefined>>;
+  /** The spacing of that class where its config does not say. */
+  readonly spacing: TimestepSpacing;
+  /** It goes by noise levels, which can be spaced as Karras et al. do; others go by timesteps and can clip. */
+  readonly hasSigmas?: boolean;
+  /** It can add a share of fresh noise at every step. */
+  readonly hasEta?: boolean;
+  /** Fields of diffusers' config that it alone reads, with the values that are built. */
+  readonly fixed?: FixedFields;
 }
 
 /**
@@ -64,4 +84,22 @@ export function at(values: ArrayLike<number>, step: number): number {
 export function noiseOf(input: StepInput, step: number): Float32Array {
   if (input.noise) return input.noise;
   throw new SlothfulError('bad-input', 'scheduler', `step ${step} needs noise and got none`);
+}
+
+/**
+ * The picture that a model's output means.
+ *
+ * @param alpha share of the picture in the sample that the model saw, sqrt(alphaCumprod)
+ * @param sigma share of the noise in it, sqrt(1 - alphaCumprod)
+ */
+export function originalOf(prediction: PredictionType, input: StepInput, alpha: number, sigma: number): Float32Array {
+  const { sample, modelOutput } = input;
+  if (prediction === 'v_prediction') return combine([alpha, sample], [-sigma, modelOutput]);
+  return combine([1 / alpha, sample], [-sigma / alpha, modelOutput]);
+}
+
+/** The noise that a model's output means; `alpha` and `sigma` as for the picture. */
+export function epsilonOf(prediction: PredictionType, input: StepInput, alpha: number, sigma: number): Float32Array {
+  if (prediction === 'epsilon') return input.modelOutput;
+  return combine([alpha, input.modelOutput], [sigma, input.sample]);
 }

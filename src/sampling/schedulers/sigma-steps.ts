@@ -1,7 +1,6 @@
-import type { SchedulerConfig } from './config.ts';
-import { karrasSigmas, timestepOfSigma } from './karras.ts';
 import { type TrainingSchedule, trainingSchedule, valueAt } from './schedule.ts';
 import { at } from './scheduler.ts';
+import type { SchedulerSettings } from './settings.ts';
 import { checkSteps, roundHalfEven, solverTimesteps, spacedTimesteps } from './spacing.ts';
 
 /** The noise levels that a run visits. */
@@ -15,7 +14,7 @@ export interface SigmaSteps {
  * Euler's noise levels. With Karras spacing the range is that of the timesteps that normal spacing selects, and the
  * timesteps stay fractional, as diffusers has it.
  */
-export function eulerSteps(config: SchedulerConfig, steps: number): SigmaSteps {
+export function eulerSteps(config: SchedulerSettings, steps: number): SigmaSteps {
   const { sigmas } = trainingSchedule(config);
   const timesteps = spacedTimesteps(config, steps, true);
   const levels = timesteps.map((timestep) => valueAt(sigmas, timestep));
@@ -26,7 +25,7 @@ export function eulerSteps(config: SchedulerConfig, steps: number): SigmaSteps {
 }
 
 /** DPM++ 2M's noise levels. With Karras spacing the range is the whole training's, and timesteps are rounded. */
-export function solverSteps(config: SchedulerConfig, steps: number): SigmaSteps {
+export function solverSteps(config: SchedulerSettings, steps: number): SigmaSteps {
   const schedule = trainingSchedule(config);
   if (config.sigmas === 'karras') return solverKarras(schedule, steps);
   const timesteps = solverTimesteps(config, steps);
@@ -38,4 +37,32 @@ function solverKarras({ sigmas }: TrainingSchedule, steps: number): SigmaSteps {
   const levels = karrasSigmas(at(sigmas, sigmas.length - 1), at(sigmas, 0), steps);
   const timesteps = levels.map((sigma) => roundHalfEven(timestepOfSigma(sigma, sigmas)));
   return { timesteps, levels: Float32Array.from([...levels, 0]) };
+}
+
+const RHO = 7;
+
+/**
+ * Noise levels from `max` to `min` as Karras et al. 2022 (equation 5, rho 7) space them.
+ *
+ * @param steps how many; one step is at `max`
+ */
+function karrasSigmas(max: number, min: number, steps: number): number[] {
+  const from = max ** (1 / RHO);
+  const to = min ** (1 / RHO);
+  return Array.from({ length: steps }, (_, index) => (from + (index / Math.max(steps - 1, 1)) * (to - from)) ** RHO);
+}
+
+/**
+ * The fractional timestep of a noise level: linear in the logarithm of sigma, the end's beyond the ends.
+ *
+ * @param sigmas of the training schedule, rising
+ */
+function timestepOfSigma(sigma: number, sigmas: Float32Array): number {
+  const above = sigmas.findIndex((level) => Math.log(level) > Math.log(sigma));
+  const last = sigmas.length - 2;
+  const low = above < 0 ? last : Math.min(Math.max(above - 1, 0), last);
+  const logLow = Math.log(sigmas[low] ?? sigma);
+  const logHigh = Math.log(sigmas[low + 1] ?? sigma);
+  const weight = (logLow - Math.log(sigma)) / (logLow - logHigh);
+  return low + Math.min(Math.max(weight, 0), 1);
 }

@@ -1,5 +1,5 @@
 import { SlothfulError } from '../../errors.ts';
-import type { SchedulerConfig } from './config.ts';
+import type { SchedulerSettings } from './settings.ts';
 
 /**
  * The timesteps of a run, noisiest first, as diffusers spaces them.
@@ -10,7 +10,7 @@ import type { SchedulerConfig } from './config.ts';
  * @param fractional linspace may fall between two timesteps (Euler kin); otherwise it is rounded
  * @throws SlothfulError `bad-parameter` where the timesteps would leave the training schedule
  */
-export function spacedTimesteps(config: SchedulerConfig, steps: number, fractional: boolean): number[] {
+export function spacedTimesteps(config: SchedulerSettings, steps: number, fractional: boolean): number[] {
   const { timestep_spacing: spacing, num_train_timesteps: train } = config;
   checkSteps(steps, train);
   if (spacing === 'leading') return leading(config, steps, steps);
@@ -24,7 +24,7 @@ export function spacedTimesteps(config: SchedulerConfig, steps: number, fraction
  *
  * @throws SlothfulError `bad-parameter` where the timesteps would leave the training schedule
  */
-export function solverTimesteps(config: SchedulerConfig, steps: number): number[] {
+export function solverTimesteps(config: SchedulerSettings, steps: number): number[] {
   const { timestep_spacing: spacing, num_train_timesteps: train } = config;
   // With as many steps as the training had, two of them would fall on one timestep and their distance divide by zero.
   checkSteps(steps, train - 1);
@@ -39,7 +39,7 @@ export function checkSteps(steps: number, most: number): void {
   throw new SlothfulError('bad-parameter', 'steps', `must be an integer from 1 to ${most}, got ${steps}`);
 }
 
-function leading(config: SchedulerConfig, steps: number, parts: number): number[] {
+function leading(config: SchedulerSettings, steps: number, parts: number): number[] {
   const { num_train_timesteps: train, steps_offset: offset } = config;
   const ratio = Math.floor(train / parts);
   const timesteps = descending(steps, (k) => (k + parts - steps) * ratio + offset);
