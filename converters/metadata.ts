@@ -1,6 +1,5 @@
 import { SlothfulError } from '../src/errors.ts';
-import type { JsonObject } from '../src/graph/index.ts';
-import { isObject } from '../src/graph/index.ts';
+import { isObject, type JsonObject } from '../src/graph/index.ts';
 import type { Family, UNetConfig } from './unet/config.ts';
 
 /** How a model's latents become a picture, where no VAE is needed. */

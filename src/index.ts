@@ -7,10 +7,10 @@ export * from './attention/index.ts';
 export { suggest } from './documents/index.ts';
 export { type ErrorCode, messageOf, SlothfulError } from './errors.ts';
 export * from './graph/index.ts';
-export { KVPooling, registerSlothfulOps, SlothfulAttention, setLogitsLimit } from './kernels/index.ts';
+export { SlothfulAttention, setLogitsLimit } from './kernels/index.ts';
 export { diffPage, inspectPage, planPage } from './pages/index.ts';
 export * from './passes/index.ts';
-export * from './passes/slothful/index.ts';
+export { KVPooling, type KVPoolingArgs } from './passes/slothful/kv-pooling-layer.ts';
 export {
   type DiffReport,
   diffGraphs,

@@ -2,4 +2,4 @@
 export * from './index.ts';
 export { atomicDirectory, atomicFile, ModelFile, readModel, type WrittenModel, writeModel } from './models/index.ts';
 // These take the place of the browser's: local paths, and the native backend.
-export { chooseBackend, loadControlNet, loadUNet } from './runtime/node.ts';
+export { chooseBackend, loadControlNet, loadModel, loadUNet } from './runtime/node.ts';

@@ -3,12 +3,10 @@ import type { UNetTensors } from '../checkpoint/unet-tensors.ts';
 import type { DtypeChoice } from '../unet/plan.ts';
 import type { StoredDtype } from '../weights/convert.ts';
 import { type TensorSource, weightDtype } from '../weights/entry.ts';
-import { FusedRows } from './fused-rows.ts';
+import { FusedRows, Product } from './fused-rows.ts';
 import { FusePool } from './kernel/fuse-pool.ts';
 import { matchLora, WeightIndex } from './match.ts';
-import { type LoraFile, type LoraModule, openLora } from './open.ts';
-import type { LoraOption } from './option.ts';
-import { Product } from './product.ts';
+import { type LoraFile, type LoraModule, type LoraOption, openLora } from './open.ts';
 
 /** What the metadata of a model say of a LoRA that is in it. */
 export interface LoraRecord {

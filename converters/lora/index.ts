@@ -1,2 +1,2 @@
 export { type FusedTensors, type FuseOptions, fuseLoras, type LoraRecord } from './fuse.ts';
-export { type LoraOption, parseLoraOption } from './option.ts';
+export { type LoraOption, parseLoraOption } from './open.ts';

@@ -1,3 +1,9 @@
+// Tells the graph of the node that stands for an attention.
+import './node/shape-rule.ts';
+
 export { locate } from './locate.ts';
+export * from './node/index.ts';
 export { findSkips, type SkipConnection } from './placing/skip-connections.ts';
+export { probeShapes } from './probe.ts';
 export type { AttentionSite, Block, Location, Projection, Rejection, TokenForm } from './site.ts';
+export { type Survey, surveyGraph } from './survey.ts';

@@ -1,26 +1,13 @@
 import { SlothfulError } from '../errors.ts';
 
-/**
- * What of a self-attention a pass can change or rely on: the inputs of its queries, keys and values, which tokens there
- * are, and that they are the pixels of a grid.
- */
-export type AttentionPart = 'query' | 'key' | 'value' | 'tokens' | 'grid';
-
-const PARTS: readonly AttentionPart[] = ['query', 'key', 'value', 'tokens', 'grid'];
-
-const NAMES: Readonly<Record<AttentionPart, string>> = {
-  query: 'the queries',
-  key: 'the keys',
-  value: 'the values',
-  tokens: 'the tokens',
-  grid: 'the grid of the tokens',
-};
-
-/** What a pass does to self-attentions. A pass without effects leaves them alone. */
+/** What a pass does to the parts of a model, by names that the passes agree on. A pass without effects leaves them alone. */
 export interface Effects {
-  readonly changes: readonly AttentionPart[];
-  /** What must be as the UNet made it, when the pass is applied and ever after. */
-  readonly needs: readonly AttentionPart[];
+  /** What it makes another thing of, alone. */
+  readonly changes: readonly string[];
+  /** What must be as it was made, when the pass is applied and ever after. */
+  readonly needs: readonly string[];
+  /** What it adds to, beside others that do. */
+  readonly adds?: readonly string[];
 }
 
 /** A pass by name, with its effects. */
@@ -29,36 +16,38 @@ export interface Effective {
   readonly effects?: Effects | undefined;
 }
 
-/** Reads effects that a model records; undefined where there are none. Parts of later versions are left out. */
+/** Reads effects that a model records; undefined where there are none. */
 export function readEffects(value: unknown): Effects | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const list = (names: unknown) => (Array.isArray(names) ? PARTS.filter((part) => names.includes(part)) : []);
+  const list = (names: unknown) => (Array.isArray(names) ? names.filter((name) => typeof name === 'string') : []);
   return {
     changes: list('changes' in value ? value.changes : undefined),
     needs: list('needs' in value ? value.needs : undefined),
+    adds: list('adds' in value ? value.adds : undefined),
   };
 }
 
 /**
- * Refuses a pass that cannot follow one that a model has been through: both change the same part, or one changes what the
- * other needs. A second application of the same pass is that pass's own affair.
+ * Refuses a pass that cannot follow one that a model has been through: both change the same part, one changes what the other
+ * adds to, or one changes or adds to what the other needs. A second application of the same pass is that pass's own affair.
  *
  * @throws SlothfulError `unsupported` naming both passes and the part
  */
 export function checkCompatible(earlier: Effective, later: Effective): void {
   if (earlier.name === later.name || !earlier.effects || !later.effects) return;
   const [first, second] = [earlier.effects, later.effects];
-  const both = second.changes.find((part) => first.changes.includes(part));
-  const taken = second.needs.find((part) => first.changes.includes(part));
-  const spoilt = second.changes.find((part) => first.needs.includes(part));
-  if (both) refuse(earlier, later, `both change ${NAMES[both]} of the self-attentions`);
-  if (taken)
-    refuse(earlier, later, `"${earlier.name}" changed ${NAMES[taken]}, which "${later.name}" needs as they were`);
-  if (spoilt)
-    refuse(earlier, later, `"${later.name}" changes ${NAMES[spoilt]}, which "${earlier.name}" needs as they were`);
+  const touched = ({ changes, adds = [] }: Effects) => [...changes, ...adds];
+  const both =
+    second.changes.find((part) => touched(first).includes(part)) ??
+    first.changes.find((part) => touched(second).includes(part));
+  const taken = second.needs.find((part) => touched(first).includes(part));
+  const spoilt = touched(second).find((part) => first.needs.includes(part));
+  const place = `pass "${later.name}" after "${earlier.name}"`;
+  if (both) refuse(place, `both change "${both}"`);
+  if (taken) refuse(place, `"${earlier.name}" changed "${taken}", which "${later.name}" needs as it was`);
+  if (spoilt) refuse(place, `"${later.name}" changes "${spoilt}", which "${earlier.name}" needs as it was`);
 }
 
-function refuse(earlier: Effective, later: Effective, problem: string): never {
-  const place = `pass "${later.name}" after "${earlier.name}"`;
+function refuse(place: string, problem: string): never {
   throw new SlothfulError('unsupported', place, problem, 'take a model without the other pass, and apply one of them');
 }

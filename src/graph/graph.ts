@@ -1,12 +1,23 @@
 import { SlothfulError } from '../errors.ts';
 import { type Attributes, attr } from './attributes.ts';
 import { type ConstantValue, constantBytes, constantFromInline, inlineConstant } from './constant.ts';
-import { type Endpoint, endpoint, sameEndpoint } from './endpoint.ts';
-import { type JsonObject, type ParsedModel, parseModelJson, readModelJson, writeNode } from './model-json.ts';
-import type { GraphNode, Use } from './node.ts';
-import { type Pass, runPasses } from './pass.ts';
-import { prune } from './prune.ts';
+import {
+  type Endpoint,
+  endpoint,
+  type GraphNode,
+  type GraphView,
+  type JsonObject,
+  sameEndpoint,
+  type Use,
+} from './document.ts';
+import { type ParsedModel, parseModelJson, readModelJson, writeNode } from './model-json.ts';
+import { type PassOf, runPasses } from './pass.ts';
+import { outputNodes, unneededNodes } from './traverse.ts';
+import { checkEdit, composeEdits, editConstant, editShape, type WeightEdit } from './weight-edit.ts';
 import type { WeightGroup, WeightSpec } from './weights.ts';
+
+/** A named change of a graph: a value, made by a function of its options, run by `graph.transform`. */
+export interface Pass extends PassOf<Graph> {}
 
 /**
  * A TF.js graph model as a document: nodes, weights manifest, signature and metadata, without the weights' bytes.
@@ -14,13 +25,14 @@ import type { WeightGroup, WeightSpec } from './weights.ts';
  * Nodes are immutable values; edits replace them, so that a pass can keep what it has read. Constants that were added
  * here carry their bytes (`addedConstants`) until a writer or loader stores them.
  */
-export class Graph {
+export class Graph implements GraphView {
   private readonly byName = new Map<string, GraphNode>();
   private readonly known = new Map<string, ConstantValue>();
   /** By node, the names of those that read it, or once did: edits add to it, and `consumers` looks again. */
   private readers: Map<string, Set<string>> | undefined;
   private manifest: WeightGroup[];
   private added = new Map<string, ConstantValue>();
+  private edits = new Map<string, WeightEdit>();
   private model: ParsedModel;
 
   private constructor(model: ParsedModel) {
@@ -131,6 +143,7 @@ export class Graph {
   remove(name: string): void {
     this.byName.delete(name);
     this.known.delete(name);
+    this.edits.delete(name);
   }
 
   /** Makes every user of `from` read `to` instead, but for the nodes in `except`. */
@@ -161,7 +174,8 @@ export class Graph {
 
   /** Tells the values of a small Const that a reader found in the shards. */
   knowConstant(name: string, value: ConstantValue): void {
-    if (this.byName.has(name)) this.known.set(name, value);
+    const edit = this.edits.get(name);
+    if (this.byName.has(name)) this.known.set(name, edit ? editConstant(value, edit) : value);
   }
 
   /** Adds a small constant, values and all. */
@@ -192,11 +206,47 @@ export class Graph {
     for (const { weights } of groups) for (const { name } of weights) this.added.delete(name);
   }
 
-  /** The spec of a weight, stored or added. */
+  /** The spec of a weight as the nodes read it, stored or added. */
   weight(name: string): WeightSpec | undefined {
     const constant = this.added.get(name);
     if (constant) return { name, shape: constant.shape, dtype: constant.dtype };
-    return this.weightIndex().get(name);
+    const stored = this.weightIndex().get(name);
+    const edit = this.edits.get(name);
+    return stored && edit ? { ...stored, shape: editShape(stored.shape, edit) } : stored;
+  }
+
+  /**
+   * Changes a weight. The bytes of a stored one stay as they are: the loader applies the edit as it reads them, and
+   * `weight` tells the shape that comes of it. Nodes that read the weight are the caller's to respell. A document with
+   * edits is for running, and is refused by `toJson`.
+   *
+   * @throws SlothfulError `bad-graph` where there is no such weight, or the edit does not fit its shape
+   */
+  editWeight(name: string, edit: WeightEdit): void {
+    const spec = this.weight(name);
+    if (!spec) throw new SlothfulError('bad-graph', `weight "${name}"`, 'is not there, and shall be edited');
+    checkEdit(spec, edit);
+    const known = this.known.get(name);
+    if (known) this.known.set(name, editConstant(known, edit));
+    const added = this.added.get(name);
+    if (added) this.replaceAdded(name, editConstant(added, edit));
+    else this.keepEdit(name, composeEdits(this.edits.get(name), edit));
+  }
+
+  private replaceAdded(name: string, value: ConstantValue): void {
+    const node = this.expectNode(name, 'editWeight');
+    this.replace({ ...node, attributes: { ...node.attributes, value: inlineConstant(value) } });
+    this.added.set(name, value);
+  }
+
+  private keepEdit(name: string, edit: WeightEdit | undefined): void {
+    if (edit) this.edits.set(name, edit);
+    else this.edits.delete(name);
+  }
+
+  /** Edits of stored weights, by the weights' names: what a loader has to do to what it reads. */
+  get weightEdits(): ReadonlyMap<string, WeightEdit> {
+    return this.edits;
   }
 
   private weightIndex(): Map<string, WeightSpec> {
@@ -230,9 +280,20 @@ export class Graph {
     this.model = { ...this.model, signature };
   }
 
-  /** Removes what none of the outputs needs; by default those of the signature. Returns the removed names. */
-  prune(outputs?: readonly string[]): string[] {
-    return prune(this, outputs);
+  /**
+   * Removes the nodes that no output needs.
+   *
+   * Kept: the outputs, placeholders, and everything that a signature or an initializer names. The manifest is not
+   * changed: the bytes stay in shared shards, and TF.js ignores weights that no node uses.
+   *
+   * @param outputs names of the output nodes, by default those of the signature. A pass that leaves dead ends in a graph
+   *   without a signature must take them before it begins: after it a dead end looks like an output
+   * @returns the removed names
+   */
+  prune(outputs: readonly string[] = outputNodes(this)): string[] {
+    const dead = unneededNodes(this, outputs);
+    for (const name of dead) this.remove(name);
+    return dead;
   }
 
   /** Runs passes in order; each is linted before and after and recorded. On an error the document is unchanged. */
@@ -246,6 +307,7 @@ export class Graph {
     const copy = new Graph({ ...this.model, nodes: [...this.byName.values()], weights: [...this.manifest] });
     for (const [name, value] of this.known) copy.known.set(name, value);
     copy.added = new Map(this.added);
+    copy.edits = new Map(this.edits);
     return copy;
   }
 
@@ -253,6 +315,7 @@ export class Graph {
     this.model = other.model;
     this.manifest = other.manifest;
     this.added = other.added;
+    this.edits = other.edits;
     this.byName.clear();
     this.known.clear();
     for (const node of other.nodes) this.byName.set(node.name, node);
@@ -260,14 +323,29 @@ export class Graph {
     this.readers = undefined;
   }
 
-  /** The model.json, with the manifest as it was set. Added constants must have been stored by then. */
+  /** The nodes as model.json spells them, under `modelTopology`. */
+  topology(): JsonObject {
+    return { versions: {}, ...this.model.topologyRest, node: [...this.byName.values()].map(writeNode) };
+  }
+
+  /**
+   * The model.json, with the manifest as it was set. Added constants must have been stored by then.
+   *
+   * @throws SlothfulError `unsupported` where stored weights were edited: the manifest's files do not have the edits
+   */
   toJson(): JsonObject {
+    const edited = this.edits.keys().next().value;
+    if (edited !== undefined) {
+      const problem = `was changed by a pass that edits weights (${this.edits.size} in all), and its file was not`;
+      const cure = 'such a pass is applied while a model is loaded; write the model without it';
+      throw new SlothfulError('unsupported', `weight "${edited}"`, problem, cure);
+    }
     return {
       format: 'graph-model',
       ...this.model.rest,
       ...(this.model.signature ? { signature: this.model.signature } : {}),
       userDefinedMetadata: this.model.metadata,
-      modelTopology: { versions: {}, ...this.model.topologyRest, node: [...this.byName.values()].map(writeNode) },
+      modelTopology: this.topology(),
       weightsManifest: this.manifest,
     };
   }

@@ -7,14 +7,13 @@ export {
   isSmall,
   SMALL_CONSTANT,
 } from './constant.ts';
-export { type AttentionPart, checkCompatible, type Effects } from './effects.ts';
-export * from './endpoint.ts';
-export { Graph } from './graph.ts';
+export * from './document.ts';
+export { checkCompatible, type Effects } from './effects.ts';
+export { Graph, type Pass } from './graph.ts';
 export { checkGraph, type Finding, lint } from './lint.ts';
-export { isObject, type JsonObject } from './model-json.ts';
-export type { GraphNode, Use } from './node.ts';
-export { executionOrder } from './order.ts';
-export { type Pass, type PassRecord, recordedPasses } from './pass.ts';
-export { outputNodes } from './prune.ts';
+export { type GraphOp, registerGraphOp, shapeRuleOf } from './ops.ts';
+export { type PassRecord, type PassResult, recordedPasses } from './pass.ts';
 export * from './shapes/index.ts';
+export { executionOrder, outputNodes } from './traverse.ts';
+export type { WeightEdit } from './weight-edit.ts';
 export * from './weights.ts';

@@ -1,8 +1,8 @@
 import { SlothfulError } from '../errors.ts';
 import { readString } from './attributes.ts';
-import type { Graph } from './graph.ts';
-import type { GraphNode } from './node.ts';
-import { executionOrder } from './order.ts';
+import type { GraphNode, GraphView } from './document.ts';
+import { outputCount } from './ops.ts';
+import { executionOrder } from './traverse.ts';
 
 /** A fault of a graph that TF.js does not catch, or catches late and obscurely. */
 export interface Finding {
@@ -28,43 +28,8 @@ const NCHW_OPS: ReadonlySet<string> = new Set([
   'BiasAdd',
 ]);
 
-/** Ops with more than one output; an input `name:1` of any other op reads nothing. */
-const MANY_OUTPUTS: ReadonlySet<string> = new Set([
-  'Split',
-  'SplitV',
-  'Unpack',
-  'Unique',
-  'UniqueV2',
-  'TopKV2',
-  'TopK',
-  'Switch',
-  'Merge',
-  'While',
-  'StatelessWhile',
-  'If',
-  'StatelessIf',
-  'FusedBatchNorm',
-  'FusedBatchNormV2',
-  'FusedBatchNormV3',
-  'NonMaxSuppressionV4',
-  'NonMaxSuppressionV5',
-  'SparseFillEmptyRows',
-  'SparseReshape',
-  'SoftmaxCrossEntropyWithLogits',
-  'Bincount',
-  'DenseBincount',
-  'StringSplit',
-  'StringNGrams',
-  'Transform',
-  'PartitionedCall',
-  'StatefulPartitionedCall',
-  'TensorListPopBack',
-  'LinSpace',
-  'IdentityN',
-]);
-
 /** Every fault of the graph. Duplicate names and unreadable inputs are refused when the document is read. */
-export function lint(graph: Graph): Finding[] {
+export function lint(graph: GraphView): Finding[] {
   const findings: Finding[] = [];
   for (const node of graph.nodes) findings.push(...lintNode(graph, node));
   const { cyclic } = executionOrder(graph);
@@ -75,19 +40,20 @@ export function lint(graph: Graph): Finding[] {
   return findings;
 }
 
-function hasControlFlow(graph: Graph): boolean {
+function hasControlFlow(graph: GraphView): boolean {
   return [...graph.nodes].some((node) => node.op === 'NextIteration');
 }
 
-function lintNode(graph: Graph, node: GraphNode): Finding[] {
+function lintNode(graph: GraphView, node: GraphNode): Finding[] {
   const found: Finding[] = [];
   const say = (rule: Finding['rule'], problem: string) => found.push({ rule, node: node.name, problem });
   if (node.name.includes(':')) say('colon-in-name', 'has a ":" in its name, which TF.js reads as an output number');
   for (const { node: source, output } of node.inputs) {
     const producer = graph.node(source);
     if (!producer) say('dangling-input', `reads "${source}", which is not there`);
-    else if (output > 0 && !MANY_OUTPUTS.has(producer.op) && isKnownSingle(producer)) {
-      say('missing-output', `reads output ${output} of "${source}", and ${producer.op} has one`);
+    else if (output >= (outputCount(producer.op) ?? Number.POSITIVE_INFINITY)) {
+      const count = outputCount(producer.op) === 1 ? 'one' : outputCount(producer.op);
+      say('missing-output', `reads output ${output} of "${source}", and ${producer.op} has ${count}`);
     }
   }
   for (const name of node.controls) {
@@ -104,15 +70,8 @@ function lintNode(graph: Graph, node: GraphNode): Finding[] {
   return found;
 }
 
-/** Ops of other makers may have any number of outputs; only well-known single-output ops are held to one. */
-function isKnownSingle(node: GraphNode): boolean {
-  return /^(Const|Identity|Placeholder|PlaceholderWithDefault|Reshape|Transpose|MatMul|BatchMatMul(V2)?|Add(V2)?|Mul|Sub|RealDiv|Softmax|Conv2D|_Fused(Conv2D|MatMul)|BiasAdd|ConcatV2|Shape|Pack|StridedSlice|Slice|Mean|Sum|Max|Sigmoid|Rsqrt|Erf|Cast)$/.test(
-    node.op,
-  );
-}
-
 /** Throws when the graph has a fault. @throws SlothfulError `bad-graph`, naming the first and counting the rest */
-export function checkGraph(graph: Graph, when: string): void {
+export function checkGraph(graph: GraphView, when: string): void {
   const findings = lint(graph);
   const first = findings[0];
   if (!first) return;

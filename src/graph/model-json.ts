@@ -1,11 +1,7 @@
-import { isObject, type JsonObject } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
 import type { Attribute, Attributes, DType } from './attributes.ts';
-import { type Endpoint, formatEndpoint, parseInput } from './endpoint.ts';
-import type { GraphNode } from './node.ts';
+import { type Endpoint, formatEndpoint, type GraphNode, isObject, type JsonObject, parseInput } from './document.ts';
 import type { Quantization, WeightGroup, WeightSpec } from './weights.ts';
-
-export { isObject, type JsonObject };
 
 /** The parts of a model.json that the document understands; `rest` keeps everything else for writing it back. */
 export interface ParsedModel {

@@ -1,14 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  cutLogits,
-  defaultLogitsLimit,
-  type LogitsPlan,
-  type Strategy,
-  strategyOf,
-} from '../attention/node/logits-plan.ts';
+import { cutLogits, defaultLogitsLimit, type LogitsPlan, type Strategy, strategyOf } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
 
-export type { LogitsPlan, Strategy } from '../attention/node/logits-plan.ts';
+export type { LogitsPlan, Strategy } from '../attention/index.ts';
 
 const GPU_LIMIT = 1024 * 1024 * 1024;
 

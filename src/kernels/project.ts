@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import { product } from './shape.ts';
+import { product } from './token-forms.ts';
 
 /** A projection as a graph holds it. */
 export interface ProjectionTensors {

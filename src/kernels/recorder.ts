@@ -1,5 +1,5 @@
-/** What one execution of a `SlothfulAttention` did. */
-export interface AttentionRecord {
+/** What one execution of an attention node did. */
+export interface ExecutedAttention {
   /** The node's `site` attribute: its row of the control table. */
   readonly site: number;
   /** The node's `id` attribute. */
@@ -11,16 +11,18 @@ export interface AttentionRecord {
   readonly kvTokens: number;
   /** Bytes of the largest single logits tensor. */
   readonly logitsBytes: number;
-  /** True where keys and values were sampled or pooled. */
+  /** True where a stage made other keys' or values' inputs. */
   readonly pooled: boolean;
+  /** The rows that its stages were given, by stage and column; those that left the attention as it is too. */
+  readonly rows: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-export type AttentionListener = (record: AttentionRecord) => void;
+export type AttentionListener = (executed: ExecutedAttention) => void;
 
 let listening: AttentionListener | undefined;
 
 /**
- * Tells `listener` of every `SlothfulAttention` that executes while `run` does. `run` must work synchronously
+ * Tells `listener` of every attention node that executes while `run` does. `run` must work synchronously
  * (`model.execute`, `model.predict`). A recording inside another one takes its records for itself.
  *
  * @returns what `run` returns
@@ -36,6 +38,6 @@ export function recordAttention<T>(listener: AttentionListener, run: () => T): T
 }
 
 /** Makes and passes on a record; costs nothing while nobody listens. */
-export function report(record: () => AttentionRecord): void {
-  listening?.(record());
+export function report(executed: () => ExecutedAttention): void {
+  listening?.(executed());
 }

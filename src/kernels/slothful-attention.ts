@@ -1,18 +1,19 @@
+import { type GraphNode, registerOp } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { type NodeAttributes, type NodeInputs, nameInputs } from '../attention/node/contract.ts';
-import { outputShapeOf } from '../attention/node/output-shape.ts';
-import { parseAttributes } from '../attention/node/parse-attributes.ts';
+import {
+  ATTENTION_OP,
+  attentionShape,
+  expectStage,
+  type NodeAttributes,
+  type NodeInputs,
+  nameInputs,
+  parseAttributes,
+  stagesOf,
+} from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { type ControlRow, decodeControl, isUntouched, UNTOUCHED } from '../passes/slothful/control.ts';
-import { KVPooling } from '../passes/slothful/kv-pooling.ts';
-import { type Attention, attend, planOf } from './attend.ts';
-import { fromTokens, toTokens } from './forms.ts';
-import { valuesOf } from './host.ts';
-import { layoutOf } from './layout.ts';
-import { project } from './project.ts';
-import { report } from './recorder.ts';
-import type { Shape } from './shape.ts';
+import { type ActiveStage, activeStages, attendWithStages, type Weights } from './staged-attention.ts';
+import { batchAndGrid, fromTokens, toTokens, valuesOf } from './token-forms.ts';
 
 /** What a `SlothfulAttention` layer is made from: the node's attributes, all but `heads` with defaults. */
 export interface SlothfulAttentionConfig extends Partial<Omit<NodeAttributes, 'scale'>> {
@@ -22,12 +23,15 @@ export interface SlothfulAttentionConfig extends Partial<Omit<NodeAttributes, 's
   readonly scale?: number | null;
 }
 
+/** A shape as tfjs-layers writes it: null where a dimension is not known. */
+type LayerShape = (number | null)[];
+
 /**
- * A layer for one whole attention: from hidden states and projection weights to merged heads. As a self-attention it
- * makes keys and values of pooled hidden states, as its control row says; as a cross-attention, of a context.
+ * A layer for one whole attention: from hidden states and projection weights to merged heads, with what the stages of its
+ * passes make of it, as its row of the control table says. As a cross-attention it takes keys and values of a context.
  *
  * Inputs, in this order (see `NodeInputs`): hiddenStates, [context], queryWeight, keyWeight, valueWeight, [queryBias],
- * [keyBias], [valueBias], [control [sites, 7], grid int32 [4]]. Without control it is a plain attention.
+ * [keyBias], [valueBias], [control [sites, columns]], [grid int32 [4]]. Without control it is a plain attention.
  *
  * It has no weights of its own: a graph's projection weights stay where they are, and are shared with the unpatched model.
  */
@@ -36,7 +40,6 @@ export class SlothfulAttention extends tfl.layers.Layer {
   static readonly className = 'SlothfulAttention';
   readonly attributes: NodeAttributes;
   private readonly scale: number | null;
-  private readonly pooling = new KVPooling();
   private readonly place: string;
 
   constructor(config: SlothfulAttentionConfig) {
@@ -51,48 +54,47 @@ export class SlothfulAttention extends tfl.layers.Layer {
     return tf.tidy(() => this.at(() => this.run(nameInputs(list, this.attributes, this.place))));
   }
 
-  override computeOutputShape(inputShape: Shape | Shape[]): Shape {
-    const shapes = inputShape.filter((shape) => Array.isArray(shape));
-    return outputShapeOf(nameInputs(shapes, this.attributes, this.place), this.attributes);
+  override computeOutputShape(inputShape: LayerShape | LayerShape[]): LayerShape {
+    const shapes = inputShape
+      .filter((shape) => Array.isArray(shape))
+      .map((shape) => shape.map((size) => size ?? undefined));
+    return attentionShape(nameInputs(shapes, this.attributes, this.place), this.attributes).map((size) => size ?? null);
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.attributes, scale: this.scale };
+    const { stages, columns, ...attributes } = this.attributes;
+    return { ...super.getConfig(), ...attributes, stages: [...stages], columns: [...columns], scale: this.scale };
   }
 
-  /** Pool, project, attend, merge. */
   private run(inputs: NodeInputs<tf.Tensor>): tf.Tensor {
-    const { hiddenForm, outputForm, heads, transposeWeights: transposed } = this.attributes;
-    const { batch, grid } = layoutOf(inputs, this.attributes);
-    const hidden = toTokens(inputs.hiddenStates, hiddenForm, batch, 'hidden states');
-    const row = this.rowOf(inputs.control);
-    const [keyInput, valueInput] = inputs.context
-      ? this.contextOf(inputs.context, batch)
-      : this.pooling.pool(hidden, row, grid);
-    const query = project(hidden, { weight: inputs.queryWeight, bias: inputs.queryBias, transposed });
-    const key = project(keyInput, { weight: inputs.keyWeight, bias: inputs.keyBias, transposed });
-    const value = project(valueInput, { weight: inputs.valueWeight, bias: inputs.valueBias, transposed });
-    const attention = { query, key, value, heads, scale: this.scale ?? Math.sqrt(heads / query.shape[2]) };
-    this.report(attention, !isUntouched(row));
-    return fromTokens(attend(attention), outputForm, heads, grid);
-  }
-
-  private rowOf(control: tf.Tensor | undefined): ControlRow {
-    return control ? decodeControl(valuesOf(control), this.attributes.site) : UNTOUCHED;
-  }
-
-  private contextOf(context: tf.Tensor, batch: number | undefined): [tf.Tensor3D, tf.Tensor3D] {
-    const tokens = toTokens(context, this.attributes.contextForm, batch, 'context');
-    return [tokens, tokens];
-  }
-
-  private report(attention: Attention, pooled: boolean): void {
-    const { site, id, cross } = this.attributes;
-    report(() => {
-      const tokens = attention.query.shape[1];
-      const kvTokens = attention.key.shape[1];
-      return { site, id, cross, tokens, kvTokens, logitsBytes: planOf(attention).logitsBytes, pooled };
+    const { hiddenForm, contextForm, outputForm, heads, cross, id, site } = this.attributes;
+    const { batch, grid } = batchAndGrid(inputs, this.attributes);
+    const hiddenStates = toTokens(inputs.hiddenStates, hiddenForm, batch, 'hidden states');
+    const context = inputs.context && toTokens(inputs.context, contextForm, batch, 'context');
+    const merged = attendWithStages({
+      ...{ site, id, kind: cross ? 'cross' : 'self', heads, scale: this.scale, grid },
+      ...{ hiddenStates, context, weights: this.weightsOf(inputs), stages: this.stagesNow(inputs.control) },
     });
+    return fromTokens(merged, outputForm, heads, grid);
+  }
+
+  private weightsOf(inputs: NodeInputs<tf.Tensor>): Weights {
+    const { transposeWeights: transposed } = this.attributes;
+    return {
+      query: { weight: inputs.queryWeight, bias: inputs.queryBias, transposed },
+      key: { weight: inputs.keyWeight, bias: inputs.keyBias, transposed },
+      value: { weight: inputs.valueWeight, bias: inputs.valueBias, transposed },
+    };
+  }
+
+  /** The stages with their rows of the table that is fed. */
+  private stagesNow(control: tf.Tensor | undefined): ActiveStage[] {
+    if (!control) return [];
+    const stages = stagesOf(this.attributes, true).map(([name, first]) => {
+      return { stage: expectStage(name, this.place), first };
+    });
+    const width = control.shape.at(-1) ?? 0;
+    return activeStages(stages, valuesOf(control), { site: this.attributes.site, width });
   }
 
   /** Tells an error of the parts which site it is of. */
@@ -107,3 +109,26 @@ export class SlothfulAttention extends tfl.layers.Layer {
 }
 
 tf.serialization.registerClass(SlothfulAttention);
+
+/** Layers have no state, so nodes with the same attributes share one. */
+const layers = new Map<string, SlothfulAttention>();
+
+/** Teaches TF.js the op of attention nodes. The registry is TF.js's own, global by op name; calling again changes nothing. */
+export function registerAttentionOp(): void {
+  registerOp(ATTENTION_OP, execute);
+}
+
+function execute(node: GraphNode): tf.Tensor {
+  const output = layerOf(node.attrs).apply(node.inputs);
+  if (output instanceof tf.Tensor) return output;
+  throw new SlothfulError('bug', ATTENTION_OP, 'the layer gave something that is no tensor');
+}
+
+function layerOf(attributes: GraphNode['attrs']): SlothfulAttention {
+  const key = JSON.stringify(attributes);
+  const known = layers.get(key);
+  if (known) return known;
+  const layer = new SlothfulAttention(parseAttributes(attributes, ATTENTION_OP));
+  layers.set(key, layer);
+  return layer;
+}

@@ -1,3 +1,19 @@
-export { controlNetInputs, downResidual, MID_RESIDUAL } from './control-net/control-net.ts';
-export { CONTROL_INPUT } from './slothful/control-input.ts';
-export { type RewriteOptions, slothful } from './slothful/pass.ts';
+import './built-in.ts';
+
+export { type AttentionNodesOptions, attentionNodes, CONTROL_INPUT } from '../attention/index.ts';
+export {
+  type AnyParameters,
+  type AppliedPass,
+  appliedPasses,
+  type ControlState,
+  type ControlStep,
+  changeParameters,
+  controlTable,
+  type PassChanges,
+  type PassHooks,
+} from './applied.ts';
+export { CONTROL_NET, controlNetInputs, downResidual, MID_RESIDUAL } from './control-net/control-net.ts';
+export type { PassDefinition, PassPreset, PassStep, SiteFacts } from './definition.ts';
+export { makePass } from './make-pass.ts';
+export { expectPass, findPass, passDefinitions, registerPass } from './registry.ts';
+export * from './slothful/index.ts';

@@ -1,4 +1,4 @@
-import { SLOTHFUL_OP } from '../attention/node/contract.ts';
+import { ATTENTION_OP, type SurveyedSite } from '../attention/index.ts';
 import {
   type Graph,
   type GraphNode,
@@ -9,7 +9,6 @@ import {
   type ShapeTable,
   sizeOf,
 } from '../graph/index.ts';
-import type { SurveyedSite } from './site.ts';
 import { sum } from './weights.ts';
 
 /** FLOPs of the stock ops of a graph. */
@@ -30,7 +29,7 @@ export function graphFlops(graph: Graph, shapes: ShapeTable): GraphFlops {
   let convolutions = 0;
   let stock = 0;
   for (const node of graph.nodes) {
-    if (node.op === SLOTHFUL_OP) continue;
+    if (node.op === ATTENTION_OP) continue;
     const flops = opFlops(node, shapes);
     if (flops === undefined) {
       const reason = shapes.reason({ node: node.name, output: 0 }) ?? 'the shape of an input is not known';

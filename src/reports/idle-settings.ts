@@ -1,5 +1,4 @@
-import type { DepthRange, SlothfulParameters } from '../passes/slothful/index.ts';
-import { sideOf } from '../passes/slothful/stride.ts';
+import { type DepthRange, type SlothfulParameters, sideOf } from '../passes/slothful/index.ts';
 import type { IdleSetting, PlanSite } from './plan-report.ts';
 import { reasonText } from './plan-step.ts';
 

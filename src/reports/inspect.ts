@@ -1,11 +1,11 @@
+import { type Survey, type SurveyedSite, surveyGraph } from '../attention/index.ts';
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
+import { readSlothfulMetadata } from '../passes/slothful/index.ts';
 import { type GraphFlops, graphFlops, isConvolution, restFlops } from './flops.ts';
 import { INSPECT_REPORT, type InspectReport, type ReportShare, type ReportSite } from './inspect-report.ts';
 import { guessFamily, inputsOf, outputsOf } from './model-facts.ts';
-import type { SurveyedSite } from './site.ts';
 import { attentionFlops, logitsBytes, siteTokens, siteWeights, siteWidths } from './site-cost.ts';
 import { type RunSize, reportSize, resolveSize } from './size.ts';
-import { type Survey, surveyGraph } from './survey.ts';
 import { isParameter, parametersOf, sum, weightTotals } from './weights.ts';
 
 /** What a report can be told besides the graph. */
@@ -31,7 +31,8 @@ export function inspectGraph(graph: Graph, options: InspectOptions = {}): Inspec
   const { size, inputShapes } = resolveSize(graph, options.size);
   const shapes = inferShapes(graph, inputShapes);
   const survey = surveyGraph(graph, model);
-  const { patch, top, deep } = survey;
+  const { top, deep } = survey;
+  const patch = readSlothfulMetadata(graph.metadata, model);
   const sites = survey.sites.map((site) => describeSite(graph, site, shapes, size));
   const flops = graphFlops(graph, shapes);
   return {

@@ -1,3 +1,4 @@
+import type { SurveyedSite } from '../attention/index.ts';
 import {
   type Graph,
   type GraphNode,
@@ -10,7 +11,6 @@ import {
 } from '../graph/index.ts';
 import type { ReportEndpoint } from './inspect-report.ts';
 import type { FamilyGuess } from './report-parts.ts';
-import type { SurveyedSite } from './site.ts';
 
 /** Self-attentions of each family: in input blocks, the middle, output blocks. */
 const FAMILIES: ReadonlyArray<readonly [name: string, input: number, middle: number, output: number]> = [

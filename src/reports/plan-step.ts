@@ -6,13 +6,13 @@ import {
   type Grid,
   isUntouched,
   kvTokens,
+  pooledGrid,
   type SiteBlock,
   type SlothfulParameters,
   siteStride,
   UNTOUCHED_REASONS,
   type UntouchedReason,
 } from '../passes/slothful/index.ts';
-import { pooledGrid } from '../passes/slothful/window.ts';
 
 /*
  * What Slothful Attention does to one self-attention at one step. This file, the verdict and the idle settings are all

@@ -1,7 +1,19 @@
-import { cutLogits, defaultLogitsLimit, strategyOf } from '../attention/node/logits-plan.ts';
+import {
+  cutLogits,
+  defaultLogitsLimit,
+  type Survey,
+  type SurveyedSite,
+  strategyOf,
+  surveyGraph,
+} from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
-import { DEFAULT_PARAMETERS, type DepthRange, type SlothfulParameters } from '../passes/slothful/index.ts';
+import {
+  DEFAULT_PARAMETERS,
+  type DepthRange,
+  readSlothfulMetadata,
+  type SlothfulParameters,
+} from '../passes/slothful/index.ts';
 import { graphFlops, restFlops } from './flops.ts';
 import { idleSettings } from './idle-settings.ts';
 import { guessFamily } from './model-facts.ts';
@@ -9,10 +21,8 @@ import { PLAN_REPORT, type PlanBackend, type PlanReport, type PlanSite, type Pla
 import { planStep, reasonText, type SiteStep, type StepSettings } from './plan-step.ts';
 import { runTotals, stepTotals } from './plan-totals.ts';
 import type { Schedule } from './schedule.ts';
-import type { SurveyedSite } from './site.ts';
 import { attentionFlops, logitsBytes, type SiteWidths, siteTokens, siteWidths } from './site-cost.ts';
 import { type RunSize, reportSize, resolveSize } from './size.ts';
-import { type Survey, surveyGraph } from './survey.ts';
 import { verdictOf } from './verdict.ts';
 
 /** What a run is planned for. */
@@ -42,7 +52,8 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
   const shapes = inferShapes(graph, inputShapes);
   const survey = surveyGraph(graph, model);
   const depth = depthOf(survey, model);
-  const parameters = options.parameters ?? survey.patch?.parameters ?? DEFAULT_PARAMETERS;
+  const parameters =
+    options.parameters ?? readSlothfulMetadata(graph.metadata, model)?.parameters ?? DEFAULT_PARAMETERS;
   const settings = { parameters, depth, batch: size.batch, backend: backendOf(options) };
   const sites = survey.sites.map((site) => planSite(graph, site, shapes, settings, schedule));
   const flops = graphFlops(graph, shapes);

@@ -1,9 +1,8 @@
+import { type SurveyedSite, surveyGraph } from '../attention/index.ts';
 import { suggest } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { type Graph, type GraphNode, inferShapes, type ShapeTable } from '../graph/index.ts';
-import type { SurveyedSite } from './site.ts';
 import { type RunSize, resolveSize } from './size.ts';
-import { surveyGraph } from './survey.ts';
 import { isParameter } from './weights.ts';
 
 /** What a node of a drawing is: part of the attention, what it reads, a weight, or what reads it. */

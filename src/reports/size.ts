@@ -1,4 +1,4 @@
-import { probeShapes } from '../attention/probe.ts';
+import { probeShapes } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { type Graph, type GraphNode, type InputShapes, isObject, readShape } from '../graph/index.ts';
 import type { ReportSize } from './report-parts.ts';

@@ -1,33 +1,39 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
+import type { Graph } from '../graph/index.ts';
 import type { ModelStore } from '../models/model-store.ts';
-import { MID_RESIDUAL } from '../passes/index.ts';
-import { changeParameters, controlTable } from './control.ts';
-import { firstTimestep, makeFeeds, type UNetInputs } from './feeds.ts';
-import { defaultHook } from './hook.ts';
-import { type LoadedModel, type LoadOptions, loadModelOn, openModelOn, type Platform } from './load-unet.ts';
-import type { PredictOptions } from './unet.ts';
+import { changeParameters, MID_RESIDUAL } from '../passes/index.ts';
+import { controlTensor, hooksOf } from './control.ts';
+import { firstTimestep, makeUNetFeeds, type UNetInputs } from './feeds.ts';
+import type { Platform } from './load-model.ts';
+import { type LoadOptions, loadRolesOn } from './load-unet.ts';
+import type { LoadedModel } from './loaded-model.ts';
+import { signatureOutputs } from './signature.ts';
+import type { PredictOptions, UNetParts } from './unet.ts';
 
 /** What a ControlNet adds to a UNet, by the names of the UNet's inputs: `down_block_res_0`, ..., `mid_block_res`. */
 export type Residuals = Readonly<Record<string, tf.Tensor4D>>;
 
 /** How the residuals of a step are made; what is about Slothful Attention does nothing where the model is not patched. */
-export interface ControlNetOptions extends Pick<PredictOptions, 'sigma' | 'stepIndex' | 'parameters' | 'slothful'> {
+export interface ControlNetOptions
+  extends Pick<PredictOptions, 'sigma' | 'stepIndex' | 'parameters' | 'passes' | 'slothful'> {
   /** The conditioning scale, default 1. */
   readonly scale?: number | undefined;
 }
 
+/** The parts that `loadControlNet` puts together. */
+export interface ControlNetParts extends Omit<UNetParts, 'output'> {
+  /** Names of the residuals. */
+  readonly output: readonly string[];
+}
+
 /** A ControlNet that is loaded. Made by `loadControlNet`. */
 export class ControlNet {
-  private readonly outputs: readonly string[];
-
-  constructor(private readonly loaded: LoadedModel) {
-    this.outputs = residualNames(loaded);
-  }
+  constructor(private readonly parts: ControlNetParts) {}
 
   /** `userDefinedMetadata` of the model. */
   get metadata(): LoadedModel['metadata'] {
-    return this.loaded.metadata;
+    return this.parts.model.metadata;
   }
 
   /**
@@ -38,33 +44,35 @@ export class ControlNet {
    * @throws SlothfulError `bad-input` for inputs that do not fit
    */
   predict(inputs: UNetInputs, options: ControlNetOptions = {}): Residuals {
+    const { model, output: names } = this.parts;
     return tf.tidy(() => {
-      const feeds = Object.fromEntries(makeFeeds(inputs, this.loaded.inputs, 'nhwc'));
-      const results = this.loaded.model.execute({ ...feeds, ...this.control(inputs, options) }, [...this.outputs]);
-      const tensors = Array.isArray(results) ? results : [results];
-      return Object.fromEntries(
-        this.outputs.map((name, index) => [name, scaled(tensors[index], options.scale ?? 1, name)]),
-      );
+      const feeds = makeUNetFeeds(inputs, this.parts.inputs, 'nhwc');
+      const tensors = model.run({ ...feeds, ...this.control(inputs, options) }, names);
+      return Object.fromEntries(names.map((name, index) => [name, scaled(tensors[index], options.scale ?? 1, name)]));
     });
   }
 
   dispose(): void {
-    this.loaded.model.dispose();
+    this.parts.model.dispose();
   }
 
   private control({ sample, timestep }: UNetInputs, options: ControlNetOptions): tf.NamedTensorMap {
-    const { patch, hook = defaultHook } = this.loaded;
-    const { sigma, stepIndex, parameters = {}, slothful } = options;
+    const { patch, hook } = this.parts;
+    const { sigma, stepIndex, parameters, passes, slothful } = options;
     if (!patch || slothful === false) return {};
     const [, height = 0, width = 0] = sample.shape;
-    const facts = { timestep: firstTimestep(timestep), sigma, stepIndex, latent: { height, width } };
-    return { [patch.metadata.control]: controlTable(changeParameters(patch, parameters), hook, facts) };
+    const clues = { timestep: firstTimestep(timestep), sigma, stepIndex, latent: { height, width } };
+    const state = changeParameters(patch, { ...passes, ...(parameters ? { slothful: parameters } : {}) });
+    return { [patch.control]: controlTensor(state, clues, hooksOf(hook)) };
   }
 }
 
-function residualNames({ graph, place }: LoadedModel): string[] {
-  const names = [...graph.nodes].map(({ name }) => name).filter((name) => /^down_block_res_\d+$/.test(name));
-  if (names.length && graph.node(MID_RESIDUAL) && graph.metadata.kind === 'controlnet') return [...names, MID_RESIDUAL];
+/** The residuals that a ControlNet gives, the middle block's last. @throws SlothfulError `bad-model` where it is none */
+function residualNames(graph: Graph, place: string): string[] {
+  const outputs = signatureOutputs(graph).map(({ name }) => name);
+  const names = outputs.filter((name) => /^down_block_res_\d+$/.test(name));
+  const isControlNet = graph.metadata.kind === 'controlnet' && outputs.includes(MID_RESIDUAL);
+  if (names.length && isControlNet) return [...names, MID_RESIDUAL];
   throw new SlothfulError('bad-model', place, 'is no ControlNet', 'convert one with "slothful convert"');
 }
 
@@ -79,5 +87,5 @@ export async function loadControlNetOn(
   source: string | ModelStore,
   options: LoadOptions = {},
 ): Promise<ControlNet> {
-  return new ControlNet(await loadModelOn(platform, await openModelOn(platform, source), options));
+  return new ControlNet(await loadRolesOn(platform, source, options, residualNames));
 }

@@ -1,51 +1,44 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import {
-  CONTROL_COLUMNS,
-  encodeControl,
-  parseParameters,
-  type SlothfulMetadata,
-  type SlothfulOptions,
+  type ControlState,
+  type ControlStep,
+  controlTable,
+  type PassHooks,
+  rowsOfHook,
+  type SlothfulHook,
   sigmaOfTimestep,
-} from '../passes/slothful/index.ts';
-import type { HookStep, SlothfulHook } from './hook.ts';
+} from '../passes/index.ts';
 
-/** What a patched model is run by: its sites, and the parameters in force. */
-export interface ControlState {
-  readonly metadata: SlothfulMetadata;
-}
-
-/** What a caller says of a step. */
-export interface StepFacts extends Pick<HookStep, 'timestep' | 'latent' | 'stepIndex'> {
+/** What a caller says of a step: a noise level, or a timestep to tell it from. */
+export interface StepClues extends Omit<ControlStep, 'sigma'> {
   readonly sigma: number | undefined;
 }
 
-/**
- * A state with parameters changed: those that are not named stay as they are.
- *
- * @throws SlothfulError `bad-parameter`
- */
-export function changeParameters({ metadata }: ControlState, changes: SlothfulOptions): ControlState {
-  const parameters = parseParameters({ ...metadata.parameters, ...changes }, 'parameters');
-  return { metadata: { ...metadata, parameters } };
+/** The hooks of a user's by the passes whose rows they give. */
+export function hooksOf(hook: SlothfulHook | undefined): PassHooks {
+  return hook ? new Map([['slothful', (step) => rowsOfHook(checked(hook(step), step.sites.length))]]) : new Map();
+}
+
+/** Users' hooks may come without type checks. */
+function checked(rows: unknown, sites: number) {
+  if (Array.isArray(rows)) return rows;
+  const problem = `returned no rows but ${typeof rows} for ${sites} sites`;
+  throw new SlothfulError('bad-input', 'hook', problem, 'return one row a site');
 }
 
 /**
- * The control table of a step, [sites, 7]: asks the hook and checks its answer.
+ * The control table of a step as a tensor, [rows, columns].
  *
- * @throws SlothfulError `bad-input` where neither sigma nor timestep is told, or the hook's rows are no rows
+ * @throws SlothfulError `bad-input` where neither sigma nor timestep is told, or a hook's rows are no rows
  */
-export function controlTable({ metadata }: ControlState, hook: SlothfulHook, facts: StepFacts): tf.Tensor2D {
-  const { sites, top, deep, parameters } = metadata;
-  const rows = hook({ ...facts, sigma: sigmaOf(facts), sites, top, deep, parameters });
-  if (!Array.isArray(rows) || rows.length !== sites.length) {
-    const got = Array.isArray(rows) ? `${rows.length} rows` : `no rows but ${typeof rows}`;
-    throw new SlothfulError('bad-input', 'hook', `returned ${got} for ${sites.length} sites`, 'return one row a site');
-  }
-  return tf.tensor2d(encodeControl(rows), [sites.length, CONTROL_COLUMNS]);
+export function controlTensor(state: ControlState, clues: StepClues, hooks: PassHooks): tf.Tensor2D {
+  const table = controlTable(state, { ...clues, sigma: sigmaOf(clues) }, hooks);
+  const columns = state.record.columns.length;
+  return tf.tensor2d(table, [table.length / columns, columns]);
 }
 
-function sigmaOf({ sigma, timestep }: StepFacts): number {
+function sigmaOf({ sigma, timestep }: StepClues): number {
   if (sigma !== undefined) {
     if (sigma >= 0) return sigma;
     throw new SlothfulError('bad-input', 'sigma', `must be 0 or more, got ${sigma}`);

@@ -1,45 +1,57 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import { listOf, type ModelInput, shapeText } from './model-inputs.ts';
+import { listOf, type ModelInput, shapeText } from './signature.ts';
+import type { UNetInput } from './unet-inputs.ts';
+
+/** Tensors for a model under the names of its inputs; what has rank 0, or 1 element, may be a number. */
+export interface NamedInputs {
+  readonly [name: string]: tf.Tensor | number | undefined;
+}
 
 /** Tensors of one step, under the names of the inputs; a timestep and what else has rank 0 may be a number. */
-export interface UNetInputs {
+export interface UNetInputs extends NamedInputs {
   /** Latent, [B, h, w, C], or [B, C, h, w] where the layout is nchw. */
   readonly sample: tf.Tensor;
   /** Number, or tensor [] or [B]. For models without such an input it tells the strides alone. */
   readonly timestep?: tf.Tensor | number | undefined;
   /** Text embedding, [B, T, C]. */
   readonly encoder_hidden_states?: tf.Tensor | undefined;
-  readonly [name: string]: tf.Tensor | number | undefined;
 }
 
 /** Order of the axes of the caller's rank-4 tensors; the models' own is nhwc. */
-export type Layout = 'nhwc' | 'nchw';
+export type DataLayout = 'nhwc' | 'nchw';
 
 /**
- * Checks a step's inputs against the model's and makes them what it is fed: by node name, channels last, the timestep of
+ * Checks inputs against a model's and makes them what it is fed, by node name. Run it in a `tf.tidy`.
+ *
+ * @throws SlothfulError `bad-input` naming the input, what it got and what it takes
+ */
+export function makeFeeds(inputs: NamedInputs, model: readonly ModelInput[]): tf.NamedTensorMap {
+  checkNames(inputs, new Set(model.map(({ name }) => name)), model);
+  return feedEach(inputs, model, (value, input) => {
+    const takesNumber = typeof value === 'number' && (input.shape?.length ?? 2) <= 1;
+    const tensor = takesNumber ? numberTensor(value, input, 1) : value;
+    return checkTensor(tensor, input);
+  });
+}
+
+/**
+ * Checks a step's inputs against a UNet's and makes them what it is fed: by node name, channels last, the timestep of
  * the rank and type that the model has. Run it in a `tf.tidy`.
  *
  * @throws SlothfulError `bad-input` naming the input, what it got and what it takes
  */
-export function makeFeeds(inputs: UNetInputs, model: readonly ModelInput[], layout: Layout): Map<string, tf.Tensor> {
-  checkNames(inputs, model);
+export function makeUNetFeeds(inputs: UNetInputs, model: readonly UNetInput[], layout: DataLayout): tf.NamedTensorMap {
+  checkNames(inputs, new Set(['timestep', ...model.map(({ name }) => name)]), model);
   const batch = batchOf(inputs.sample);
-  const feeds = new Map<string, tf.Tensor>();
-  for (const input of model) {
-    const value = inputs[input.name];
-    if (value === undefined) {
-      if (input.optional) continue;
-      throw wrong(input.name, 'is missing', `feed ${describe(input)}`);
-    }
+  return feedEach(inputs, model, (value, input) => {
     const takesNumber = input.role === 'timestep' || input.shape?.length === 0;
-    const tensor = takesNumber ? numberTensor(value, input, batch) : value;
-    if (typeof tensor === 'number') throw wrong(input.name, 'is a number', `feed a tensor: ${describe(input)}`);
-    const fed = layout === 'nchw' && tensor.rank === 4 ? tf.transpose(tensor, [0, 2, 3, 1]) : tensor;
-    checkTensor(fed, input, batch, layout);
-    feeds.set(input.node, fed);
-  }
-  return feeds;
+    const given = takesNumber ? numberTensor(value, input, batch) : value;
+    const turned = layout === 'nchw' && typeof given !== 'number' && given.rank === 4;
+    const tensor = checkTensor(turned ? tf.transpose(given, [0, 2, 3, 1]) : given, input, layout);
+    checkBatch(tensor, input, batch);
+    return tensor;
+  });
 }
 
 /** The number of a timestep, that of the first image where there are several. */
@@ -47,8 +59,21 @@ export function firstTimestep(timestep: tf.Tensor | number | undefined): number 
   return timestep instanceof tf.Tensor ? timestep.dataSync()[0] : timestep;
 }
 
-function checkNames(inputs: UNetInputs, model: readonly ModelInput[]): void {
-  const known = new Set(['timestep', ...model.map(({ name }) => name)]);
+function feedEach<Input extends ModelInput>(
+  inputs: NamedInputs,
+  model: readonly Input[],
+  feed: (value: tf.Tensor | number, input: Input) => tf.Tensor,
+): tf.NamedTensorMap {
+  const feeds: tf.NamedTensorMap = {};
+  for (const input of model) {
+    const value = inputs[input.name];
+    if (value !== undefined) feeds[input.node] = feed(value, input);
+    else if (!input.optional) throw wrong(input.name, 'is missing', `feed ${describe(input)}`);
+  }
+  return feeds;
+}
+
+function checkNames(inputs: NamedInputs, known: ReadonlySet<string>, model: readonly ModelInput[]): void {
   for (const [name, value] of Object.entries(inputs)) {
     if (value === undefined) continue;
     if (!known.has(name)) throw wrong(name, 'is no input of this model', `it has ${listOf(model)}`);
@@ -79,22 +104,23 @@ function checkWhole(number: tf.Tensor, name: string): void {
   if (fraction !== undefined) throw wrong(name, `is ${fraction}, and this model takes whole numbers`, 'round it');
 }
 
-function checkTensor(tensor: tf.Tensor, input: ModelInput, batch: number, layout: Layout): void {
+function checkTensor(tensor: tf.Tensor | number, input: ModelInput, layout?: DataLayout): tf.Tensor {
   const { name, shape, dtype } = input;
+  if (typeof tensor === 'number') throw wrong(name, 'is a number', `feed a tensor: ${describe(input)}`);
   if (tensor.dtype !== dtype) throw wrong(name, `is ${tensor.dtype}, and the model takes ${dtype}`);
   if (tensor.size === 0) throw wrong(name, `has no elements: ${shapeText(tensor.shape)}`);
   if (shape && !fits(tensor.shape, shape)) {
-    throw wrong(
-      name,
-      `is ${shapeText(tensor.shape)}, and the model takes ${shapeText(shape)}`,
-      hint(tensor, input, layout),
-    );
+    const problem = `is ${shapeText(tensor.shape)}, and the model takes ${shapeText(shape)}`;
+    throw wrong(name, problem, hint(tensor, input, layout));
   }
+  return tensor;
+}
+
+function checkBatch(tensor: tf.Tensor, { name, shape }: ModelInput, batch: number): void {
   const [first] = tensor.shape;
   const isForAll = first === batch || (tensor.rank === 1 && first === 1);
-  if (tensor.rank >= 1 && (shape?.[0] ?? -1) < 0 && !isForAll) {
-    throw wrong(name, `is for ${first} images (${shapeText(tensor.shape)}), and the sample has ${batch}`);
-  }
+  if (tensor.rank < 1 || (shape?.[0] ?? -1) >= 0 || isForAll) return;
+  throw wrong(name, `is for ${first} images (${shapeText(tensor.shape)}), and the sample has ${batch}`);
 }
 
 function fits(shape: readonly number[], wanted: readonly number[]): boolean {
@@ -102,7 +128,7 @@ function fits(shape: readonly number[], wanted: readonly number[]): boolean {
 }
 
 /** Channels in the wrong place are the usual mistake. */
-function hint(tensor: tf.Tensor, { shape }: ModelInput, layout: Layout): string | undefined {
+function hint(tensor: tf.Tensor, { shape }: ModelInput, layout: DataLayout | undefined): string | undefined {
   const [b = 0, h = 0, w = 0, c = 0] = tensor.shape;
   if (tensor.rank !== 4 || !shape) return undefined;
   if (layout === 'nhwc' && fits([b, w, c, h], shape)) return 'its channels come first: say layout "nchw"';

@@ -2,11 +2,14 @@ import type { ModelStore } from '../models/model-store.ts';
 import { UrlStore } from '../models/url-store.ts';
 import { WEB_BACKENDS } from './backend.ts';
 import { type ControlNet, loadControlNetOn } from './control-net.ts';
+import { type LoadModelOptions, loadModelOn, type Platform } from './load-model.ts';
 import { type LoadOptions, loadUNetOn } from './load-unet.ts';
+import type { LoadedModel } from './loaded-model.ts';
 import type { UNet } from './unet.ts';
 
 export type { ByteSource, ModelStore } from '../models/model-store.ts';
 export { UrlStore } from '../models/url-store.ts';
+export { defaultHook, type HookStep, type SlothfulHook } from '../passes/index.ts';
 export {
   type BackendCandidate,
   type BackendName,
@@ -17,12 +20,31 @@ export {
   WEB_BACKENDS,
 } from './backend.ts';
 export { ControlNet, type Residuals } from './control-net.ts';
-export type { Layout, UNetInputs } from './feeds.ts';
-export { defaultHook, type HookStep, type SlothfulHook } from './hook.ts';
-export type { LoadOptions, Platform } from './load-unet.ts';
+export type { DataLayout as Layout, NamedInputs, UNetInputs } from './feeds.ts';
+export type { LoadModelOptions, Platform } from './load-model.ts';
+export type { LoadOptions } from './load-unet.ts';
 export type { LoadProgress } from './load-weights.ts';
-export type { InputNames, InputRole, ModelInput } from './model-inputs.ts';
+export { LoadedModel } from './loaded-model.ts';
+export { nativeTuning } from './native-tuning.ts';
+export { registerSlothfulOps } from './register-ops.ts';
+export type { ModelInput, ModelOutput } from './signature.ts';
 export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './unet.ts';
+export type { InputNames, InputRole, UNetInput } from './unet-inputs.ts';
+
+/** Places and backends of browsers. */
+const BROWSER: Platform = { openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS };
+
+/**
+ * Loads a TF.js graph model of any kind (a text encoder, a VAE, a network of the caller's own), in browsers and anywhere
+ * else that has `fetch`. It takes and gives tensors by the names of its signature; weights are streamed, one tensor at a
+ * time.
+ *
+ * @param source URL of a model.json or of its folder, or a store of the caller's own (files that a user picked, a cache)
+ * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
+ */
+export function loadModel(source: string | ModelStore, options: LoadModelOptions = {}): Promise<LoadedModel> {
+  return loadModelOn(BROWSER, source, options);
+}
 
 /**
  * Loads a UNet, in browsers and anywhere else that has `fetch`. Weights are streamed, one tensor at a time.
@@ -34,10 +56,10 @@ export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './u
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
 export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
-  return loadUNetOn({ openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS }, source, options);
+  return loadUNetOn(BROWSER, source, options);
 }
 
 /** Loads a ControlNet, from the places that `loadUNet` takes. @throws SlothfulError as `loadUNet` does */
 export function loadControlNet(source: string | ModelStore, options: LoadOptions = {}): Promise<ControlNet> {
-  return loadControlNetOn({ openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS }, source, options);
+  return loadControlNetOn(BROWSER, source, options);
 }

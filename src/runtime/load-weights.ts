@@ -3,7 +3,6 @@ import { SlothfulError } from '../errors.ts';
 import { type ConstantValue, constantBytes, type Graph, storedBytes, type WeightSpec } from '../graph/index.ts';
 import { decodeWeight, placeStored } from '../models/decode-weight.ts';
 import type { ModelFile } from '../models/model-file.ts';
-import { type NativeTuning, transposeWeight } from './native-tuning.ts';
 
 /** Told how far loading is, in bytes of stored weights. */
 export type LoadProgress = (done: number, total: number) => void;
@@ -24,21 +23,21 @@ export function usedWeights(graph: Graph, place: string): WeightSpec[] {
  * tensor's and widened there, so that no weight is ever held twice.
  *
  * @param file the model whose shards have the weights
- * @param tuning its document, or one made from it, and the names of weights that are wanted transposed
+ * @param graph its document, or one made from it; edits that it asks for are applied
  * @returns tensors by name, the caller's to dispose; none are left over on an error
  * @throws SlothfulError `io`, `bad-model`, `unsupported`
  */
-export async function loadWeights(
-  file: ModelFile,
-  { graph, transposed }: NativeTuning,
-  progress?: LoadProgress,
-): Promise<tf.NamedTensorMap> {
+export async function loadWeights(file: ModelFile, graph: Graph, progress?: LoadProgress): Promise<tf.NamedTensorMap> {
   const stored = usedWeights(graph, file.place).filter(({ name }) => !graph.addedConstants.has(name));
   const allocate = tf.getBackend() === 'tensorflow' ? pageAligned : (bytes: number) => new ArrayBuffer(bytes);
   const tensors: tf.NamedTensorMap = {};
   const add = (name: string, tensor: tf.Tensor) => {
-    tensors[name] = keepOnDevice(tensor);
-    if (transposed.has(name)) transposeWeight(tensors, name);
+    tensors[name] = tensor;
+    keepOnDevice(tensor);
+    const edit = graph.weightEdits.get(name);
+    if (!edit) return;
+    tensors[name] = tf.transpose(tensor, [...edit.transpose]);
+    tensor.dispose();
   };
   try {
     for (const [name, constant] of graph.addedConstants) add(name, constantTensor(constant));
@@ -96,12 +95,11 @@ export function pageAligned(bytes: number): ArrayBuffer {
  * first step would hold all weights twice where they are copied (to a GPU). Reading one element of it does so now, one
  * weight at a time.
  */
-function keepOnDevice(tensor: tf.Tensor): tf.Tensor {
+function keepOnDevice(tensor: tf.Tensor): void {
   if (tf.getBackend() !== 'tensorflow' || tensor.rank === 0 || tensor.size === 0 || tensor.dtype === 'string') {
-    return tensor;
+    return;
   }
   const begin = tensor.shape.map(() => 0);
   const size = tensor.shape.map(() => 1);
   tf.slice(tensor, begin, size).dispose();
-  return tensor;
 }

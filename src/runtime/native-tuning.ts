@@ -1,7 +1,18 @@
 import { registerOp } from '@tensorflow/tfjs-converter';
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import { attr, type Graph, type GraphNode, readBool, readInts, readString, readStrings } from '../graph/index.ts';
+import {
+  attr,
+  type Graph,
+  type GraphNode,
+  type Pass,
+  readBool,
+  readInts,
+  readString,
+  readStrings,
+  registerGraphOp,
+  shapeRuleOf,
+} from '../graph/index.ts';
 import { convolveByPatches } from './wide-convolution.ts';
 
 const WIDE_CONV = 'SlothfulWideConv2D';
@@ -10,42 +21,36 @@ const WIDE_OUTPUTS = 512;
 /** Columns from which a matrix product is faster with its weight transposed. */
 const WIDE_COLUMNS = 2048;
 
-/** A graph spelled for TensorFlow on a CPU, and the weights that it wants transposed. */
-export interface NativeTuning {
-  readonly graph: Graph;
-  readonly transposed: ReadonlySet<string>;
-}
-
 /**
- * Respells a graph, in memory alone, for the native backend on a CPU: the same result, faster kernels.
+ * Respells a graph for the native backend on a CPU: the same result, faster kernels.
  *
  * - Wide 3x3 convolutions become products over patches: see `convolveByPatches`.
  * - Weights of wide matrix products are transposed. TensorFlow's product of [256, 1280] and [1280, 5120] takes 70 ms of
  *   CPU, and 28 with the second matrix transposed; at 1,280 columns and fewer both take the same.
  *
- * @param graph stays as it is; stored models keep their stock ops and their order
+ * The loader applies it there, in memory. A document that has been through it holds an op of ours, and weights that are
+ * not as the files have them, so it is refused where it would be written.
  */
-export function tuneForNative(graph: Graph): NativeTuning {
-  const tuned = graph.clone();
-  const transposed = new Set<string>();
-  for (const node of [...tuned.nodes]) {
-    if (isWideConvolution(tuned, node)) tuned.replace({ ...node, op: WIDE_CONV });
-    const weight = wideWeight(tuned, node);
-    if (weight === undefined) continue;
-    transposed.add(weight);
-    tuned.replace({ ...node, attributes: { ...node.attributes, transpose_b: attr.bool(true) } });
-  }
-  registerOp(WIDE_CONV, execute);
-  return { graph: tuned, transposed };
+export function nativeTuning(): Pass {
+  return { name: 'native-tuning', version: 1, options: {}, apply: tune };
 }
 
-/** Puts a matrix's transpose in its place. The old tensor is disposed of. */
-export function transposeWeight(weights: tf.NamedTensorMap, name: string): void {
-  const weight = weights[name];
-  if (!weight) return;
-  weights[name] = tf.transpose(weight);
-  weight.dispose();
+function tune(graph: Graph): void {
+  for (const node of [...graph.nodes]) {
+    if (isWideConvolution(graph, node)) graph.replace({ ...node, op: WIDE_CONV });
+    const weight = wideWeight(graph, node);
+    if (weight === undefined) continue;
+    graph.editWeight(weight, { transpose: [1, 0] });
+    graph.replace({ ...node, attributes: { ...node.attributes, transpose_b: attr.bool(true) } });
+  }
 }
+
+/** Tells TF.js of the op that the pass writes. */
+export function registerNativeOps(): void {
+  registerOp(WIDE_CONV, execute);
+}
+
+registerGraphOp({ op: WIDE_CONV, shape: shapeRuleOf('Conv2D'), outputs: 1 });
 
 function execute({ inputs }: { readonly inputs: tf.Tensor[] }): tf.Tensor {
   const [x, kernel, bias] = inputs;

@@ -2,9 +2,24 @@ import type { ModelStore } from '../models/model-store.ts';
 import { openStore } from '../models/read-model.ts';
 import { type BackendOptions, type ChosenBackend, chooseBackend as chooseAmong } from './backend.ts';
 import { type ControlNet, loadControlNetOn } from './control-net.ts';
+import { type LoadModelOptions, loadModelOn, type Platform } from './load-model.ts';
 import { type LoadOptions, loadUNetOn } from './load-unet.ts';
+import type { LoadedModel } from './loaded-model.ts';
 import { NODE_BACKENDS } from './native-backends.ts';
 import type { UNet } from './unet.ts';
+
+const NODE: Platform = { openStore, backends: NODE_BACKENDS };
+
+/**
+ * Loads a TF.js graph model of any kind in Node: a text encoder, a VAE, a network of the caller's own. It takes and gives
+ * tensors by the names of its signature; weights are streamed, one tensor at a time.
+ *
+ * @param source a folder with a model.json, the model.json itself, the URL of either, or a store of the caller's own
+ * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
+ */
+export function loadModel(source: string | ModelStore, options: LoadModelOptions = {}): Promise<LoadedModel> {
+  return loadModelOn(NODE, source, options);
+}
 
 /**
  * Loads a UNet in Node. Weights are streamed, one tensor at a time; tfjs-node is not needed for it.
@@ -13,12 +28,12 @@ import type { UNet } from './unet.ts';
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
 export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
-  return loadUNetOn({ openStore, backends: NODE_BACKENDS }, source, options);
+  return loadUNetOn(NODE, source, options);
 }
 
 /** Loads a ControlNet in Node, from the places that `loadUNet` takes. @throws SlothfulError as `loadUNet` does */
 export function loadControlNet(source: string | ModelStore, options: LoadOptions = {}): Promise<ControlNet> {
-  return loadControlNetOn({ openStore, backends: NODE_BACKENDS }, source, options);
+  return loadControlNetOn(NODE, source, options);
 }
 
 /** Makes the first of native, wasm and cpu that works TF.js's backend, or the one that is asked for. */

@@ -1,31 +1,41 @@
-import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
-import { messageOf, SlothfulError } from '../errors.ts';
+import { SlothfulError } from '../errors.ts';
 import type { JsonObject } from '../graph/index.ts';
-import { type AttentionRecord, recordAttention } from '../kernels/index.ts';
-import type { SlothfulOptions, SlothfulParameters } from '../passes/slothful/index.ts';
+import { type ExecutedAttention, recordAttention } from '../kernels/index.ts';
+import {
+  type ControlState,
+  changeParameters,
+  type PassChanges,
+  type PassHooks,
+  parseParameters,
+  type SlothfulHook,
+  type SlothfulOptions,
+  type SlothfulParameters,
+} from '../passes/index.ts';
 import type { ChosenBackend } from './backend.ts';
-import { type ControlState, changeParameters, controlTable } from './control.ts';
-import { firstTimestep, type Layout, makeFeeds, type UNetInputs } from './feeds.ts';
-import { defaultHook, type SlothfulHook } from './hook.ts';
-import type { ModelInput } from './model-inputs.ts';
+import { controlTensor, hooksOf } from './control.ts';
+import { type DataLayout, firstTimestep, makeUNetFeeds, type UNetInputs } from './feeds.ts';
+import type { LoadedModel } from './loaded-model.ts';
+import type { UNetInput } from './unet-inputs.ts';
 
 /** How one prediction is made. */
 export interface PredictOptions {
   /** Order of the axes of rank-4 inputs and of the output. Default nhwc. */
-  readonly layout?: Layout | undefined;
+  readonly layout?: DataLayout | undefined;
   /** Noise level of the step; by default told from the timestep. The first image's serves the whole batch. */
   readonly sigma?: number | undefined;
-  /** Parameters for this prediction alone, over those that are set. */
+  /** Slothful Attention's parameters for this prediction alone, over those that are set. */
   readonly parameters?: SlothfulOptions | undefined;
+  /** Those of other passes by name; `false` turns one off. */
+  readonly passes?: PassChanges | undefined;
   /** `false`: as the unpatched model does. */
   readonly slothful?: false | undefined;
   /** Handed to the hook. */
   readonly stepIndex?: number | undefined;
 }
 
-/** What one self-attention did. */
-export interface SiteRecord extends Omit<AttentionRecord, 'site' | 'cross'> {}
+/** What one attention did. */
+export interface SiteRecord extends Omit<ExecutedAttention, 'site' | 'cross'> {}
 
 /** One prediction. */
 export interface Prediction {
@@ -37,13 +47,10 @@ export interface Prediction {
 
 /** The parts that `loadUNet` puts together. */
 export interface UNetParts {
-  readonly model: Pick<GraphModel, 'execute' | 'dispose'>;
-  readonly place: string;
-  readonly inputs: readonly ModelInput[];
-  /** Name of the node that holds the prediction. */
+  readonly model: LoadedModel;
+  readonly inputs: readonly UNetInput[];
+  /** Name of the tensor that holds the prediction. */
   readonly output: string;
-  readonly metadata: JsonObject;
-  readonly backend: ChosenBackend;
   readonly patch: ControlState | undefined;
   readonly hook?: SlothfulHook | undefined;
 }
@@ -51,32 +58,38 @@ export interface UNetParts {
 /** A UNet that is loaded and ready to predict. Made by `loadUNet`. */
 export class UNet {
   private state: ControlState | undefined;
-  private hook: SlothfulHook;
-  private disposed = false;
+  private hooks: PassHooks;
 
   constructor(private readonly parts: UNetParts) {
     this.state = parts.patch;
-    this.hook = parts.hook ?? defaultHook;
+    this.hooks = hooksOf(parts.hook);
   }
 
   /** `userDefinedMetadata` of the model: family, scheduler defaults and what passes recorded. */
   get metadata(): JsonObject {
-    return this.parts.metadata;
+    return this.parts.model.metadata;
   }
 
   /** The inputs it takes, under the names to feed them by. */
-  get inputs(): readonly ModelInput[] {
+  get inputs(): readonly UNetInput[] {
     return this.parts.inputs;
   }
 
   /** The backend that it was loaded on. */
   get backend(): ChosenBackend {
-    return this.parts.backend;
+    return this.parts.model.backend;
   }
 
-  /** The parameters in force; undefined where the model is not patched. */
+  /** Slothful Attention's parameters in force; undefined where the model does not have it. */
   get parameters(): SlothfulParameters | undefined {
-    return this.state?.metadata.parameters;
+    const parameters = this.passes.slothful;
+    return parameters && parseParameters(parameters);
+  }
+
+  /** The parameters in force of every pass that the model has, by name. */
+  get passes(): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
+    const passes = this.state?.passes ?? [];
+    return Object.fromEntries(passes.map(({ definition, parameters }) => [definition.name, parameters]));
   }
 
   /**
@@ -89,15 +102,14 @@ export class UNet {
    *   `bad-parameter`; `bad-graph` where TF.js fails
    */
   predict(inputs: UNetInputs, options: PredictOptions = {}): Prediction {
-    if (this.disposed) throw new SlothfulError('bad-input', this.parts.place, 'was disposed of', 'load it again');
     const layout = options.layout ?? 'nhwc';
     const sites: SiteRecord[] = [];
     const out_sample = tf.tidy(() => {
-      const feeds = Object.fromEntries(makeFeeds(inputs, this.parts.inputs, layout));
+      const feeds = makeUNetFeeds(inputs, this.parts.inputs, layout);
       const control = this.control(inputs, options);
       const output = recordAttention(
-        ({ cross, site, ...record }) => {
-          if (!cross) sites[site] = record;
+        ({ cross, site, ...executed }) => {
+          if (!cross) sites[site] = executed;
         },
         () => this.execute({ ...feeds, ...control }),
       );
@@ -113,55 +125,56 @@ export class UNet {
    * @throws SlothfulError `bad-parameter` for values out of range, or where the model is not patched
    */
   setParameters(changes: SlothfulOptions): void {
-    this.state = this.withParameters(changes);
+    this.state = this.withChanges({ slothful: changes });
+  }
+
+  /**
+   * Changes parameters of any passes from the next step on, by the names of the passes.
+   *
+   * @throws SlothfulError `bad-parameter` for values out of range, or a pass that the model does not have
+   */
+  setPasses(changes: PassChanges): void {
+    this.state = this.withChanges(changes);
   }
 
   /** Replaces the function that decides every site's strides before a step; undefined brings the first one back. */
   setHook(hook: SlothfulHook | undefined): void {
-    this.hook = hook ?? defaultHook;
+    this.hooks = hooksOf(hook);
   }
 
   /** Frees the weights. The model cannot be used after; calling it again does nothing. */
   dispose(): void {
-    if (!this.disposed) this.parts.model.dispose();
-    this.disposed = true;
+    this.parts.model.dispose();
   }
 
-  private withParameters(changes: SlothfulOptions): ControlState {
+  private withChanges(changes: PassChanges): ControlState {
     const { state } = this;
     if (!state) {
       const cure = 'load it with slothful: true, or patch it first (slothful patch)';
-      throw new SlothfulError('bad-parameter', this.parts.place, 'is not patched, so it has no parameters', cure);
+      throw new SlothfulError('bad-parameter', this.parts.model.place, 'is not patched, so it has no parameters', cure);
     }
     return changeParameters(state, changes);
   }
 
   /** The control input's feed; none where the model is not patched or shall not pool. */
   private control(inputs: UNetInputs, options: PredictOptions): tf.NamedTensorMap {
-    const state = options.parameters ? this.withParameters(options.parameters) : this.state;
+    const { parameters, passes } = options;
+    const changes = { ...passes, ...(parameters ? { slothful: parameters } : {}) };
+    const state = Object.keys(changes).length ? this.withChanges(changes) : this.state;
     if (!state || options.slothful === false) return {};
     const [, first = 0, second = 0, third = 0] = inputs.sample.shape;
     const [height, width] = options.layout === 'nchw' ? [second, third] : [first, second];
     const { sigma, stepIndex } = options;
     const timestep = firstTimestep(inputs.timestep);
-    const table = controlTable(state, this.hook, { timestep, sigma, stepIndex, latent: { height, width } });
-    return { [state.metadata.control]: table };
+    const clues = { timestep, sigma, stepIndex, latent: { height, width } };
+    return { [state.control]: controlTensor(state, clues, this.hooks) };
   }
 
   private execute(feeds: tf.NamedTensorMap): tf.Tensor4D {
-    const output = this.run(feeds);
-    if (output instanceof tf.Tensor && isRank4(output)) return output;
-    throw new SlothfulError('bad-graph', this.parts.place, `its output "${this.parts.output}" is no rank-4 tensor`);
-  }
-
-  private run(feeds: tf.NamedTensorMap): tf.Tensor | tf.Tensor[] {
-    try {
-      return this.parts.model.execute(feeds, this.parts.output);
-    } catch (error) {
-      if (error instanceof SlothfulError) throw error;
-      const problem = `TF.js failed while it ran: ${messageOf(error)}`;
-      throw new SlothfulError('bad-graph', this.parts.place, problem, undefined, { cause: error });
-    }
+    const { model, output: name } = this.parts;
+    const [output] = model.run(feeds, [name]);
+    if (output && isRank4(output)) return output;
+    throw new SlothfulError('bad-graph', model.place, `its output "${name}" is no rank-4 tensor`);
   }
 }
 

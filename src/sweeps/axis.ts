@@ -1,6 +1,6 @@
-import { suggest } from '../documents/index.ts';
+import { type DeclaredParameter, suggest } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { PARAMETERS, type ParameterSpec, parseParameters } from '../passes/slothful/index.ts';
+import { PARAMETERS, parseParameters } from '../passes/slothful/index.ts';
 import type { RunRequest } from '../pipeline/request.ts';
 import { PREDICTION_TYPES, SAMPLERS, SIGMA_SCHEDULES, TIMESTEP_SPACINGS } from '../sampling/index.ts';
 
@@ -94,7 +94,7 @@ function parameterReader(names: readonly Name[]): Read {
 }
 
 /** A text as the type that a parameter has; what it is not is left as it is, and refused where it is checked. */
-function typed(text: string, spec: ParameterSpec): unknown {
+function typed(text: string, spec: DeclaredParameter): unknown {
   if (spec.type === 'number') return Number.isFinite(Number(text)) ? Number(text) : text;
   if (spec.type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
   return text.toUpperCase();

@@ -8,7 +8,7 @@ import {
   nameInputs,
   orderInputs,
   parseAttributes,
-} from '../../src/kernels/index.ts';
+} from '../../src/attention/index.ts';
 
 const test = suite('node contract');
 const ATTRIBUTES: NodeAttributes = {
@@ -24,6 +24,8 @@ const ATTRIBUTES: NodeAttributes = {
   hiddenForm: 'flat',
   contextForm: 'tokens',
   outputForm: 'heads',
+  stages: [],
+  columns: [],
 };
 const NEEDED = { hiddenStates: 'h', queryWeight: 'q', keyWeight: 'k', valueWeight: 'v' };
 const TABLE = { control: 'c', grid: 'g' };
@@ -52,13 +54,18 @@ for (const [named, list] of inputs) {
 test('refuses inputs that the attributes do not tell of', () => {
   const name = (list: string[], given: Partial<NodeAttributes> = {}) =>
     nameInputs(list, { ...ATTRIBUTES, ...given }, 'n');
-  assert.throws(() => name(['h', 'q', 'k', 'v', 'c']), /n: expected 4 or 6 inputs, got 5/);
-  assert.throws(() => name(['h', 'q', 'k']), /n: expected 4 or 6 inputs, got 3/);
+  const staged = { stages: ['slothful'], columns: [0] };
+  assert.throws(() => name(['h', 'q', 'k', 'v', 'c'], staged), /n: expected 6 inputs, got 5/);
+  assert.throws(() => name(['h', 'q', 'k']), /n: expected 4 to 6 inputs, got 3/);
+  assert.throws(() => name(['h', 'q', 'k', 'v', 'c', 'g', 'x']), /n: expected 4 to 6 inputs, got 7/);
   assert.throws(
     () => name(['h', 'q', 'k', 'v', 'c'], { cross: true, keyBias: true }),
-    /n: expected 6 or 7 inputs, got 5/,
+    /n: expected 6 to 8 inputs, got 5/,
   );
-  assert.throws(() => name(['h', 'x', 'q', 'k', 'v', 'c', 'g'], { cross: true }), /n: expected 5 or 6 inputs, got 7/);
+  assert.throws(
+    () => name(['h', 'x', 'q', 'k', 'v', 'c', 'g', 'y'], { cross: true }),
+    /n: expected 5 to 7 inputs, got 8/,
+  );
 });
 
 test('attributes: every one is typed, read back, and has its near miss', () => {

@@ -1,8 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FusePool } from '../../converters/lora/kernel/fuse-pool.ts';
-import type { FuseTask } from '../../converters/lora/kernel/layout.ts';
-import { packDown, packUp } from '../../converters/lora/kernel/pack.ts';
+import { type FuseTask, packDown, packUp } from '../../converters/lora/kernel/layout.ts';
 import type { StoredDtype } from '../../converters/weights/convert.ts';
 import type { WeightDtype } from '../../src/tensors/dtypes.ts';
 import { floatOf, halfOf } from '../../src/tensors/half.ts';

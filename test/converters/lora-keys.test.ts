@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseLoraOption } from '../../converters/index.ts';
-import { parseLoraKey } from '../../converters/lora/keys.ts';
+import { parseLoraKey } from '../../converters/lora/parse-lora.ts';
 import { failsWith } from '../support/errors.ts';
 
 const test = suite('names in LoRA files and on the command line');

@@ -8,7 +8,7 @@ import { openCheckpoint } from '../../converters/checkpoint/open.ts';
 import { unetTensors } from '../../converters/checkpoint/unet-tensors.ts';
 import { convertCheckpoint, type LoraOption } from '../../converters/index.ts';
 import { type FuseOptions, fuseLoras } from '../../converters/lora/fuse.ts';
-import { isLcmLora } from '../../converters/lora/lcm.ts';
+import { isLcmLora } from '../../converters/lora/parse-lora.ts';
 import { halfToFloat } from '../../src/graph/index.ts';
 import { companion } from '../support/companion-goldens.ts';
 import { failsWith } from '../support/errors.ts';

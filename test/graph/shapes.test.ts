@@ -2,7 +2,18 @@ import * as tfc from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { attr, type Endpoint, endpoint, formatEndpoint, Graph, inferShapes } from '../../src/graph/index.ts';
+import {
+  attr,
+  dimsAt,
+  type Endpoint,
+  endpoint,
+  formatEndpoint,
+  Graph,
+  inferShapes,
+  lint,
+  registerGraphOp,
+  type ShapeCall,
+} from '../../src/graph/index.ts';
 import { artifactsOf } from '../attention/artifacts.ts';
 import { SIZE } from '../attention/spelling-builder.ts';
 import { SPELLINGS } from '../attention/spellings.ts';
@@ -187,33 +198,28 @@ test('shapes that contradict the graph are refused', () => {
   assert.throws(() => inferShapes(graph, { x: [2, 5] }), /takes/);
 });
 
-/** A graph of one node in the place of an attention. */
-function attentionNode(hidden: number[], from: string, to: string): Graph {
+test('an op of others is known once it is registered', () => {
   const graph = Graph.create();
-  const x = graph.add({ name: 'x', op: 'Placeholder', attributes: { ...FLOAT, shape: attr.shape(hidden) } });
-  const pixels = graph.add({
-    name: 'pixels',
-    op: 'Placeholder',
-    attributes: { ...FLOAT, shape: attr.shape([2, 3, 5, 1]) },
-  });
-  const grid = graph.add({ name: 'grid', op: 'Shape', inputs: [pixels] });
-  const weights = ['q', 'k', 'v'].map((name) => graph.add({ name, op: 'Const', attributes: FLOAT }));
-  graph.setWeightGroups([
-    { paths: ['a.bin'], weights: ['q', 'k', 'v'].map((name) => ({ name, shape: [6, 8], dtype: 'float32' })) },
-  ]);
-  const attributes = { hiddenForm: attr.string(from), outputForm: attr.string(to), heads: attr.int(2) };
-  graph.add({ name: 'out', op: 'SlothfulAttention', inputs: [x, ...weights, grid], attributes });
-  return graph;
-}
-
-test('the node that stands for an attention: every form', () => {
-  const hidden = { tokens: [2, 15, 6], flat: [30, 6], grid: [2, 3, 5, 6] };
-  const out = { tokens: [2, 15, 8], flat: [30, 8], grid: [2, 3, 5, 8], heads: [2, 15, 2, 4] };
-  for (const [from, shape] of Object.entries(hidden)) {
-    for (const [to, expected] of Object.entries(out)) {
-      assert.equal(inferShapes(attentionNode(shape, from, to)).shape(endpoint('out')), expected, `${from} to ${to}`);
-    }
-  }
+  const x = graph.add({ name: 'x', op: 'Placeholder', attributes: { ...FLOAT, shape: attr.shape([2, 6]) } });
+  graph.add({ name: 'halves', op: 'TestHalves', inputs: [x] });
+  graph.add({ name: 'third', op: 'Identity', inputs: [endpoint('halves', 2)] });
+  assert.match(inferShapes(graph).reason(endpoint('halves')) ?? '', /"halves" is a TestHalves, for which there is no/);
+  assert.equal(lint(graph), []);
+  const halves = (call: ShapeCall) => {
+    const [rows, columns] = dimsAt(call, 0) ?? [];
+    const half = { dims: [rows, columns && columns / 2] };
+    return [half, half];
+  };
+  registerGraphOp({ op: 'TestHalves', shape: halves, outputs: 2 });
+  assert.equal(inferShapes(graph).shape(endpoint('halves', 1)), [2, 3]);
+  assert.equal(
+    lint(graph).map(({ node, problem }) => `${node} ${problem}`),
+    ['third reads output 2 of "halves", and TestHalves has 2'],
+  );
+  assert.throws(
+    () => registerGraphOp({ op: 'MatMul' }),
+    /op "MatMul": is an op of TensorFlow; give yours another name/,
+  );
 });
 
 test.run();

@@ -1,16 +1,16 @@
 import * as tfc from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
-import { type Attributes, attr } from '../../src/graph/index.ts';
 import {
-  ATTRIBUTE_TYPES,
+  ATTENTION_OP,
+  encodeAttributes,
   inputFlags,
   type NodeAttributes,
   type NodeInputs,
   orderInputs,
-  registerSlothfulOps,
-  SLOTHFUL_OP,
-} from '../../src/kernels/index.ts';
+} from '../../src/attention/index.ts';
+import { type Attributes, attr } from '../../src/graph/index.ts';
 import { encodeControl, UNTOUCHED } from '../../src/passes/slothful/index.ts';
+import { registerSlothfulOps } from '../../src/runtime/index.ts';
 
 export interface ModelWeight {
   readonly shape: number[];
@@ -55,7 +55,7 @@ function nodesOf(model: AttentionModel, constants: readonly string[]): object[] 
     ...constants.map((name) => ({ name, op: 'Const', attr: FLOAT })),
     { name: 'control', op: 'PlaceholderWithDefault', input: ['control_default'], attr: FLOAT },
     { name: 'grid', op: 'Shape', input: ['pixels'], attr: { out_type: attr.type('int32') } },
-    { name: 'attention', op: SLOTHFUL_OP, input: orderInputs(inputs), attr: attributesOf(model, inputs) },
+    { name: 'attention', op: ATTENTION_OP, input: orderInputs(inputs), attr: attributesOf(model, inputs) },
     { name: 'out', op: 'Identity', input: ['attention'], attr: { T: attr.type('float32') } },
   ];
 }
@@ -85,16 +85,12 @@ function attributesOf({ attributes }: AttentionModel, inputs: NodeInputs<string>
     hiddenForm: 'tokens',
     contextForm: 'tokens',
     outputForm: 'tokens',
+    stages: [],
+    columns: [],
     ...inputFlags(inputs),
     ...attributes,
   };
-  const types: Readonly<Record<string, string>> = ATTRIBUTE_TYPES;
-  const encode = (name: string, value: unknown) => {
-    if (types[name] === 'int') return attr.int(Number(value));
-    if (types[name] === 'float') return attr.float(Number(value));
-    return types[name] === 'bool' ? attr.bool(value === true) : attr.string(String(value));
-  };
-  return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, encode(name, value)]));
+  return encodeAttributes(all);
 }
 
 function copyOf(values: Float32Array): ArrayBuffer {

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type AttentionRecord, type HiddenForm, type OutputForm, recordAttention } from '../../src/kernels/index.ts';
-import { type ControlRow, encodeControl, UNTOUCHED } from '../../src/passes/slothful/index.ts';
+import type { HiddenForm, OutputForm } from '../../src/attention/index.ts';
+import { type ExecutedAttention, recordAttention } from '../../src/kernels/index.ts';
+import { type ControlRow, encodeControl, SLOTHFUL, UNTOUCHED } from '../../src/passes/index.ts';
 import { TEST_BACKENDS, useBackend } from '../support/backend.ts';
 import { largestDifference, pseudoRandom } from '../support/numbers.ts';
 import { plainAttention, plainProjection } from '../support/plain-attention.ts';
@@ -60,7 +61,7 @@ function expected(row: ControlRow, given: Weights = weights, scale = 0.5): Float
 interface Run {
   readonly shape: number[];
   readonly values: number[];
-  readonly records: AttentionRecord[];
+  readonly records: ExecutedAttention[];
 }
 
 /** Loads, executes twice, checks that nothing leaked, and disposes. */
@@ -70,7 +71,7 @@ async function run(model: AttentionModel, feeds: Record<string, () => tf.Tensor>
   const fed = Object.fromEntries(Object.entries(feeds).map(([name, make]) => [name, make()]));
   try {
     const execute = (): Run => {
-      const records: AttentionRecord[] = [];
+      const records: ExecutedAttention[] = [];
       const out = recordAttention(
         (record) => records.push(record),
         () => loaded.execute(fed, 'out'),
@@ -175,7 +176,10 @@ for (const backend of TEST_BACKENDS) {
     const perHead = backend === 'wasm';
     const record = (kvTokens: number, pooled: boolean) => {
       const logitsBytes = (perHead ? 1 : B * HEADS) * N * kvTokens * 4;
-      return [{ site: 0, id: 'input.0.0.0', cross: false, tokens: N, kvTokens, logitsBytes, pooled }];
+      const values = encodeControl([pooled ? POOLED : UNTOUCHED]);
+      const names = SLOTHFUL.stage?.columns.map(({ name }) => name) ?? [];
+      const rows = { slothful: Object.fromEntries(names.map((name, index) => [name, values[index]])) };
+      return [{ site: 0, id: 'input.0.0.0', cross: false, tokens: N, kvTokens, logitsBytes, pooled, rows }];
     };
     assert.equal((await run(model, feedsOf('flat'))).records, record(N, false));
     assert.equal((await run(model, feedsOf('flat', POOLED))).records, record(2, true));
@@ -250,9 +254,9 @@ const failures: [string, AttentionModel, HiddenForm, RegExp][] = [
   ['no heads', { weights, attributes: { heads: 0 } }, 'tokens', /attribute "heads" must be an integer from 1, got 0/],
   [
     'a missing input',
-    { weights, attributes: { heads: HEADS, queryBias: true } },
+    { weights, attributes: { heads: HEADS, queryBias: true, stages: ['slothful'], columns: [0] } },
     'tokens',
-    /^site "input\.0\.0\.0": expected 5 or 7 inputs, got 6/,
+    /^site "input\.0\.0\.0": expected 7 inputs, got 6/,
   ],
 ];
 

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type AttentionRecord, recordAttention, SlothfulAttention } from '../../src/kernels/index.ts';
-import { controlRow, DEFAULT_PARAMETERS, encodeControl } from '../../src/passes/slothful/index.ts';
+import { type ExecutedAttention, recordAttention, SlothfulAttention } from '../../src/kernels/index.ts';
+import { controlRow, DEFAULT_PARAMETERS, encodeControl } from '../../src/passes/index.ts';
 import { useBackend } from '../support/backend.ts';
 import { largestDifference, pseudoRandom } from '../support/numbers.ts';
 import { plainAttention } from '../support/plain-attention.ts';
@@ -54,7 +54,8 @@ test('the scale defaults to one over the root of the head width', async () => {
 const shapes: [ConstructorParameters<typeof SlothfulAttention>[0], (number | null)[], (number | null)[]][] = [
   [{ heads: 2 }, [null, 16, 6], [null, 16, 8]],
   [{ heads: 2, outputForm: 'heads' }, [null, 16, 6], [null, 16, 2, 4]],
-  [{ heads: 2, outputForm: 'flat' }, [1, 16, 6], [null, 8]],
+  [{ heads: 2, outputForm: 'flat' }, [1, 16, 6], [16, 8]],
+  [{ heads: 2, outputForm: 'flat' }, [null, 16, 6], [null, 8]],
   [{ heads: 2, hiddenForm: 'flat', outputForm: 'flat' }, [null, 6], [null, 8]],
   [{ heads: 2, hiddenForm: 'flat', outputForm: 'tokens' }, [32, 6], [null, null, 8]],
   [{ heads: 2, hiddenForm: 'grid', outputForm: 'grid' }, [1, 4, 4, 6], [1, 4, 4, 8]],
@@ -80,7 +81,7 @@ test('recordings end with their run, an error or not, and do not nest', async ()
   const fail = () => {
     throw new Error('stop');
   };
-  const [outer, inner]: AttentionRecord[][] = [[], []];
+  const [outer, inner]: ExecutedAttention[][] = [[], []];
   tf.tidy(() => {
     const answer = recordAttention(
       (record) => outer?.push(record),
@@ -105,7 +106,7 @@ test('the defaults at the first step, as the README tells: 4 x 6 tokens to 2 x 2
   await useBackend('cpu');
   const control = encodeControl([controlRow(DEFAULT_PARAMETERS, 'input', 5.86)]);
   const layer = new SlothfulAttention({ heads: 1 });
-  const records: AttentionRecord[] = [];
+  const records: ExecutedAttention[] = [];
   tf.tidy(() => {
     const weight = tf.ones([2, 2]);
     const inputs = [

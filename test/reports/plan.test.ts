@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { cutLogits, defaultLogitsLimit } from '../../src/attention/node/logits-plan.ts';
+import { cutLogits, defaultLogitsLimit } from '../../src/attention/index.ts';
 import { slothful } from '../../src/passes/index.ts';
 import {
   DEFAULT_PARAMETERS,

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ByteSource } from '../../src/models/index.ts';
 import { loadUNet as loadInBrowser } from '../../src/runtime/index.ts';
-import { guardMemory } from '../../src/runtime/memory-guard.ts';
+import { guardMemory } from '../../src/runtime/load-model.ts';
 import { loadUNet } from '../../src/runtime/node.ts';
 import type { UNet } from '../../src/runtime/unet.ts';
 import { useBackend } from '../support/backend.ts';

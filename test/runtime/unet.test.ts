@@ -69,7 +69,9 @@ test('a patched one that is not to pool gives the same', () => {
 test('sites are reported in the order of the control table', () => {
   const { sites } = run(patched);
   assert.is(sites.length, 16);
-  assert.equal(sites[0], { id: 'input.0.0.0', tokens: 128, kvTokens: 16, logitsBytes: 128 * 16 * 4, pooled: true });
+  const row = { stride_rows: 2, stride_columns: 3, window_rows: 2, window_columns: 3, mode: 2, k_blend: 0, v_blend: 0 };
+  const expected = { id: 'input.0.0.0', tokens: 128, kvTokens: 16, logitsBytes: 128 * 16 * 4, pooled: true };
+  assert.equal(sites[0], { ...expected, rows: { slothful: row } });
   assert.is(
     sites.filter(({ id }) => id.startsWith('middle')).every(({ pooled }) => !pooled),
     true,

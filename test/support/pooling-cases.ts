@@ -1,5 +1,12 @@
-import type { ControlRow, SlothfulParameters } from '../../src/passes/slothful/index.ts';
-import { controlRow, type Grid, kvTokens, type SiteBlock, siteStride } from '../../src/passes/slothful/index.ts';
+import {
+  type ControlRow,
+  controlRow,
+  type Grid,
+  kvTokens,
+  type SiteBlock,
+  type SlothfulParameters,
+  siteStride,
+} from '../../src/passes/slothful/index.ts';
 import { readJson } from './fixtures.ts';
 
 /** A case of fixtures/pooling/kv.json: one site at one sigma, run by the original. */

@@ -29,7 +29,16 @@ import { goldenGraph } from '../support/golden-graph.ts';
 
 const test = suite('runs and sweeps');
 
-const SITE = { id: 'input.0.0.0', block: 'input', level: 0, downscale: 1, heads: 1, headDim: 4, channels: 4 } as const;
+const SITE = {
+  kind: 'self',
+  id: 'input.0.0.0',
+  block: 'input',
+  level: 0,
+  downscale: 1,
+  heads: 1,
+  headDim: 4,
+  channels: 4,
+} as const;
 const PATCH: SlothfulMetadata = {
   control: 'control',
   parameters: DEFAULT_PARAMETERS,
@@ -49,7 +58,14 @@ class FakeModel implements DenoisingModel {
     const strength = slothful === false ? undefined : parameters?.in_strength;
     this.strengths.push(strength);
     const out_sample: tf.Tensor4D = tf.mul(sample, 0.9 - (strength ?? 0) / 100);
-    const site = { id: SITE.id, tokens: 64, kvTokens: strength ? 16 : 64, logitsBytes: 0, pooled: Boolean(strength) };
+    const site = {
+      id: SITE.id,
+      tokens: 64,
+      kvTokens: strength ? 16 : 64,
+      logitsBytes: 0,
+      pooled: Boolean(strength),
+      rows: {},
+    };
     return { out_sample, sites: [site] };
   }
 }

@@ -1,7 +1,8 @@
 import { toHalves } from '../../weights/convert.ts';
-import { kernelModule, TILE_ROWS } from './code.ts';
-import { type Bench, BLOCK_ROWS, type FuseTask, type Layout } from './layout.ts';
+import { KERNEL_BINARY } from './kernel-binary.ts';
+import { type Bench, BLOCK_ROWS, type FuseTask, type Layout, TILE_ROWS } from './layout.ts';
 
+/** What kernel.wat exports. */
 interface Exports {
   fromHalves(from: number, to: number, end: number): void;
   fromBfloats(from: number, to: number, end: number): void;
@@ -20,8 +21,10 @@ function isFunction(value: unknown): value is (...numbers: number[]) => number {
   return typeof value === 'function';
 }
 
-/** Names the functions of the instance, which the assembler wrote and no one else. */
-function exportsOf({ exports }: WebAssembly.Instance): Exports {
+/** A kernel's functions at work in a memory. */
+function instantiate(memory: WebAssembly.Memory): Exports {
+  const module = new WebAssembly.Module(Buffer.from(KERNEL_BINARY, 'base64'));
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const { fromHalves, fromBfloats, toHalves: narrow, addProduct } = exports;
   if (isFunction(fromHalves) && isFunction(fromBfloats) && isFunction(narrow) && isFunction(addProduct)) {
     return { fromHalves, fromBfloats, toHalves: narrow, addProduct };
@@ -47,7 +50,7 @@ export class Kernel {
 
   /** @param memory shared, with everything of a task where `layoutOf` has it */
   constructor(private readonly memory: WebAssembly.Memory) {
-    this.run = exportsOf(new WebAssembly.Instance(kernelModule(), { env: { memory } }));
+    this.run = instantiate(memory);
   }
 
   /**

@@ -1,6 +1,15 @@
+/** How a task lies in the kernel's memory: where everything is, and in which order it is read. */
 import type { WeightDtype } from '../../../src/tensors/dtypes.ts';
 import type { StoredDtype } from '../../weights/convert.ts';
-import { TILE_COLUMNS, TILE_ROWS } from './code.ts';
+
+/** Rows and columns of what `addProduct` (kernel.wat) keeps in registers. */
+export const TILE_ROWS = 4;
+export const TILE_COLUMNS = 8;
+/** Rows that are converted at once: few enough for the processor's cache, enough to make the calls cheap. */
+export const BLOCK_ROWS = 8 * TILE_ROWS;
+
+/** Most pages of 64 KiB that the kernel's memory may have, as kernel.wat imports it: 2 GiB. */
+export const MOST_PAGES = 32768;
 
 /** Rows of a weight to which a product is to be added: `W += up * down`. */
 export interface FuseTask {
@@ -45,9 +54,6 @@ export interface Layout {
   readonly end: number;
 }
 
-/** Rows that are converted at once: few enough for the processor's cache, enough to make the calls cheap. */
-export const BLOCK_ROWS = 8 * TILE_ROWS;
-
 function aligned(address: number): number {
   return Math.ceil(address / 64) * 64;
 }
@@ -72,4 +78,43 @@ export function layoutOf({ from, to, rows, columns, rank }: FuseTask, threads: n
   });
   const end = first + 2 * blockBytes * threads;
   return { base: 0, inBytes, out, outBytes, width, tiles, tilesLength, panels, panelsLength, benches, end };
+}
+
+/** Which of the ranks of all terms a term has. */
+export interface Ranks {
+  /** Ranks of the terms before it. */
+  readonly before: number;
+  /** Its own. */
+  readonly own: number;
+  /** Of all. */
+  readonly all: number;
+}
+
+/**
+ * Writes a term's `down` where and in the order in which the kernel reads it.
+ *
+ * @param down [own rank, columns]
+ * @param panels [columns / 8][ranks][8]
+ */
+export function packDown(down: Float32Array, panels: Float32Array, columns: number, { before, own, all }: Ranks): void {
+  for (let k = 0; k < own; k++) {
+    for (let panel = 0; panel < columns; panel += TILE_COLUMNS) {
+      const into = panel * all + (before + k) * TILE_COLUMNS;
+      const width = Math.min(TILE_COLUMNS, columns - panel);
+      for (let column = 0; column < width; column++) panels[into + column] = down[k * columns + panel + column] ?? 0;
+    }
+  }
+}
+
+/**
+ * Writes rows of a term's `up`, times its factor, where and in the order in which the kernel reads them.
+ *
+ * @param up [rows, own rank]
+ * @param tiles [rows / 4][ranks][4]
+ */
+export function packUp(up: Float32Array, tiles: Float32Array, factor: number, { before, own, all }: Ranks): void {
+  for (let row = 0; row * own < up.length; row++) {
+    const into = (row - (row % TILE_ROWS)) * all + before * TILE_ROWS + (row % TILE_ROWS);
+    for (let k = 0; k < own; k++) tiles[into + k * TILE_ROWS] = factor * (up[row * own + k] ?? 0);
+  }
 }

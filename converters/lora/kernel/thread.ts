@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads';
+/** A thread that computes parts of tasks: the end that asks, and the end that answers. */
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { messageOf, SlothfulError } from '../../../src/errors.ts';
-import type { Share } from './kernel.ts';
+import { Kernel, type Share } from './kernel.ts';
 import type { FuseTask, Layout } from './layout.ts';
 
 /** One thread's part of a task, in one of the memories that it was given. */
@@ -12,14 +13,13 @@ export interface ThreadJob {
 }
 
 /** What a thread says when it is done: nothing, or the parts of an error. */
-export type Reply = ConstructorParameters<typeof SlothfulError> | undefined;
+type Reply = ConstructorParameters<typeof SlothfulError> | undefined;
 
-/** The worker is compiled beside this file. Run from its source, a thread must be given the TypeScript loader anew. */
+/** Starts a thread that runs `serve` of this module. Run from its source, it must be given the TypeScript loader anew. */
 function startWorker(memories: readonly WebAssembly.Memory[]): Worker {
-  if (import.meta.url.endsWith('.js'))
-    return new Worker(new URL('./worker.js', import.meta.url), { workerData: memories });
-  const source = JSON.stringify(new URL('./worker.ts', import.meta.url).href);
-  const start = `import('tsx/esm/api').then(({ register }) => { register(); return import(${source}); });`;
+  const serving = `import(${JSON.stringify(import.meta.url)}).then(({ serve }) => serve())`;
+  const isSource = import.meta.url.endsWith('.ts');
+  const start = isSource ? `import('tsx/esm/api').then(({ register }) => { register(); return ${serving}; })` : serving;
   return new Worker(start, { eval: true, workerData: memories });
 }
 
@@ -59,4 +59,25 @@ export class Thread {
     this.ended ??= problem;
     while (this.waiting.length) this.settle(new SlothfulError('bug', 'worker thread of the LoRA fusion', this.ended));
   }
+}
+
+function kernelOf(memory: unknown): Kernel {
+  if (memory instanceof WebAssembly.Memory) return new Kernel(memory);
+  throw new TypeError('a thread needs the memories of its pool');
+}
+
+function answer(kernels: readonly Kernel[], { memory, task, layout, share }: ThreadJob): Reply {
+  try {
+    kernels[memory]?.fuse(task, layout, share);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof SlothfulError)) return ['bug', task.place, messageOf(error)];
+    return [error.code, error.place, error.problem, error.cure];
+  }
+}
+
+/** The other end of a `Thread`, in that thread: computes what comes, and says when it is done. */
+export function serve(): void {
+  const kernels = Array.isArray(workerData) ? workerData.map(kernelOf) : [];
+  parentPort?.on('message', (job: ThreadJob) => parentPort?.postMessage(answer(kernels, job)));
 }

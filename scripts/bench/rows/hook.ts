@@ -1,10 +1,8 @@
 import { buildUNet, parseUNetConfig } from '../../../converters/index.ts';
 import { weightSpec } from '../../../converters/nn/graph-builder.ts';
 import { chooseBackend } from '../../../src/node.ts';
-import { slothful } from '../../../src/passes/index.ts';
-import { readSlothfulMetadata } from '../../../src/passes/slothful/index.ts';
-import { controlTable } from '../../../src/runtime/control.ts';
-import { defaultHook } from '../../../src/runtime/hook.ts';
+import { appliedPasses, slothful } from '../../../src/passes/index.ts';
+import { controlTensor, hooksOf } from '../../../src/runtime/control.ts';
 import { type FamilyName, readFamily } from '../../checkpoint/family.ts';
 import { type Finding, plainFinding } from '../finding.ts';
 import type { Row } from '../row.ts';
@@ -31,16 +29,16 @@ async function measure(family: FamilyName): Promise<Finding> {
   const { graph, weights } = buildUNet(parseUNetConfig(config, family), 'bench');
   graph.setWeightGroups([{ paths: ['weights.bin'], weights: weights.map((plan) => weightSpec(plan, 'float16')) }]);
   await graph.transform(slothful());
-  const metadata = readSlothfulMetadata(graph.metadata);
-  if (!metadata) throw new Error('the graph was not patched');
+  const state = appliedPasses(graph);
+  if (!state) throw new Error('the graph was not patched');
   const times = Array.from({ length: STEPS }, (_, index) => {
     const start = performance.now();
     const facts = { timestep: 999 - index, sigma: undefined, latent: { height: 128, width: 128 }, stepIndex: index };
-    controlTable({ metadata }, defaultHook, facts).dispose();
+    controlTensor(state, facts, hooksOf(undefined)).dispose();
     return performance.now() - start;
   });
   const details = {
-    sites: metadata.sites.length,
+    sites: state.passes[0]?.sites.length ?? 0,
     'first ms': times[0] ?? Number.NaN,
     'slowest ms': Math.max(...times),
   };

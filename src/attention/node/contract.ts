@@ -1,7 +1,11 @@
 import { SlothfulError } from '../../errors.ts';
+import { type Attribute, type Attributes, attr, type GraphNode, readStrings } from '../../graph/index.ts';
 
-/** The op of the one node that replaces an attention; its executor is registered by `registerSlothfulOps`. */
-export const SLOTHFUL_OP = 'SlothfulAttention';
+/**
+ * The op of the one node that stands for an attention. It is neutral: without stages it computes what the attention did
+ * that it replaced. Its executor is registered by `registerSlothfulOps`.
+ */
+export const ATTENTION_OP = 'SlothfulAttention';
 
 /** How tokens enter: [B, N, C], [B*N, C] or [B, h, w, C]. */
 export type HiddenForm = 'tokens' | 'flat' | 'grid';
@@ -11,12 +15,12 @@ export type OutputForm = HiddenForm | 'heads';
 export const HIDDEN_FORMS: readonly HiddenForm[] = ['tokens', 'flat', 'grid'];
 export const OUTPUT_FORMS: readonly OutputForm[] = ['tokens', 'flat', 'grid', 'heads'];
 
-/** The attributes of a `SlothfulAttention` node. */
+/** The attributes of an attention node. */
 export interface NodeAttributes {
   readonly heads: number;
   /** Factor of the logits. */
   readonly scale: number;
-  /** Row of the control table; for a cross-attention its number in reports. */
+  /** Its place among the model's attentions: its row of the control table. */
   readonly site: number;
   /** The site's stable name (`input.1.0.0`), for messages and reports. Lower case: TF.js lower-cases it anyway. */
   readonly id: string;
@@ -31,9 +35,15 @@ export interface NodeAttributes {
   /** Form of the context of a cross-attention. */
   readonly contextForm: HiddenForm;
   readonly outputForm: OutputForm;
+  /** The stages that passes attached, in the order in which they act. */
+  readonly stages: readonly string[];
+  /** By stage, the first of its columns of the control table. */
+  readonly columns: readonly number[];
 }
 
-/** How model.json holds each attribute: `i`, `f`, `b` or `s`. */
+type AttributeType = 'int' | 'float' | 'string' | 'bool' | 'strings' | 'ints';
+
+/** How model.json holds each attribute. */
 export const ATTRIBUTE_TYPES = {
   heads: 'int',
   scale: 'float',
@@ -47,7 +57,9 @@ export const ATTRIBUTE_TYPES = {
   hiddenForm: 'string',
   contextForm: 'string',
   outputForm: 'string',
-} as const satisfies Record<keyof NodeAttributes, 'int' | 'float' | 'bool' | 'string'>;
+  stages: 'strings',
+  columns: 'ints',
+} as const satisfies Record<keyof NodeAttributes, AttributeType>;
 
 /** The inputs of a node by name: endpoints in a document, tensors in an executor. */
 export interface NodeInputs<T> {
@@ -60,12 +72,9 @@ export interface NodeInputs<T> {
   readonly queryBias?: T | undefined;
   readonly keyBias?: T | undefined;
   readonly valueBias?: T | undefined;
-  /** The control table, [sites, 7] float32; a self-attention without one is a plain attention. */
+  /** The control table, [sites, columns] float32; there wherever the node has stages. */
   readonly control?: T | undefined;
-  /**
-   * NHWC shape, int32 [4], of the rank-4 tensor whose pixels are the tokens; there wherever `control` is. A
-   * cross-attention needs it only where the batch or the grid cannot be told from its inputs.
-   */
+  /** NHWC shape, int32 [4], of the rank-4 tensor whose pixels are the tokens; there wherever `control` is. */
   readonly grid?: T | undefined;
 }
 
@@ -101,7 +110,8 @@ export function inputFlags(inputs: NodeInputs<unknown>) {
 }
 
 /**
- * Names the inputs of a node: the inverse of `orderInputs`.
+ * Names the inputs of a node: the inverse of `orderInputs`. Behind the biases come nothing, the grid, or the control
+ * table and the grid.
  *
  * @param place the node's name, for messages
  * @throws SlothfulError `bad-graph` where there are more or fewer than its attributes say
@@ -110,16 +120,18 @@ export function nameInputs<T>(list: readonly T[], attributes: NodeAttributes, pl
   const { cross, queryBias, keyBias, valueBias } = attributes;
   const weights = cross ? 2 : 1;
   const biases = weights + 3;
-  const control = biases + Number(queryBias) + Number(keyBias) + Number(valueBias);
-  const grid = control + (cross ? 0 : 1);
-  if (list.length !== control && list.length !== grid + 1) {
-    throw new SlothfulError('bad-graph', place, `expected ${control} or ${grid + 1} inputs, got ${list.length}`);
+  const own = biases + Number(queryBias) + Number(keyBias) + Number(valueBias);
+  const least = attributes.stages.length ? own + 2 : own;
+  if (list.length < least || list.length > own + 2) {
+    const expected = least === own ? `${own} to ${own + 2}` : String(least);
+    throw new SlothfulError('bad-graph', place, `expected ${expected} inputs, got ${list.length}`);
   }
   const at = (index: number): T => {
     const value = list[index];
     if (value === undefined) throw new SlothfulError('bad-graph', place, `input ${index} is missing`);
     return value;
   };
+  const hasControl = list.length === own + 2;
   return {
     hiddenStates: at(0),
     context: cross ? at(1) : undefined,
@@ -128,8 +140,114 @@ export function nameInputs<T>(list: readonly T[], attributes: NodeAttributes, pl
     valueWeight: at(weights + 2),
     queryBias: queryBias ? at(biases) : undefined,
     keyBias: keyBias ? at(biases + Number(queryBias)) : undefined,
-    valueBias: valueBias ? at(control - 1) : undefined,
-    control: cross ? undefined : list[control],
-    grid: list[grid],
+    valueBias: valueBias ? at(own - 1) : undefined,
+    control: hasControl ? at(own) : undefined,
+    grid: list.length > own ? at(list.length - 1) : undefined,
   };
+}
+
+/**
+ * The stages of a node and their columns. Version 0.1 wrote none: there a node with a control table had Slothful Attention
+ * alone, in the columns that it still has.
+ */
+export function stagesOf(attributes: NodeAttributes, hasControl: boolean): ReadonlyArray<readonly [string, number]> {
+  const { stages, columns } = attributes;
+  if (!stages.length) return hasControl ? [['slothful', 0]] : [];
+  return stages.map((stage, index) => [stage, columns[index] ?? 0]);
+}
+
+/**
+ * Checks attributes: those of a document, or those that a custom op's executor receives (decoded, text lower-cased by TF.js,
+ * empty lists left out).
+ *
+ * @throws SlothfulError `bad-graph` naming the attribute
+ */
+export function parseAttributes(raw: Readonly<Record<string, unknown>>, place: string): NodeAttributes {
+  const wrong = (name: keyof NodeAttributes, expected: string) =>
+    new SlothfulError('bad-graph', place, `attribute "${name}" must be ${expected}, got ${String(raw[name])}`);
+  const number = (name: keyof NodeAttributes, valid: (value: number) => boolean, expected: string): number => {
+    const value = raw[name];
+    if (typeof value !== 'number' || !valid(value)) throw wrong(name, expected);
+    return value;
+  };
+  const bool = (name: keyof NodeAttributes): boolean => {
+    const value = raw[name] ?? false;
+    if (typeof value !== 'boolean') throw wrong(name, 'true or false');
+    return value;
+  };
+  const form = <F extends string>(name: keyof NodeAttributes, forms: readonly F[]): F => {
+    const value = forms.find((each) => each === (raw[name] ?? 'tokens'));
+    if (value === undefined) throw wrong(name, `one of ${forms.join(', ')}`);
+    return value;
+  };
+  const list = <V>(name: keyof NodeAttributes, valid: (value: unknown) => value is V, expected: string): V[] => {
+    const value = raw[name] ?? [];
+    if (!Array.isArray(value) || !value.every(valid)) throw wrong(name, expected);
+    return value;
+  };
+  const stages = list('stages', isText, 'a list of names');
+  const columns = list('columns', isIndex, 'a list of integers from 0');
+  if (stages.length !== columns.length) throw wrong('columns', `one for each of ${stages.length} stages`);
+  return {
+    heads: number('heads', (value) => Number.isInteger(value) && value > 0, 'an integer from 1'),
+    scale: number('scale', Number.isFinite, 'a finite number'),
+    site: number('site', isIndex, 'an integer from 0'),
+    id: typeof raw.id === 'string' ? raw.id : '',
+    cross: bool('cross'),
+    queryBias: bool('queryBias'),
+    keyBias: bool('keyBias'),
+    valueBias: bool('valueBias'),
+    transposeWeights: bool('transposeWeights'),
+    hiddenForm: form('hiddenForm', HIDDEN_FORMS),
+    contextForm: form('contextForm', HIDDEN_FORMS),
+    outputForm: form('outputForm', OUTPUT_FORMS),
+    stages,
+    columns,
+  };
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const isIndex = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0;
+
+/** The attributes of a node of a document. @throws SlothfulError `bad-graph` naming node and attribute */
+export function readAttributes({ name, attributes }: GraphNode): NodeAttributes {
+  const types: Readonly<Record<string, AttributeType>> = ATTRIBUTE_TYPES;
+  const raw = Object.entries(types).map(([key, type]) => [key, decode(attributes, key, type)] as const);
+  return parseAttributes(Object.fromEntries(raw.filter(([, value]) => value !== undefined)), `node "${name}"`);
+}
+
+function decode(attributes: Attributes, name: string, type: AttributeType): unknown {
+  const value = attributes[name];
+  if (!value) return undefined;
+  if (type === 'int') return value.i === undefined ? 0 : Number(value.i);
+  if (type === 'float') return value.f === undefined ? undefined : Number(value.f);
+  if (type === 'bool') return value.b ?? false;
+  if (type === 'ints') return (value.list?.i ?? []).map(Number);
+  if (type === 'strings') return readStrings(attributes, name).map((text) => text.toLowerCase());
+  return value.s === undefined ? undefined : atob(value.s).toLowerCase();
+}
+
+/** The attributes as model.json spells them. */
+export function encodeAttributes(values: NodeAttributes): Attributes {
+  const encode = (name: keyof NodeAttributes): Attribute => {
+    const value = values[name];
+    switch (ATTRIBUTE_TYPES[name]) {
+      case 'int':
+        return attr.int(Number(value));
+      case 'float':
+        return attr.float(Number(value));
+      case 'bool':
+        return attr.bool(value === true);
+      case 'strings':
+        return attr.strings(values.stages);
+      case 'ints':
+        return attr.ints(values.columns);
+      default:
+        return attr.string(String(value));
+    }
+  };
+  const names = (Object.keys(ATTRIBUTE_TYPES) as (keyof NodeAttributes)[]).filter((name) => {
+    return values.stages.length > 0 || (name !== 'stages' && name !== 'columns');
+  });
+  return Object.fromEntries(names.map((name) => [name, encode(name)]));
 }

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Argv, Options } from 'yargs';
+import type { DeclaredParameter } from '../../documents/index.ts';
 import { messageOf, SlothfulError } from '../../errors.ts';
 import {
   PARAMETERS,
-  type ParameterSpec,
   parametersFromJson,
   parseParameters,
   SIMPLE_PARAMETERS,
@@ -19,14 +19,14 @@ export interface ParameterArguments {
   readonly [name: string]: unknown;
 }
 
-const SPECS: Readonly<Record<string, ParameterSpec>> = { ...SIMPLE_PARAMETERS, ...PARAMETERS };
+const SPECS: Readonly<Record<string, DeclaredParameter>> = { ...SIMPLE_PARAMETERS, ...PARAMETERS };
 const GROUP = 'Slothful Attention:';
 
 function flagOf(name: string): string {
   return name.replaceAll('_', '-');
 }
 
-function optionOf(name: string, spec: ParameterSpec): Options {
+function optionOf(name: string, spec: DeclaredParameter): Options {
   const only = name in PARAMETERS ? '' : ' (with --preset simple)';
   const alias = flagOf(name) === name ? {} : { alias: name };
   const common: Options = { ...alias, group: GROUP, defaultDescription: String(spec.default) };

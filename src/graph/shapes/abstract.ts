@@ -1,5 +1,5 @@
 import { type Attributes, readString } from '../attributes.ts';
-import type { GraphNode } from '../node.ts';
+import type { GraphNode } from '../document.ts';
 
 /** Sizes of a tensor by dimension; undefined where a size is not known. */
 export type Dims = readonly (number | undefined)[];
@@ -8,7 +8,7 @@ export type Dims = readonly (number | undefined)[];
 export type Values = readonly (number | undefined)[];
 
 /** What is known of one output of a node before it runs. */
-export interface Abstract {
+export interface AbstractTensor {
   /** Undefined where not even the rank is known. */
   readonly dims: Dims | undefined;
   readonly values?: Values | undefined;
@@ -17,27 +17,27 @@ export interface Abstract {
 }
 
 /** A node as a shape function sees it: what it is, and what is known of its data inputs. */
-export interface Call {
+export interface ShapeCall {
   readonly node: GraphNode;
   readonly attributes: Attributes;
-  readonly inputs: readonly Abstract[];
+  readonly inputs: readonly AbstractTensor[];
 }
 
 /** A shape function: what is known of the outputs; undefined where its inputs do not tell. */
-export type Rule = (call: Call) => Abstract | readonly Abstract[] | undefined;
+export type ShapeRule = (call: ShapeCall) => AbstractTensor | readonly AbstractTensor[] | undefined;
 
 /** Tensors of at most this many elements have their values followed. */
 export const SMALL_VALUE = 64;
 
-export const NOTHING: Abstract = { dims: undefined };
+export const NOTHING: AbstractTensor = { dims: undefined };
 
 /** The dims of input `slot`; undefined where it is missing or its rank is not known. */
-export function dimsAt(call: Call, slot: number): Dims | undefined {
+export function dimsAt(call: ShapeCall, slot: number): Dims | undefined {
   return call.inputs[slot]?.dims;
 }
 
 /** All values of input `slot`, or undefined where one of them is not known. */
-export function numbersAt(call: Call, slot: number): readonly number[] | undefined {
+export function numbersAt(call: ShapeCall, slot: number): readonly number[] | undefined {
   const values = call.inputs[slot]?.values;
   return values && isConcrete(values) ? values : undefined;
 }

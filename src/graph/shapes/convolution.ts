@@ -1,5 +1,14 @@
 import { type Attributes, readInt, readInts, readString } from '../attributes.ts';
-import { type Abstract, type Call, type Dims, dimsAt, imageAxes, numbersAt, type Rule, withDim } from './abstract.ts';
+import {
+  type AbstractTensor,
+  type Dims,
+  dimsAt,
+  imageAxes,
+  numbersAt,
+  type ShapeCall,
+  type ShapeRule,
+  withDim,
+} from './abstract.ts';
 
 /** Output size of a window that slides over one dimension. Source: TensorFlow's padding schemes. */
 function slide(size: number | undefined, window: number | undefined, axis: number, attributes: Attributes) {
@@ -14,21 +23,21 @@ function slide(size: number | undefined, window: number | undefined, axis: numbe
   return Math.max(0, Math.floor((padded - dilation * (window - 1) - 1) / stride) + 1);
 }
 
-function slideImage(call: Call, x: Dims, window: readonly [Dims[number], Dims[number]], channels: Dims[number]) {
+function slideImage(call: ShapeCall, x: Dims, window: readonly [Dims[number], Dims[number]], channels: Dims[number]) {
   const axes = imageAxes(call.attributes);
   const rows = slide(x[axes.rows], window[0], axes.rows, call.attributes);
   const columns = slide(x[axes.columns], window[1], axes.columns, call.attributes);
   return withDim(withDim(withDim(x, axes.rows, rows), axes.columns, columns), axes.channels, channels);
 }
 
-function conv2d(call: Call): Abstract | undefined {
+function conv2d(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const filter = dimsAt(call, 1);
   if (x?.length !== 4 || filter?.length !== 4) return undefined;
   return { dims: slideImage(call, x, [filter[0], filter[1]], filter[3]) };
 }
 
-function depthwise(call: Call): Abstract | undefined {
+function depthwise(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const filter = dimsAt(call, 1);
   if (x?.length !== 4 || filter?.length !== 4) return undefined;
@@ -37,7 +46,7 @@ function depthwise(call: Call): Abstract | undefined {
   return { dims: slideImage(call, x, [rows, columns], channels) };
 }
 
-function pool(call: Call): Abstract | undefined {
+function pool(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const window = readInts(call.attributes, 'ksize');
   const axes = imageAxes(call.attributes);
@@ -46,25 +55,25 @@ function pool(call: Call): Abstract | undefined {
 }
 
 /** A transposed convolution is told the shape of its result. */
-function convBackprop(call: Call): Abstract | undefined {
+function convBackprop(call: ShapeCall): AbstractTensor | undefined {
   const filter = dimsAt(call, 1);
   const values = call.inputs[0]?.values;
   return { dims: values ?? [undefined, undefined, undefined, filter?.[2]] };
 }
 
-function resize(call: Call): Abstract | undefined {
+function resize(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const size = call.inputs[1]?.values;
   return x?.length === 4 ? { dims: [x[0], size?.[0], size?.[1], x[3]] } : undefined;
 }
 
-function batchNorm(call: Call): readonly Abstract[] | undefined {
+function batchNorm(call: ShapeCall): readonly AbstractTensor[] | undefined {
   const x = dimsAt(call, 0);
-  const perChannel: Abstract = { dims: dimsAt(call, 1) };
+  const perChannel: AbstractTensor = { dims: dimsAt(call, 1) };
   return x && [{ dims: x }, perChannel, perChannel, perChannel, perChannel, perChannel];
 }
 
-function depthToSpace(call: Call): Abstract | undefined {
+function depthToSpace(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const block = readInt(call.attributes, 'block_size', 1);
   const [batch, rows, columns, channels] = x ?? [];
@@ -72,7 +81,7 @@ function depthToSpace(call: Call): Abstract | undefined {
   return x && { dims: [batch, times(rows, block), times(columns, block), times(channels, 1 / block ** 2)] };
 }
 
-function pad(call: Call): Abstract | undefined {
+function pad(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const pads = numbersAt(call, 1);
   return x && { dims: x.map((size, axis) => (size === undefined || !pads ? undefined : size + around(pads, axis))) };
@@ -83,7 +92,7 @@ function around(pads: readonly number[], axis: number): number {
 }
 
 /** Shape functions of convolutions, pooling, resizing and padding. */
-export const CONVOLUTION: Readonly<Record<string, Rule>> = {
+export const CONVOLUTION: Readonly<Record<string, ShapeRule>> = {
   _FusedConv2D: conv2d,
   AvgPool: pool,
   Conv2D: conv2d,

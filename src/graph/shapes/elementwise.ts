@@ -1,5 +1,12 @@
 import { readType } from '../attributes.ts';
-import { type Abstract, type Call, type Dims, isSmallShape, type Rule, type Values } from './abstract.ts';
+import {
+  type AbstractTensor,
+  type Dims,
+  isSmallShape,
+  type ShapeCall,
+  type ShapeRule,
+  type Values,
+} from './abstract.ts';
 
 type Unary = (x: number) => number;
 type Binary = (x: number, y: number) => number;
@@ -91,7 +98,11 @@ function sizeAt(dims: Dims, axis: number): number | undefined {
 }
 
 /** Applies a function to values broadcast to `dims`; undefined where the result is not small or nothing is known. */
-function broadcastValues(inputs: readonly Abstract[], dims: Dims, combine: (items: Values) => number | undefined) {
+function broadcastValues(
+  inputs: readonly AbstractTensor[],
+  dims: Dims,
+  combine: (items: Values) => number | undefined,
+) {
   if (!isSmallShape(dims) || inputs.some((input) => !input.values)) return undefined;
   const count = dims.reduce<number>((product, size) => product * (size ?? 1), 1);
   return Array.from({ length: count }, (_, index) =>
@@ -114,12 +125,12 @@ function sourceIndex(index: number, dims: Dims, from: Dims): number {
   return source;
 }
 
-function unary(apply: Unary): Rule {
+function unary(apply: Unary): ShapeRule {
   return ({ inputs: [x] }) =>
     x && { ...x, values: x.values?.map((value) => (value === undefined ? undefined : apply(value))) };
 }
 
-function binary(apply: Binary): Rule {
+function binary(apply: Binary): ShapeRule {
   return (call) => {
     const dims = broadcast(call.inputs[0]?.dims, call.inputs[1]?.dims);
     const combine = ([x, y]: Values) => (x === undefined || y === undefined ? undefined : apply(x, y));
@@ -127,21 +138,21 @@ function binary(apply: Binary): Rule {
   };
 }
 
-function cast({ attributes, inputs: [x] }: Call): Abstract | undefined {
+function cast({ attributes, inputs: [x] }: ShapeCall): AbstractTensor | undefined {
   const toInt = readType(attributes, 'DstT') === 'int32';
   return x && { ...x, values: x.values?.map((value) => (toInt && value !== undefined ? Math.trunc(value) : value)) };
 }
 
-function select(call: Call): Abstract | undefined {
+function select(call: ShapeCall): AbstractTensor | undefined {
   const dims = broadcast(...call.inputs.slice(0, 3).map((input) => input.dims));
   const combine = ([condition, x, y]: Values) => (condition === undefined ? undefined : condition ? x : y);
   return dims && { dims, values: broadcastValues(call.inputs.slice(0, 3), dims, combine) };
 }
 
 /** Shape functions of everything that works element by element. */
-export const ELEMENTWISE: Readonly<Record<string, Rule>> = {
+export const ELEMENTWISE: Readonly<Record<string, ShapeRule>> = {
   ...Object.fromEntries(Object.entries(UNARY).map(([op, apply]) => [op, unary(apply)])),
-  ...Object.fromEntries(LIKE_FIRST.map((op) => [op, ({ inputs: [x] }: Call) => x && { dims: x.dims }])),
+  ...Object.fromEntries(LIKE_FIRST.map((op) => [op, ({ inputs: [x] }: ShapeCall) => x && { dims: x.dims }])),
   ...Object.fromEntries(Object.entries(BINARY).map(([op, apply]) => [op, binary(apply)])),
   AddN: ({ inputs }) => inputs[0] && { dims: broadcast(...inputs.map((input) => input.dims)) },
   Cast: cast,

@@ -1,10 +1,9 @@
 import { SlothfulError } from '../../errors.ts';
 import { readShape } from '../attributes.ts';
-import type { Graph } from '../graph.ts';
-import type { GraphNode } from '../node.ts';
-import { executionOrder } from '../order.ts';
-import { type Abstract, isConcrete, NOTHING } from './abstract.ts';
-import { RULES } from './rules.ts';
+import type { GraphNode, GraphView } from '../document.ts';
+import { shapeRuleOf } from '../ops.ts';
+import { executionOrder } from '../traverse.ts';
+import { type AbstractTensor, isConcrete, NOTHING } from './abstract.ts';
 import { ShapeTable } from './table.ts';
 
 /** Shapes of placeholders by name. */
@@ -22,17 +21,17 @@ export type InputShapes = Readonly<Record<string, readonly number[]>>;
  * @throws SlothfulError `bad-input` where a name is no placeholder or a shape contradicts the declared one
  */
 export function inferShapes(
-  graph: Graph,
+  graph: GraphView,
   inputShapes: InputShapes = {},
   order: readonly GraphNode[] = executionOrder(graph).order,
 ): ShapeTable {
   checkInputs(graph, inputShapes);
-  const found = new Map<string, readonly Abstract[]>();
+  const found = new Map<string, readonly AbstractTensor[]>();
   for (const node of order) found.set(node.name, inferNode(graph, node, inputShapes, found));
   return new ShapeTable(found);
 }
 
-function checkInputs(graph: Graph, inputShapes: InputShapes): void {
+function checkInputs(graph: GraphView, inputShapes: InputShapes): void {
   for (const [name, shape] of Object.entries(inputShapes)) {
     const node = graph.node(name);
     if (!node?.op.startsWith('Placeholder')) {
@@ -48,27 +47,27 @@ function checkInputs(graph: Graph, inputShapes: InputShapes): void {
 }
 
 function inferNode(
-  graph: Graph,
+  graph: GraphView,
   node: GraphNode,
   inputShapes: InputShapes,
-  found: ReadonlyMap<string, readonly Abstract[]>,
-): readonly Abstract[] {
+  found: ReadonlyMap<string, readonly AbstractTensor[]>,
+): readonly AbstractTensor[] {
   if (node.op === 'Const') return [constant(graph, node)];
   const given = Object.hasOwn(inputShapes, node.name) ? inputShapes[node.name] : undefined;
   if (given) return [{ dims: given }];
   const inputs = node.inputs.map(({ node: name, output }) => found.get(name)?.[output] ?? NOTHING);
-  const rule = RULES.get(node.op);
+  const rule = shapeRuleOf(node.op);
   if (!rule) return [{ dims: undefined, reason: `"${node.name}" is a ${node.op}, for which there is no shape rule` }];
   const result = rule({ node, attributes: node.attributes, inputs }) ?? NOTHING;
   const outputs = isList(result) ? result : [result];
   return outputs.map((output) => explain(output, node, inputs));
 }
 
-function isList(result: Abstract | readonly Abstract[]): result is readonly Abstract[] {
+function isList(result: AbstractTensor | readonly AbstractTensor[]): result is readonly AbstractTensor[] {
   return Array.isArray(result);
 }
 
-function constant(graph: Graph, node: GraphNode): Abstract {
+function constant(graph: GraphView, node: GraphNode): AbstractTensor {
   const value = graph.constant(node.name);
   const dims = graph.weight(node.name)?.shape ?? value?.shape;
   if (!dims) return { dims: undefined, reason: `"${node.name}" is a Const that is not in the weights manifest` };
@@ -77,7 +76,7 @@ function constant(graph: Graph, node: GraphNode): Abstract {
 }
 
 /** Says why an output is not wholly known: the reason of the first input that has one, or the node itself. */
-function explain(output: Abstract, node: GraphNode, inputs: readonly Abstract[]): Abstract {
+function explain(output: AbstractTensor, node: GraphNode, inputs: readonly AbstractTensor[]): AbstractTensor {
   if (output.dims && isConcrete(output.dims) && (output.values === undefined || isConcrete(output.values))) {
     return { dims: output.dims, values: output.values };
   }

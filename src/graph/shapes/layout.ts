@@ -1,7 +1,6 @@
 import { readInt, readInts } from '../attributes.ts';
 import {
-  type Abstract,
-  type Call,
+  type AbstractTensor,
   countOf,
   type Dims,
   dimsAt,
@@ -9,7 +8,8 @@ import {
   isConcrete,
   numbersAt,
   ofRank,
-  type Rule,
+  type ShapeCall,
+  type ShapeRule,
   type Values,
   withDim,
 } from './abstract.ts';
@@ -25,7 +25,7 @@ function solveTarget(target: Values, count: number | undefined): Dims {
   return target.map((size) => (size === undefined || size === -1 ? solved : size));
 }
 
-function reshape(call: Call): Abstract | undefined {
+function reshape(call: ShapeCall): AbstractTensor | undefined {
   const [x, shape] = call.inputs;
   if (!x || !shape) return undefined;
   const target = shape.values ?? (shape.dims?.length === 1 ? ofRank(shape.dims[0] ?? 0) : undefined);
@@ -39,14 +39,14 @@ function reshape(call: Call): Abstract | undefined {
   return { dims, values: x.values };
 }
 
-function transpose(call: Call): Abstract | undefined {
+function transpose(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const order = numbersAt(call, 1);
   if (!x) return undefined;
   return { dims: order ? order.map((axis) => x[fromStart(axis, x.length)]) : ofRank(x.length) };
 }
 
-function expandDims(call: Call): Abstract | undefined {
+function expandDims(call: ShapeCall): AbstractTensor | undefined {
   const [x] = call.inputs;
   const [axis] = numbersAt(call, 1) ?? [];
   if (!x?.dims) return undefined;
@@ -54,7 +54,7 @@ function expandDims(call: Call): Abstract | undefined {
   return { dims: x.dims.toSpliced(fromStart(axis, x.dims.length + 1), 0, 1), values: x.values };
 }
 
-function squeeze(call: Call): Abstract | undefined {
+function squeeze(call: ShapeCall): AbstractTensor | undefined {
   const [x] = call.inputs;
   if (!x?.dims) return undefined;
   const { dims, values } = x;
@@ -64,7 +64,7 @@ function squeeze(call: Call): Abstract | undefined {
   return { dims: dims.filter((size, axis) => (axes.size ? !axes.has(axis) : size !== 1)), values };
 }
 
-function concat(inputs: readonly Abstract[], axis: number | undefined): Abstract | undefined {
+function concat(inputs: readonly AbstractTensor[], axis: number | undefined): AbstractTensor | undefined {
   const first = inputs[0]?.dims;
   if (!first) return undefined;
   if (axis === undefined) return { dims: ofRank(first.length) };
@@ -76,7 +76,7 @@ function concat(inputs: readonly Abstract[], axis: number | undefined): Abstract
 }
 
 /** Values of vectors put one after the other; what is not known of one leaves holes, not the whole unknown. */
-function joinValues(inputs: readonly Abstract[]): Values | undefined {
+function joinValues(inputs: readonly AbstractTensor[]): Values | undefined {
   const parts = inputs.map(({ values, dims }) => {
     const size = dims?.[0];
     return values ?? (size !== undefined && size <= 8 ? ofRank(size) : undefined);
@@ -84,7 +84,7 @@ function joinValues(inputs: readonly Abstract[]): Values | undefined {
   return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
 }
 
-function pack({ inputs, attributes }: Call): Abstract | undefined {
+function pack({ inputs, attributes }: ShapeCall): AbstractTensor | undefined {
   const dims = inputs.find((input) => input.dims)?.dims;
   if (!dims) return undefined;
   const axis = fromStart(readInt(attributes, 'axis'), dims.length + 1);
@@ -95,7 +95,7 @@ function pack({ inputs, attributes }: Call): Abstract | undefined {
   };
 }
 
-function unpack(call: Call): readonly Abstract[] | undefined {
+function unpack(call: ShapeCall): readonly AbstractTensor[] | undefined {
   const [x] = call.inputs;
   if (!x?.dims) return undefined;
   const axis = fromStart(readInt(call.attributes, 'axis'), x.dims.length);
@@ -106,7 +106,7 @@ function unpack(call: Call): readonly Abstract[] | undefined {
   );
 }
 
-function split(call: Call): readonly Abstract[] | undefined {
+function split(call: ShapeCall): readonly AbstractTensor[] | undefined {
   const [axis] = numbersAt(call, 0) ?? [];
   const x = dimsAt(call, 1);
   const count = readInt(call.attributes, 'num_split', 1);
@@ -117,7 +117,7 @@ function split(call: Call): readonly Abstract[] | undefined {
   return Array.from({ length: count }, () => ({ dims }));
 }
 
-function splitV(call: Call): readonly Abstract[] | undefined {
+function splitV(call: ShapeCall): readonly AbstractTensor[] | undefined {
   const x = dimsAt(call, 0);
   const sizes = call.inputs[1]?.values ?? ofRank(readInt(call.attributes, 'num_split'));
   const [axis] = numbersAt(call, 2) ?? [];
@@ -130,7 +130,7 @@ function splitV(call: Call): readonly Abstract[] | undefined {
   return sizes.map((size) => ({ dims: withDim(x, at, solved(size)) }));
 }
 
-function tile(call: Call): Abstract | undefined {
+function tile(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const times = call.inputs[1]?.values;
   return (
@@ -144,7 +144,7 @@ function tile(call: Call): Abstract | undefined {
 }
 
 /** Shape functions of ops that only move values around. */
-export const LAYOUT: Readonly<Record<string, Rule>> = {
+export const LAYOUT: Readonly<Record<string, ShapeRule>> = {
   Concat: ({ inputs: [axis, ...rest] }) => concat(rest, axis?.values?.[0]),
   ConcatV2: ({ inputs }) => concat(inputs.slice(0, -1), inputs.at(-1)?.values?.[0]),
   EnsureShape: ({ inputs }) => inputs[0],

@@ -1,10 +1,9 @@
 import { readBool, readString } from '../attributes.ts';
-import { type Abstract, type Call, type Dims, dimsAt, type Rule } from './abstract.ts';
+import { type AbstractTensor, type Dims, dimsAt, type ShapeCall, type ShapeRule } from './abstract.ts';
 import { parseEquation } from './einsum.ts';
 import { broadcast } from './elementwise.ts';
-import { slothfulAttention } from './slothful.ts';
 
-function matrixProduct(adjointLeft: string, adjointRight: string): Rule {
+function matrixProduct(adjointLeft: string, adjointRight: string): ShapeRule {
   return (call) => {
     const x = dimsAt(call, 0);
     const y = dimsAt(call, 1);
@@ -16,7 +15,7 @@ function matrixProduct(adjointLeft: string, adjointRight: string): Rule {
   };
 }
 
-function einsum(call: Call): Abstract | undefined {
+function einsum(call: ShapeCall): AbstractTensor | undefined {
   const equation = parseEquation(readString(call.attributes, 'equation'));
   if (!equation) return { dims: undefined, reason: 'an Einsum equation of another kind than "ab,bc->ac"' };
   const sizes = new Map<string, number | undefined>();
@@ -30,12 +29,11 @@ function einsum(call: Call): Abstract | undefined {
 }
 
 /** Shape functions of products. */
-export const PRODUCTS: Readonly<Record<string, Rule>> = {
+export const PRODUCTS: Readonly<Record<string, ShapeRule>> = {
   _FusedMatMul: matrixProduct('transpose_a', 'transpose_b'),
   BatchMatMul: matrixProduct('adj_x', 'adj_y'),
   BatchMatMulV2: matrixProduct('adj_x', 'adj_y'),
   BatchMatMulV3: matrixProduct('adj_x', 'adj_y'),
   Einsum: einsum,
   MatMul: matrixProduct('transpose_a', 'transpose_b'),
-  SlothfulAttention: slothfulAttention,
 };

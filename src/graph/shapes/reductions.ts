@@ -1,5 +1,13 @@
 import { readBool } from '../attributes.ts';
-import { type Abstract, type Call, fromStart, isConcrete, numbersAt, ofRank, type Rule } from './abstract.ts';
+import {
+  type AbstractTensor,
+  fromStart,
+  isConcrete,
+  numbersAt,
+  ofRank,
+  type ShapeCall,
+  type ShapeRule,
+} from './abstract.ts';
 
 type Combine = (values: readonly number[]) => number;
 
@@ -13,7 +21,7 @@ const VALUES: Readonly<Record<string, Combine>> = {
   Sum: (values) => values.reduce((sum, value) => sum + value, 0),
 };
 
-function reduce(combine?: Combine): Rule {
+function reduce(combine?: Combine): ShapeRule {
   return (call) => {
     const [x, axesInput] = call.inputs;
     if (!x?.dims) return undefined;
@@ -30,13 +38,13 @@ function reduce(combine?: Combine): Rule {
   };
 }
 
-function unknownAxes(rank: number, keep: boolean, axes: Abstract | undefined): Abstract | undefined {
+function unknownAxes(rank: number, keep: boolean, axes: AbstractTensor | undefined): AbstractTensor | undefined {
   if (keep) return { dims: ofRank(rank) };
   const count = axes?.dims?.length === 0 ? 1 : axes?.dims?.[0];
   return count === undefined ? undefined : { dims: ofRank(rank - count) };
 }
 
-function argument({ inputs: [x, axisInput] }: Call): Abstract | undefined {
+function argument({ inputs: [x, axisInput] }: ShapeCall): AbstractTensor | undefined {
   const axis = axisInput?.values?.[0];
   if (!x?.dims) return undefined;
   return {
@@ -45,7 +53,7 @@ function argument({ inputs: [x, axisInput] }: Call): Abstract | undefined {
 }
 
 /** Shape functions of reductions. */
-export const REDUCTIONS: Readonly<Record<string, Rule>> = {
+export const REDUCTIONS: Readonly<Record<string, ShapeRule>> = {
   ...Object.fromEntries(Object.entries(VALUES).map(([op, combine]) => [op, reduce(combine)])),
   ArgMax: argument,
   ArgMin: argument,

@@ -1,7 +1,16 @@
 import { readInt } from '../attributes.ts';
-import { type Abstract, type Call, type Dims, dimsAt, fromStart, ofRank, type Rule, type Values } from './abstract.ts';
+import {
+  type AbstractTensor,
+  type Dims,
+  dimsAt,
+  fromStart,
+  ofRank,
+  type ShapeCall,
+  type ShapeRule,
+  type Values,
+} from './abstract.ts';
 
-function slice(call: Call): Abstract | undefined {
+function slice(call: ShapeCall): AbstractTensor | undefined {
   const [x, begin, size] = call.inputs;
   if (!x?.dims) return undefined;
   if (!size?.values) return { dims: ofRank(x.dims.length) };
@@ -21,7 +30,7 @@ function slice(call: Call): Abstract | undefined {
 /** One entry of a StridedSlice: a range of an axis, an index that removes it, a new axis, or all that is left. */
 type Entry = { kind: 'range' | 'index'; spec: number } | { kind: 'new' } | { kind: 'rest' };
 
-function entriesOf(call: Call, count: number): Entry[] {
+function entriesOf(call: ShapeCall, count: number): Entry[] {
   const has = (mask: string, bit: number) => ((readInt(call.attributes, mask) >> bit) & 1) === 1;
   return Array.from({ length: count }, (_, spec): Entry => {
     if (has('ellipsis_mask', spec)) return { kind: 'rest' };
@@ -31,7 +40,7 @@ function entriesOf(call: Call, count: number): Entry[] {
 }
 
 /** Start, stop and step of a range of an axis of `size`. Source: TensorFlow's ValidateStridedSliceOp. */
-function rangeOf(call: Call, spec: number, size: number | undefined) {
+function rangeOf(call: ShapeCall, spec: number, size: number | undefined) {
   const has = (mask: string) => ((readInt(call.attributes, mask) >> spec) & 1) === 1;
   const [begin, end, step] = [1, 2, 3].map((slot) => call.inputs[slot]?.values?.[spec]);
   if (size === undefined || step === undefined || step === 0) return undefined;
@@ -43,7 +52,7 @@ function rangeOf(call: Call, spec: number, size: number | undefined) {
   return { start, step, length: Math.max(0, Math.ceil((stop - start) / step)) };
 }
 
-function stridedSlice(call: Call): Abstract | undefined {
+function stridedSlice(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const count = call.inputs[1]?.dims?.[0];
   if (!x || count === undefined) return undefined;
@@ -63,7 +72,7 @@ function stridedSlice(call: Call): Abstract | undefined {
 }
 
 /** Values of a slice of a vector: the commonest piece of shape arithmetic. */
-function vectorSlice(call: Call, entries: readonly Entry[], x: Dims): Values | undefined {
+function vectorSlice(call: ShapeCall, entries: readonly Entry[], x: Dims): Values | undefined {
   const [entry] = entries;
   const values = call.inputs[0]?.values;
   const size = x[0];
@@ -76,7 +85,7 @@ function vectorSlice(call: Call, entries: readonly Entry[], x: Dims): Values | u
   return range && Array.from({ length: range.length }, (_, index) => values[range.start + index * range.step]);
 }
 
-function gather(call: Call): Abstract | undefined {
+function gather(call: ShapeCall): AbstractTensor | undefined {
   const [x, indices, axisInput] = call.inputs;
   if (!x?.dims || !indices?.dims) return undefined;
   const axis = axisInput ? axisInput.values?.[0] : 0;
@@ -93,7 +102,7 @@ function gather(call: Call): Abstract | undefined {
 }
 
 /** Shape functions of ops that take parts of a tensor. */
-export const SLICES: Readonly<Record<string, Rule>> = {
+export const SLICES: Readonly<Record<string, ShapeRule>> = {
   Gather: gather,
   GatherV2: gather,
   Slice: slice,

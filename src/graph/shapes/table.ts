@@ -1,15 +1,15 @@
-import { type Endpoint, formatEndpoint } from '../endpoint.ts';
-import { type Abstract, type Dims, isConcrete, NOTHING, type Values } from './abstract.ts';
+import { type Endpoint, formatEndpoint } from '../document.ts';
+import { type AbstractTensor, type Dims, isConcrete, NOTHING, type Values } from './abstract.ts';
 
 /** What `inferShapes` found: the shape of every output of every node, as far as it can be known. */
 export class ShapeTable {
-  private readonly entries: ReadonlyMap<string, readonly Abstract[]>;
+  private readonly entries: ReadonlyMap<string, readonly AbstractTensor[]>;
 
-  constructor(entries: ReadonlyMap<string, readonly Abstract[]>) {
+  constructor(entries: ReadonlyMap<string, readonly AbstractTensor[]>) {
     this.entries = entries;
   }
 
-  private at({ node, output }: Endpoint): Abstract {
+  private at({ node, output }: Endpoint): AbstractTensor {
     return this.entries.get(node)?.[output] ?? NOTHING;
   }
 

@@ -1,6 +1,8 @@
 import { findSkips } from '../../attention/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import { attr, type Endpoint, type Graph, type Pass, sameEndpoint } from '../../graph/index.ts';
+import type { PassDefinition } from '../definition.ts';
+import { makePass } from '../make-pass.ts';
 
 const NAME = 'control-net';
 
@@ -25,16 +27,20 @@ export function downResidual(index: number): string {
  * Source: diffusers, `UNet2DConditionModel.forward`, `down_block_additional_residuals`.
  */
 export function controlNetInputs(): Pass {
-  return {
-    name: NAME,
-    version: 1,
-    options: {},
-    effects: { changes: [], needs: [] },
-    apply(graph) {
-      if (graph.node(MID_RESIDUAL)?.op !== 'PlaceholderWithDefault') addInputs(graph);
-    },
-  };
+  return makePass(CONTROL_NET);
 }
+
+/** The pass among its peers. */
+export const CONTROL_NET: PassDefinition = {
+  name: NAME,
+  version: 1,
+  summary: 'inputs for the residuals of ControlNets',
+  parameters: {},
+  effects: { changes: [], needs: [] },
+  edit(graph) {
+    if (graph.node(MID_RESIDUAL)?.op !== 'PlaceholderWithDefault') addInputs(graph);
+  },
+};
 
 function addInputs(graph: Graph): void {
   const skips = findSkips(graph);

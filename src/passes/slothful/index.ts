@@ -1,40 +1,49 @@
+export type { Grid, PatchedSite } from '../../attention/index.ts';
+export { sigmaOfTimestep } from '../sigma.ts';
 export {
   CONTROL_COLUMNS,
   type ControlRow,
+  controlRow,
   decodeControl,
   encodeControl,
   isUntouched,
+  kvTokens,
+  pooledGrid,
   UNTOUCHED,
 } from './control.ts';
-export { type PatchedSite, readSlothfulMetadata, type SlothfulMetadata } from './metadata.ts';
 export {
-  type BooleanSpec,
-  type ChoiceSpec,
-  type NumberSpec,
-  PARAMETERS,
-  type ParameterSpec,
-  POOLING_MODES,
-  type PoolingMode,
-  SIMPLE_PARAMETERS,
-  type SimpleParameters,
-  type SlothfulOptions,
-  type SlothfulParameters,
-} from './parameters.ts';
+  defaultHook,
+  type HookStep,
+  type RewriteOptions,
+  readSlothfulMetadata,
+  rowsOfHook,
+  SLOTHFUL,
+  type SlothfulHook,
+  type SlothfulMetadata,
+  slothful,
+} from './definition.ts';
 export {
   DEFAULT_PARAMETERS,
   DEFAULT_SIMPLE_PARAMETERS,
+  PARAMETERS,
+  POOLING_MODES,
+  type PoolingMode,
   parseParameters,
+  SIMPLE_PARAMETERS,
+  type SimpleParameters,
+  type SiteBlock,
+  type SlothfulOptions,
+  type SlothfulParameters,
+  sideOf,
   simpleParameters,
-} from './parse-parameters.ts';
-export { sigmaOfTimestep, timeFactor } from './sigma.ts';
+} from './parameters.ts';
 export {
   type DepthRange,
-  type SiteBlock,
   type Stride,
   type StrideSite,
   siteStride,
+  timeFactor,
   UNTOUCHED_REASONS,
   type UntouchedReason,
 } from './stride.ts';
-export { controlRow, type Grid, kvTokens } from './window.ts';
 export { parametersFromJson } from './workflow.ts';

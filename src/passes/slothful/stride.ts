@@ -1,8 +1,5 @@
-import type { PoolingMode, SlothfulParameters } from './parameters.ts';
-import { timeFactor } from './sigma.ts';
-
-/** Which part of the UNet a site is in: on the way down, in the middle, or on the way up. */
-export type SiteBlock = 'input' | 'middle' | 'output';
+import { SlothfulError } from '../../errors.ts';
+import { type SiteBlock, type SlothfulParameters, sideOf } from './parameters.ts';
 
 /** What the stride of a self-attention depends on: its part of the UNet, and its linear downscale (1, 2, 4, 8). */
 export interface StrideSite {
@@ -52,25 +49,15 @@ export function siteStride(parameters: SlothfulParameters, site: StrideSite, dep
   return { pooled: false, stride, reason };
 }
 
-/** The parameters of one side of the UNet, without their prefix. */
-export interface Side {
-  readonly mode: PoolingMode;
-  readonly depthDecay: number;
-  readonly strength: number;
-  readonly kBlend: number;
-  readonly vBlend: number;
-}
-
-/** The `in_*` or the `out_*` parameters: the middle block goes with the input blocks. */
-export function sideOf(parameters: SlothfulParameters, block: SiteBlock): Side {
-  const p = parameters;
-  return block === 'output'
-    ? side(p.out_mode, p.out_depth_decay, p.out_strength, p.out_k_blend, p.out_v_blend)
-    : side(p.in_mode, p.in_depth_decay, p.in_strength, p.in_k_blend, p.in_v_blend);
-}
-
-function side(mode: PoolingMode, depthDecay: number, strength: number, kBlend: number, vBlend: number): Side {
-  return { mode, depthDecay, strength, kBlend, vBlend };
+/**
+ * How far denoising is from its end, for the strides: `clamp((ln sigma + 2.2) / 5, 0, 1)`. 1 at the first steps, 0 below
+ * sigma 0.11, and 0 at sigma 0, where the original throws.
+ *
+ * @throws SlothfulError `bad-input` for a negative sigma or none
+ */
+export function timeFactor(sigma: number): number {
+  if (!(sigma >= 0)) throw new SlothfulError('bad-input', 'sigma', `must be 0 or more, got ${sigma}`);
+  return Math.min(Math.max((Math.log(sigma) + 2.2) / 5, 0), 1);
 }
 
 /** 1 at the shallowest level and less below; for a negative decay 1 at the deepest and less above. */

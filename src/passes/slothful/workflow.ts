@@ -1,7 +1,12 @@
+import { describe, isObject, type JsonObject } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { describe, isRecord, type UnknownRecord } from './parameter-reader.ts';
-import { PARAMETERS, SIMPLE_PARAMETERS, type SlothfulParameters } from './parameters.ts';
-import { parseParameters, simpleParameters } from './parse-parameters.ts';
+import {
+  PARAMETERS,
+  parseParameters,
+  SIMPLE_PARAMETERS,
+  type SlothfulParameters,
+  simpleParameters,
+} from './parameters.ts';
 
 const SIMPLE_TYPE = 'SlothfulAttentionSimple';
 /** What the two nodes' widgets are called, in the order in which a workflow lists their values. */
@@ -18,7 +23,7 @@ const ONLY_SIMPLE = Object.keys(SIMPLE_PARAMETERS).filter((name) => !(name in PA
 interface FoundNode {
   readonly type: string;
   readonly id: string;
-  readonly values: UnknownRecord;
+  readonly values: JsonObject;
 }
 
 /**
@@ -31,7 +36,7 @@ interface FoundNode {
  * @throws SlothfulError `bad-parameter`
  */
 export function parametersFromJson(value: unknown, place: string): SlothfulParameters {
-  if (!isRecord(value)) {
+  if (!isObject(value)) {
     throw new SlothfulError(
       'bad-parameter',
       place,
@@ -39,12 +44,12 @@ export function parametersFromJson(value: unknown, place: string): SlothfulParam
     );
   }
   if (Array.isArray(value.nodes)) return fromNodes(nodesOfWorkflow(value.nodes, place), place);
-  const prompt = isRecord(value.prompt) ? value.prompt : value;
+  const prompt = isObject(value.prompt) ? value.prompt : value;
   if (isApiFormat(prompt)) return fromNodes(nodesOfPrompt(prompt), place);
   return fromFlat(value, place);
 }
 
-function fromFlat(value: UnknownRecord, place: string): SlothfulParameters {
+function fromFlat(value: JsonObject, place: string): SlothfulParameters {
   const { preset, ...parameters } = value;
   if (preset !== undefined && preset !== 'simple' && preset !== 'full') {
     throw new SlothfulError('bad-parameter', place, `preset must be "simple" or "full", got ${describe(preset)}`);
@@ -76,7 +81,7 @@ function fromNodes(nodes: readonly FoundNode[], place: string): SlothfulParamete
 /** The format of saved workflows: `nodes[]` with `widgets_values` in the order of the node's inputs. */
 function nodesOfWorkflow(nodes: readonly unknown[], place: string): FoundNode[] {
   return nodes.flatMap((node) => {
-    if (!isRecord(node) || typeof node.type !== 'string' || INACTIVE.includes(node.mode)) return [];
+    if (!isObject(node) || typeof node.type !== 'string' || INACTIVE.includes(node.mode)) return [];
     const names = WIDGETS.get(node.type);
     if (!names) return [];
     const id = String(node.id);
@@ -88,8 +93,8 @@ function nodesOfWorkflow(nodes: readonly unknown[], place: string): FoundNode[] 
   });
 }
 
-function widgetValues(widgets: unknown, names: readonly string[], place: string): UnknownRecord {
-  if (isRecord(widgets)) return widgets;
+function widgetValues(widgets: unknown, names: readonly string[], place: string): JsonObject {
+  if (isObject(widgets)) return widgets;
   if (!Array.isArray(widgets) || widgets.length !== names.length) {
     const got = Array.isArray(widgets) ? `${widgets.length}` : describe(widgets);
     throw new SlothfulError('bad-parameter', place, `expected ${names.length} widget values, got ${got}`);
@@ -98,21 +103,21 @@ function widgetValues(widgets: unknown, names: readonly string[], place: string)
 }
 
 /** Widgets turned into linked inputs: their stored value is stale, so they count as coming from elsewhere. */
-function linkedWidgets(node: UnknownRecord, names: readonly string[]): UnknownRecord {
-  const inputs = Array.isArray(node.inputs) ? node.inputs.filter(isRecord) : [];
+function linkedWidgets(node: JsonObject, names: readonly string[]): JsonObject {
+  const inputs = Array.isArray(node.inputs) ? node.inputs.filter(isObject) : [];
   const linked = inputs.filter(({ name, link }) => names.some((each) => each === name) && typeof link === 'number');
   return Object.fromEntries(linked.map(({ name, link }) => [String(name), [link]]));
 }
 
 /** The format that is sent to a server: `{ id: { class_type, inputs } }`, links as `[id, slot]`. */
-function isApiFormat(value: UnknownRecord): boolean {
+function isApiFormat(value: JsonObject): boolean {
   const nodes = Object.values(value);
-  return nodes.length > 0 && nodes.every((node) => isRecord(node) && typeof node.class_type === 'string');
+  return nodes.length > 0 && nodes.every((node) => isObject(node) && typeof node.class_type === 'string');
 }
 
-function nodesOfPrompt(prompt: UnknownRecord): FoundNode[] {
+function nodesOfPrompt(prompt: JsonObject): FoundNode[] {
   return Object.entries(prompt).flatMap(([id, node]) => {
-    if (!isRecord(node) || typeof node.class_type !== 'string' || !isRecord(node.inputs)) return [];
+    if (!isObject(node) || typeof node.class_type !== 'string' || !isObject(node.inputs)) return [];
     if (!WIDGETS.has(node.class_type)) return [];
     const { model: _, ...values } = node.inputs;
     return [{ type: node.class_type, id, values }];

@@ -177,7 +177,7 @@ const brokenWorkflows: [string, unknown[], string][] = [
   ],
   ['two', [FULL_NODE, { ...FULL_NODE, id: 8 }], 'w: the workflow has 2 active Slothful Attention nodes (7, 8)'],
   ['a short list', [{ ...FULL_NODE, widgets_values: [1] }], 'w, node 7: expected 12 widget values, got 1'],
-  ['no values', [{ ...FULL_NODE, widgets_values: undefined }], 'w, node 7: expected 12 widget values, got undefined'],
+  ['no values', [{ ...FULL_NODE, widgets_values: undefined }], 'w, node 7: expected 12 widget values, got nothing'],
   [
     'an older node',
     [{ ...FULL_NODE, widgets_values: [0.4, 2, '2D_AVG', 2, 6, 0, 0, '2D_AVG', 2, 4, 0, 0] }],

@@ -1,9 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Graph } from '../../../src/graph/index.ts';
-import { registerSlothfulOps } from '../../../src/kernels/index.ts';
 import { CONTROL_INPUT, slothful } from '../../../src/passes/index.ts';
 import { encodeControl } from '../../../src/passes/slothful/index.ts';
+import { registerSlothfulOps } from '../../../src/runtime/index.ts';
 import { runGraph } from '../../attention/artifacts.ts';
 import { SIZE } from '../../attention/spelling-builder.ts';
 import { SPELLINGS } from '../../attention/spellings.ts';

@@ -1,0 +1,133 @@
+/** What a LoRA file says besides its matrices: its tensors' names, PEFT's settings, and whether it is an LCM-LoRA. */
+import { basename, dirname, resolve } from 'node:path';
+import { messageOf, SlothfulError } from '../../src/errors.ts';
+import { isObject } from '../../src/graph/index.ts';
+
+/** What one tensor of a LoRA file is, by its name. */
+export type LoraKey =
+  | { readonly kind: 'unet'; readonly module: string; readonly part: 'down' | 'up' | 'alpha' }
+  | { readonly kind: 'text' }
+  | { readonly kind: 'foreign'; readonly what: string }
+  | { readonly kind: 'unknown' };
+
+/** Other ways to change weights that are kept in files like these, by what their names end in. */
+const FOREIGN: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
+  [/\.dora_scale$|lora_magnitude_vector/, 'a DoRA (dora_scale)'],
+  [/\.hada_(?:w[12]|t[12])/, 'a LoHa (hada_w1, hada_w2)'],
+  [/\.lokr_(?:w[12]|t[12])/, 'a LoKr (lokr_w1, lokr_w2)'],
+  [/\.oft_(?:blocks|diag)|\.(?:boft|oft)_[RS]/, 'an OFT (oft_blocks)'],
+  [/\.(?:a[12]|b[12]|bm[12])\.weight$/, 'a GLoRA (a1, b1)'],
+  [/\.lora_mid\.weight$/, 'a LoCon with a Tucker core (lora_mid)'],
+  [/\.(?:diff|diff_b|w_norm|b_norm|set_weight|reshape_weight)$/, 'a file of whole differences (diff)'],
+  [/\.on_input$/, 'an IA3 (on_input)'],
+  [/[._]lora[._](?:up|B)(?:\.\w+)?\.bias$/, 'a LoRA with biases (lora_bias)'],
+];
+
+const TEXT = /^(?:lora_(?:te|prior_te)\d?_|text_encoder(?:_\d)?\.|te\d?\.|bundle_emb\.)/;
+const PREFIX = /^(?:lora_unet_|unet\.|base_model\.model\.(?:unet\.)?|(?:model\.)?diffusion_model\.)/;
+/** kohya, diffusers (two spellings of it) and PEFT, which may name the adapter before `weight`. */
+const MATRIX = /^(.+?)[._]lora(?:_linear_layer)?[._](down|A|up|B)(?:\.\w+)?\.weight$/;
+const ALPHA = /^(.+)\.alpha$/;
+
+/**
+ * One spelling for the modules of all LoRAs: without the prefix, underscores for dots, as kohya has them. Attention
+ * processors of old diffusers releases had the projections as their own.
+ */
+export function moduleOf(name: string): string {
+  const path = name.replace(PREFIX, '').replace(/\.processor\.(to_[qkv]|to_out)$/, '.$1');
+  return path.replace(/\.to_out$/, '.to_out.0').replaceAll('.', '_');
+}
+
+/** Reads the name of a tensor of a LoRA file, in kohya's, diffusers' or PEFT's spelling. */
+export function parseLoraKey(name: string): LoraKey {
+  if (TEXT.test(name)) return { kind: 'text' };
+  const foreign = FOREIGN.find(([pattern]) => pattern.test(name));
+  if (foreign) return { kind: 'foreign', what: foreign[1] };
+  const [, path, side] = MATRIX.exec(name) ?? [];
+  if (path !== undefined) {
+    return { kind: 'unet', module: moduleOf(path), part: side === 'down' || side === 'A' ? 'down' : 'up' };
+  }
+  const [, owner] = ALPHA.exec(name) ?? [];
+  return owner === undefined ? { kind: 'unknown' } : { kind: 'unet', module: moduleOf(owner), part: 'alpha' };
+}
+
+/** What newer diffusers releases keep of PEFT's settings beside the matrices. */
+export interface AdapterConfig {
+  /** The alpha of a module; undefined where the settings do not tell. */
+  alphaOf(module: string): number | undefined;
+  /** Divide alpha by the root of the rank, not by the rank. */
+  readonly rankStabilised: boolean;
+}
+
+const SETTINGS = 'lora_adapter_metadata';
+
+/**
+ * Reads `lora_adapter_metadata` of a file's `__metadata__`; undefined where there is none.
+ *
+ * @throws SlothfulError `bad-checkpoint` where it cannot be read, `unsupported` for DoRA and patterns
+ * Source: diffusers, `save_lora_adapter`; PEFT, `LoraConfig`.
+ */
+export function parseAdapterConfig(metadata: ReadonlyMap<string, string>, file: string): AdapterConfig | undefined {
+  const text = metadata.get(SETTINGS);
+  if (text === undefined) return undefined;
+  const fields = readFields(text, `${file} "${SETTINGS}"`);
+  const field = (name: string) => fields[`unet.${name}`] ?? fields[name];
+  if (field('use_dora') === true) throw refusal(file, 'is a DoRA (use_dora)');
+  const pattern = field('alpha_pattern');
+  const patterns = Object.entries(isObject(pattern) ? pattern : {}).map(([name, alpha]) => ({
+    module: moduleName(name, file),
+    alpha: numberOf(alpha, file),
+  }));
+  const all = field('lora_alpha') === undefined ? undefined : numberOf(field('lora_alpha'), file);
+  return {
+    alphaOf: (module) =>
+      patterns.find((each) => module === each.module || module.endsWith(`_${each.module}`))?.alpha ?? all,
+    rankStabilised: field('use_rslora') === true,
+  };
+}
+
+function readFields(text: string, place: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new SlothfulError('bad-checkpoint', place, `is not JSON (${messageOf(error)})`, 'download it again', {
+      cause: error,
+    });
+  }
+  if (isObject(value)) return value;
+  throw new SlothfulError('bad-checkpoint', place, 'is not a JSON object', 'download it again');
+}
+
+function moduleName(name: string, file: string): string {
+  if (/^[\w.]+$/.test(name)) return moduleOf(name);
+  throw refusal(file, `chooses alphas by the pattern "${name}"`);
+}
+
+function numberOf(value: unknown, file: string): number {
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  throw new SlothfulError('bad-checkpoint', `${file} "${SETTINGS}"`, `has the alpha ${JSON.stringify(value)}`);
+}
+
+function refusal(file: string, problem: string): SlothfulError {
+  return new SlothfulError(
+    'unsupported',
+    file,
+    problem,
+    'fuse it into the checkpoint with diffusers, and convert that',
+  );
+}
+
+const LCM = /(?:^|[^a-z])lcm(?:[^a-z]|$)/i;
+/** Fields of `__metadata__` in which trainers write a LoRA's name. */
+const TITLES = ['modelspec.title', 'modelspec.architecture', 'ss_output_name', 'name'];
+
+/**
+ * Whether a LoRA says that it is an LCM-LoRA: by the word "lcm" in its file's name, in the name of the folder that it
+ * lies in (as in `lcm-lora-sdv1-5/pytorch_lora_weights.safetensors`), or in its title. Nothing in the matrices tells it.
+ */
+export function isLcmLora(path: string, metadata: ReadonlyMap<string, string>): boolean {
+  const full = resolve(path);
+  const names = [basename(full), basename(dirname(full)), ...TITLES.map((title) => metadata.get(title) ?? '')];
+  return names.some((name) => LCM.test(name));
+}

@@ -1,0 +1,139 @@
+import { SlothfulError } from '../../errors.ts';
+import { attr, type Endpoint, endpoint, type Graph, outputNodes, type Pass } from '../../graph/index.ts';
+import { locate } from '../locate.ts';
+import type { AttentionSite, Location, TokenForm } from '../site.ts';
+import {
+  ATTENTION_OP,
+  encodeAttributes,
+  type HiddenForm,
+  inputFlags,
+  type NodeAttributes,
+  type NodeInputs,
+  orderInputs,
+} from './contract.ts';
+import { type AttentionRecord, type PatchedSite, readAttentionRecord, writeAttentionRecord } from './record.ts';
+
+const NAME = 'attention';
+
+/** Which attentions become nodes. */
+export interface AttentionNodesOptions {
+  /** Also cross-attentions (same result; 8 times faster on wasm). Default true. */
+  readonly crossAttention?: boolean;
+}
+
+/**
+ * The pass that puts one neutral node in the place of each attention: from the hidden states to the merged heads, with the
+ * same result and faster. Passes that change attentions attach their stages to these nodes.
+ *
+ * `await graph.transform(attentionNodes())`; on a graph that has such nodes it changes nothing.
+ *
+ * @throws SlothfulError on apply, `unsupported` where there is no self-attention that can be replaced
+ */
+export function attentionNodes({ crossAttention = true }: AttentionNodesOptions = {}): Pass {
+  return {
+    name: NAME,
+    version: 1,
+    options: { cross_attention: crossAttention },
+    apply(graph) {
+      const known = readAttentionRecord(graph);
+      writeAttentionRecord(graph, known ?? placeNodes(graph, crossAttention));
+    },
+  };
+}
+
+function placeNodes(graph: Graph, crossAttention: boolean): AttentionRecord {
+  const outputs = outputNodes(graph);
+  const location = locate(graph);
+  const self = location.sites.filter(({ kind }) => kind === 'self');
+  if (!self.length) throw nothingToReplace(location);
+  const cross = crossAttention ? location.sites.filter(({ kind }) => kind === 'cross') : [];
+  const sites = [...self, ...cross].map((site, row) => recordOf(site, placeNode(graph, site, row)));
+  graph.prune(outputs);
+  return { control: undefined, columns: [], top: location.top, deep: location.deep, sites };
+}
+
+function nothingToReplace({ rejections }: Location): SlothfulError {
+  const first = rejections[0];
+  const why = first
+    ? `${rejections.length} softmax nodes were rejected, "${first.softmax}" because ${first.reason} (at "${first.node}")`
+    : 'it has no softmax that could be an attention';
+  const cure = 'run "slothful inspect" on it';
+  return new SlothfulError('unsupported', 'the graph', `has no self-attention to patch: ${why}`, cure);
+}
+
+function recordOf(site: AttentionSite, node: string): PatchedSite {
+  const { kind, id, block, level, downscale, heads = 1, headDim = site.channels, channels, scope } = site;
+  return { kind, id, block, level, downscale, heads, headDim, channels, node, scope };
+}
+
+/**
+ * Puts a node in the place of an attention. What only the old attention used is left without users; pruning removes it.
+ *
+ * @returns the new node's name
+ * @throws SlothfulError `unsupported` where the constants that tell heads or scale are not known, or there is no grid
+ */
+function placeNode(graph: Graph, site: AttentionSite, row: number): string {
+  const inputs: NodeInputs<Endpoint> = {
+    hiddenStates: site.hiddenStates,
+    ...(site.kind === 'cross' ? { context: site.context } : {}),
+    queryWeight: site.query.weight,
+    keyWeight: site.key.weight,
+    valueWeight: site.value.weight,
+    queryBias: site.query.bias,
+    keyBias: site.key.bias,
+    valueBias: site.value.bias,
+    grid: gridShape(graph, site),
+  };
+  const attributes = encodeAttributes({ ...inputFlags(inputs), ...attributesOf(site), site: row });
+  const name = graph.uniqueName(`slothful/${site.id}`);
+  graph.redirect(site.output, graph.add({ name, op: ATTENTION_OP, inputs: orderInputs(inputs), attributes }));
+  return name;
+}
+
+/** Why a site cannot be replaced; undefined where it can. */
+export function obstacleOf(site: AttentionSite): string | undefined {
+  if (site.heads === undefined) return 'its number of heads is in a constant whose values are not known';
+  if (site.scale === undefined) return 'its scale is in a constant whose values are not known';
+  if (!site.grid) return 'no rank-4 tensor tells its grid';
+  const { query, key, value } = site;
+  if (query.transposed !== key.transposed || query.transposed !== value.transposed) {
+    return 'its projections are spelled in different ways';
+  }
+  return undefined;
+}
+
+function attributesOf(
+  site: AttentionSite,
+): Omit<NodeAttributes, 'site' | 'cross' | 'queryBias' | 'keyBias' | 'valueBias'> {
+  const obstacle = obstacleOf(site);
+  const { heads, scale } = site;
+  if (obstacle || heads === undefined || scale === undefined) {
+    throw new SlothfulError('unsupported', `site "${site.id}" at "${site.scope}"`, `cannot be rewritten: ${obstacle}`);
+  }
+  return {
+    id: site.id,
+    heads,
+    scale,
+    transposeWeights: site.query.transposed,
+    hiddenForm: hiddenForm(site, site.hiddenForm),
+    contextForm: hiddenForm(site, site.contextForm),
+    outputForm: site.outputForm,
+    stages: [],
+    columns: [],
+  };
+}
+
+function hiddenForm(site: AttentionSite, form: TokenForm): HiddenForm {
+  if (form !== 'heads') return form;
+  throw new SlothfulError('unsupported', `site "${site.id}"`, 'its hidden states come with heads apart');
+}
+
+/** The shape of the site's grid as an int32 tensor: one node for all sites of that grid. */
+function gridShape(graph: Graph, site: AttentionSite): Endpoint | undefined {
+  if (!site.grid) return undefined;
+  const { node, output } = site.grid;
+  const existing = graph.consumers(node).find((use) => use.node.op === 'Shape' && use.output === output);
+  if (existing) return endpoint(existing.node.name);
+  const attributes = { T: attr.type('float32'), out_type: attr.type('int32') };
+  return graph.add({ name: graph.uniqueName(`slothful/grid/${node}`), op: 'Shape', inputs: [site.grid], attributes });
+}

@@ -1,0 +1,22 @@
+export { attachStage, CONTROL_INPUT, sitesWithStage, stageNames } from './attach.ts';
+export { type AttentionNodesOptions, attentionNodes, obstacleOf } from './attention-nodes.ts';
+export {
+  ATTENTION_OP,
+  ATTRIBUTE_TYPES,
+  encodeAttributes,
+  type HiddenForm,
+  inputFlags,
+  type NodeAttributes,
+  type NodeInputs,
+  nameInputs,
+  type OutputForm,
+  orderInputs,
+  parseAttributes,
+  readAttributes,
+  stagesOf,
+} from './contract.ts';
+export { cutLogits, defaultLogitsLimit, type LogitsPlan, type Strategy, strategyOf } from './logits-plan.ts';
+export type { SurveyedSite } from './read-sites.ts';
+export { type AttentionRecord, attentionOfMetadata, type PatchedSite, readAttentionRecord } from './record.ts';
+export { attentionShape } from './shape-rule.ts';
+export * from './stage.ts';

@@ -1,0 +1,145 @@
+import {
+  type AttentionRecord,
+  type AttentionStage,
+  offRow,
+  type PatchedSite,
+  readAttentionRecord,
+  type StageRow,
+  sitesWithStage,
+} from '../attention/index.ts';
+import { type DeclaredParameters, isObject, type ParameterValues, readParameters } from '../documents/index.ts';
+import { SlothfulError } from '../errors.ts';
+import { type Graph, recordedPasses } from '../graph/index.ts';
+import { type PassDefinition, type PassStep, rowsAt } from './definition.ts';
+import { expectPass, findPass } from './registry.ts';
+
+/** Parameters of a pass whose declaration is not known here. */
+export type AnyParameters = ParameterValues<DeclaredParameters>;
+
+/** A pass whose stage a graph has, with the parameters that are in force. */
+export interface AppliedPass {
+  readonly definition: PassDefinition;
+  readonly stage: AttentionStage;
+  readonly parameters: AnyParameters;
+  /** The attentions that have the stage, in the order of the control table. */
+  readonly sites: readonly PatchedSite[];
+}
+
+/** What a patched model is run by: its attention nodes, and the passes that act on them. */
+export interface ControlState {
+  readonly record: AttentionRecord;
+  /** Name of the control input. */
+  readonly control: string;
+  readonly passes: readonly AppliedPass[];
+  /** Rows of the control table: up to the last site that has a stage. */
+  readonly rows: number;
+}
+
+/** What a caller says of a step. */
+export interface ControlStep extends Pick<PassStep<unknown>, 'timestep' | 'latent' | 'stepIndex' | 'sigma'> {}
+
+/**
+ * The passes whose stages a graph has, with their recorded parameters; undefined where it has none.
+ *
+ * @param place the model, for messages
+ * @throws SlothfulError `bad-input` for a pass that is not known here, `bad-model`, `bad-parameter`
+ */
+export function appliedPasses(graph: Graph, place = 'model.json'): ControlState | undefined {
+  const record = readAttentionRecord(graph, place);
+  if (record?.control === undefined) return undefined;
+  const names = new Set(record.columns.map((column) => column.split('.')[0] ?? ''));
+  const passes = [...names].map((name): AppliedPass => {
+    const definition = expectPass(name, place);
+    const { stage } = definition;
+    if (!stage) throw new SlothfulError('bad-model', place, `records a stage of "${name}", which has none`);
+    const options = optionsOf(graph, name);
+    const parameters = readParameters(definition.parameters, options, `${place} userDefinedMetadata.passes "${name}"`);
+    return { definition, stage, parameters, sites: sitesWithStage(graph, record, name) };
+  });
+  const rows = Math.max(0, ...passes.flatMap(({ sites }) => sites.map((site) => record.sites.indexOf(site) + 1)));
+  return { record, control: record.control, passes, rows };
+}
+
+function optionsOf(graph: Graph, name: string): unknown {
+  const recorded = recordedPasses(graph).find((pass) => pass.name === name)?.options;
+  // Version 0.1 recorded those of Slothful Attention in a second place too, which tools may have edited.
+  const { slothful } = graph.metadata;
+  return (name === 'slothful' && isObject(slothful) ? slothful.parameters : recorded) ?? {};
+}
+
+/** Changes of parameters by pass; `false` turns a pass off. */
+export type PassChanges = Readonly<Record<string, Readonly<Record<string, unknown>> | false>>;
+
+/**
+ * The passes with some parameters changed: those that are not named stay as they are, those that are undefined get their
+ * default back. A pass that is turned off is left out: its columns hold what leaves the attention as it is.
+ *
+ * @throws SlothfulError `bad-parameter` for values out of range, or a pass that the model does not have
+ */
+export function changeParameters(state: ControlState, changes: PassChanges, place = 'parameters'): ControlState {
+  for (const name of Object.keys(changes)) {
+    if (state.passes.some(({ definition }) => definition.name === name)) continue;
+    const cure = findPass(name) ? 'patch the model with it first' : 'bring the pass, and patch the model with it';
+    throw new SlothfulError('bad-parameter', place, `the model does not have the pass "${name}"`, cure);
+  }
+  const passes = state.passes.flatMap((pass) => {
+    const change = changes[pass.definition.name];
+    if (change === false) return [];
+    if (!change) return [pass];
+    return [
+      { ...pass, parameters: readParameters(pass.definition.parameters, { ...pass.parameters, ...change }, place) },
+    ];
+  });
+  return { ...state, passes };
+}
+
+/** Rows of one pass in the place of its own: what a user's hook gives. */
+export type PassHooks = ReadonlyMap<string, (step: PassStep<never>) => readonly StageRow[]>;
+
+/**
+ * The control table of a step, [rows, columns] row-major: asks every pass and checks its answer.
+ *
+ * @throws SlothfulError `bad-input` where a pass's rows are no rows
+ */
+export function controlTable(state: ControlState, facts: ControlStep, hooks?: PassHooks): Float32Array {
+  const { record, passes } = state;
+  const table = defaultTable(state);
+  for (const { definition, stage, parameters, sites } of passes) {
+    const first = record.columns.findIndex((column) => column.startsWith(`${stage.name}.`));
+    const hook = hooks?.get(definition.name);
+    const step = { ...facts, sites, top: record.top ?? 1, deep: record.deep ?? 1, parameters };
+    const given: unknown = hook ? callHook(hook, step) : rowsAt(definition, step);
+    const from = hook ? 'hook' : `rows of the pass "${definition.name}"`;
+    checkRows(given, sites.length, from);
+    given.forEach((row, index) => {
+      const site = sites[index];
+      if (site) table.set(checkRow(row, stage, from), record.sites.indexOf(site) * record.columns.length + first);
+    });
+  }
+  return table;
+}
+
+function callHook(hook: (step: PassStep<never>) => readonly StageRow[], step: PassStep<unknown>): unknown {
+  return Reflect.apply(hook, undefined, [step]);
+}
+
+function defaultTable({ record: { columns }, rows }: ControlState): Float32Array {
+  const stages = [...new Set(columns.map((column) => column.split('.')[0] ?? ''))];
+  const row = stages.flatMap((name) => offRow(expectPass(name, 'control table').stage ?? { columns: [] }));
+  return Float32Array.from({ length: rows * columns.length }, (_, index) => row[index % columns.length] ?? 0);
+}
+
+function checkRows(rows: unknown, sites: number, place: string): asserts rows is readonly unknown[] {
+  if (Array.isArray(rows) && rows.length === sites) return;
+  const got = Array.isArray(rows) ? `${rows.length} rows` : `no rows but ${typeof rows}`;
+  const cure = 'return one row a site';
+  throw new SlothfulError('bad-input', place, `returned ${got} for ${sites} sites`, cure);
+}
+
+function checkRow(row: unknown, { columns }: AttentionStage, place: string): StageRow & ArrayLike<number> {
+  const isRow = Array.isArray(row) || row instanceof Float32Array || row instanceof Float64Array;
+  if (isRow && row.length === columns.length && [...row].every((value) => Number.isFinite(value))) return row;
+  const names = columns.map((column) => column.name).join(', ');
+  const problem = 'returned a row that is none';
+  throw new SlothfulError('bad-input', place, problem, `give ${columns.length} finite numbers: ${names}`);
+}

@@ -1,0 +1,109 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { attr, endpoint, Graph, type JsonObject } from '../../src/graph/index.ts';
+import { type InputNames, unetInputs, unetOutput } from '../../src/runtime/unet-inputs.ts';
+import { failsWith } from '../support/errors.ts';
+
+const test = suite('inputs and outputs of UNets');
+
+type Spec = [name: string, shape: number[] | undefined, dtype?: 'float32' | 'int32'];
+
+function graphWith(inputs: Spec[], signature?: JsonObject, outputs: string[] = ['out']): Graph {
+  const graph = Graph.create();
+  for (const [name, shape, dtype = 'float32'] of inputs) {
+    const attributes = { dtype: attr.type(dtype), ...(shape ? { shape: attr.shape(shape) } : {}) };
+    graph.add({ name, op: 'Placeholder', attributes });
+  }
+  const [first] = inputs;
+  for (const name of outputs) graph.add({ name, op: 'Identity', inputs: [endpoint(first?.[0] ?? '')] });
+  if (signature) graph.setSignature(signature);
+  return graph;
+}
+
+function roles(graph: Graph, names: InputNames = {}): Record<string, string | undefined> {
+  return Object.fromEntries(unetInputs(graph, names, undefined, 'm').map(({ node, role }) => [node, role]));
+}
+
+const USUAL: Spec[] = [
+  ['sample', [-1, -1, -1, 4]],
+  ['timestep', [-1]],
+  ['encoder_hidden_states', [-1, -1, 768]],
+  ['text_embeds', [-1, 1280]],
+];
+
+test('the usual names', () => {
+  const found = unetInputs(graphWith(USUAL), {}, undefined, 'm');
+  assert.equal(
+    found.map(({ name, role }) => [name, role]),
+    [
+      ['sample', 'sample'],
+      ['timestep', 'timestep'],
+      ['encoder_hidden_states', 'encoder_hidden_states'],
+      ['text_embeds', undefined],
+    ],
+  );
+});
+
+test('names win over ranks', () => {
+  const graph = graphWith([['hint', [-1, -1, -1, 3]], ...USUAL]);
+  assert.equal(roles(graph).hint, undefined);
+  assert.equal(roles(graph).sample, 'sample');
+});
+
+test("another exporter's: by rank, under the names of its signature", () => {
+  const inputs: Spec[] = [
+    ['latent', [-1, 64, 64, 4]],
+    ['context', [-1, 77, 768]],
+    ['t_emb', [-1, 320]],
+  ];
+  const signature = { inputs: { x: { name: 'latent:0' }, t: { name: 't_emb:0' } } };
+  const graph = graphWith(inputs, signature);
+  assert.equal(roles(graph), { latent: 'sample', context: 'encoder_hidden_states', t_emb: undefined });
+  assert.equal(
+    unetInputs(graph, {}, undefined, 'm').map(({ name }) => name),
+    ['sample', 'encoder_hidden_states', 't'],
+  );
+});
+
+test('what cannot be told is asked for', async () => {
+  const two = graphWith([
+    ['a', [-1, 8, 8, 4]],
+    ['b', [-1, 8, 8, 4]],
+    ['c', undefined],
+  ]);
+  await failsWith(
+    'bad-input',
+    /m: has no input that must be the sample; it has "a" \[\?, 8, 8, 4\], .*"c" of any rank/,
+    () => roles(two),
+  );
+  assert.equal(roles(two, { sample: 'b', timestep: 'c' }), { a: undefined, b: 'sample', c: 'timestep' });
+  await failsWith('bad-input', /has no input "d" for the sample; it has "a"/, () => roles(two, { sample: 'd' }));
+});
+
+test('the control input and inputs with defaults', () => {
+  const graph = graphWith(USUAL);
+  const fallback = graph.addConstant('none', { dtype: 'float32', shape: [1, 1, 1, 8], values: Array(8).fill(0) });
+  for (const name of ['slothful_control', 'residual']) {
+    graph.add({ name, op: 'PlaceholderWithDefault', inputs: [fallback], attributes: { dtype: attr.type('float32') } });
+  }
+  const found = unetInputs(graph, {}, 'slothful_control', 'm');
+  assert.equal(found.map(({ name }) => name).at(-1), 'residual');
+  assert.equal(found.find(({ name }) => name === 'residual')?.optional, true);
+  assert.is(found.length, 5);
+});
+
+test('the output', async () => {
+  assert.is(unetOutput(graphWith(USUAL), undefined, 'm'), 'out');
+  assert.is(unetOutput(graphWith(USUAL, undefined, ['out_sample', 'other']), undefined, 'm'), 'out_sample');
+  assert.is(unetOutput(graphWith(USUAL, undefined, ['a', 'b']), 'b', 'm'), 'b');
+  const signed = graphWith(USUAL, { outputs: { y: { name: 'b:0' } } }, ['a', 'b']);
+  assert.is(unetOutput(signed, undefined, 'm'), 'b');
+  assert.is(unetOutput(signed, 'y', 'm'), 'b');
+  const several = graphWith(USUAL, undefined, ['a', 'b']);
+  await failsWith('bad-input', /several outputs or none; it has "a", "b"; name one/, () =>
+    unetOutput(several, undefined, 'm'),
+  );
+  await failsWith('bad-input', /has no output "c"; it has "a", "b"/, () => unetOutput(several, 'c', 'm'));
+});
+
+test.run();
