@@ -22,3 +22,14 @@ export {
 } from './reports/index.ts';
 export * from './runtime/index.ts';
 export * from './sampling/index.ts';
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  type Float32Tensor,
+  type FloatDtype,
+  halfToFloat,
+  type StoredTensor,
+  toFloat32Array,
+  toFloatBytes,
+  type WritableTensor,
+} from './tensors/index.ts';

@@ -1,4 +1,4 @@
-import { type DepthRange, type SlothfulParameters, sideOf } from '../passes/slothful/index.ts';
+import { type DepthRange, type SlothfulParameters, sideOf } from '../passes/index.ts';
 import type { IdleSetting, PlanSite } from './plan-report.ts';
 import { reasonText } from './plan-step.ts';
 

@@ -1,6 +1,6 @@
 import { type Survey, type SurveyedSite, surveyGraph } from '../attention/index.ts';
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
-import { readSlothfulMetadata } from '../passes/slothful/index.ts';
+import { readSlothfulMetadata } from '../passes/index.ts';
 import { type GraphFlops, graphFlops, isConvolution, restFlops } from './flops.ts';
 import { INSPECT_REPORT, type InspectReport, type ReportShare, type ReportSite } from './inspect-report.ts';
 import { guessFamily, inputsOf, outputsOf } from './model-facts.ts';

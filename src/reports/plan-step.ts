@@ -12,7 +12,7 @@ import {
   siteStride,
   UNTOUCHED_REASONS,
   type UntouchedReason,
-} from '../passes/slothful/index.ts';
+} from '../passes/index.ts';
 
 /*
  * What Slothful Attention does to one self-attention at one step. This file, the verdict and the idle settings are all

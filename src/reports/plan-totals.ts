@@ -1,4 +1,4 @@
-import { timeFactor } from '../passes/slothful/index.ts';
+import { timeFactor } from '../passes/index.ts';
 import type { PlanPair, PlanReport, PlanSite, PlanTotals, ScheduledStep } from './plan-report.ts';
 import { sum } from './weights.ts';
 

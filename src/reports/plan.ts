@@ -8,12 +8,7 @@ import {
 } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
-import {
-  DEFAULT_PARAMETERS,
-  type DepthRange,
-  readSlothfulMetadata,
-  type SlothfulParameters,
-} from '../passes/slothful/index.ts';
+import { DEFAULT_PARAMETERS, type DepthRange, readSlothfulMetadata, type SlothfulParameters } from '../passes/index.ts';
 import { graphFlops, restFlops } from './flops.ts';
 import { idleSettings } from './idle-settings.ts';
 import { guessFamily } from './model-facts.ts';

@@ -10,7 +10,7 @@ import {
   parameterSchema,
   text,
 } from '../documents/index.ts';
-import { SLOTHFUL } from '../passes/slothful/index.ts';
+import { SLOTHFUL } from '../passes/index.ts';
 
 /** What the schemas of the three reports are made of. Sizes are bytes, counts plain numbers, shares 0 to 1. */
 

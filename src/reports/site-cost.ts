@@ -1,6 +1,6 @@
 import type { SurveyedSite } from '../attention/index.ts';
 import { type Endpoint, type Graph, isConcrete, type ShapeTable, sizeOf } from '../graph/index.ts';
-import type { Grid } from '../passes/slothful/index.ts';
+import type { Grid } from '../passes/index.ts';
 
 /** How many tokens a site has at a size; undefined where it cannot be told, with the reason. */
 export interface SiteTokens {

@@ -1,6 +1,7 @@
 import { probeShapes } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { type Graph, type GraphNode, type InputShapes, isObject, readShape } from '../graph/index.ts';
+import { type Graph, type GraphNode, type InputShapes, readShape } from '../graph/index.ts';
+import { unetField } from '../models/index.ts';
 import type { ReportSize } from './report-parts.ts';
 
 /** The size at which a model is looked at. */
@@ -68,7 +69,7 @@ function checkCount(name: string, value: number | undefined): void {
 }
 
 function sampleSizeOf({ metadata }: Graph): number {
-  const size = isObject(metadata.unet) ? metadata.unet.sampleSize : undefined;
+  const size = unetField(metadata, 'sample_size');
   return typeof size === 'number' && Number.isInteger(size) && size > 0 ? size : SD_SIZE;
 }
 

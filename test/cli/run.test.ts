@@ -5,7 +5,7 @@ import { PNG } from 'pngjs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { convertCheckpoint } from '../../converters/index.ts';
-import { writeSafetensors } from '../../src/tensors/write.ts';
+import { writeSafetensors } from '../../src/tensors/node.ts';
 import { slothful } from '../support/cli.ts';
 import { fixture, readJson } from '../support/fixtures.ts';
 import { interrupted } from '../support/interrupt.ts';

@@ -20,7 +20,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   runtime: ['graph', 'attention', 'passes', 'kernels', 'models'],
   sampling: ['runtime', 'passes'],
   pictures: ['sampling', 'pipeline'],
-  reports: ['graph', 'attention', 'passes', 'sampling'],
+  reports: ['graph', 'models', 'attention', 'passes', 'sampling'],
   pages: ['reports'],
   pipeline: ['graph', 'passes', 'sampling', 'pictures', 'reports'],
   sweeps: ['graph', 'passes', 'sampling', 'pictures', 'reports', 'pages', 'pipeline'],

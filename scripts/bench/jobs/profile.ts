@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { inferShapes } from '../../../src/graph/index.ts';
-import { readModel } from '../../../src/models/index.ts';
+import { readModel } from '../../../src/models/node.ts';
 import { loadUNet } from '../../../src/node.ts';
 import { graphFlops, resolveSize } from '../../../src/reports/index.ts';
 import type { Prediction } from '../../../src/runtime/index.ts';

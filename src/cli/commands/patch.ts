@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import { readModel, type WrittenModel, writeModel } from '../../models/index.ts';
+import { readModel, type WrittenModel, writeModel } from '../../models/node.ts';
 import { formatBytes } from '../../pages/index.ts';
 import { controlNetInputs, slothful } from '../../passes/index.ts';
 import { DEFAULT_PARAMETERS, readSlothfulMetadata, type SlothfulMetadata } from '../../passes/slothful/index.ts';

@@ -1,8 +1,7 @@
 import { SlothfulError } from '../../src/errors.ts';
-import { layoutOfLdmHalf, ldmNames } from '../checkpoint/ldm-names.ts';
-import type { Checkpoint, CheckpointKind } from '../checkpoint/open.ts';
-import type { UNetTensors } from '../checkpoint/unet-tensors.ts';
-import type { TensorSource } from '../weights/entry.ts';
+import type { Checkpoint, CheckpointKind } from '../checkpoint/index.ts';
+import { layoutOfLdmHalf, ldmNames } from '../unet/index.ts';
+import type { NamedTensors, TensorSource } from '../weights/index.ts';
 
 const LDM_PREFIXES = ['control_model.', ''] as const;
 
@@ -54,7 +53,7 @@ export function controlNetTensors({
   layout,
   tensors,
   path,
-}: Pick<Checkpoint, 'layout' | 'tensors' | 'path'>): UNetTensors {
+}: Pick<Checkpoint, 'layout' | 'tensors' | 'path'>): NamedTensors {
   if (layout === 'diffusers') return { tensors, unknown: [], nameInFile: (name) => name };
   const names = [...tensors.keys()];
   const { toDiffusers } = ldmNames(layoutOfLdmHalf(names, path));

@@ -1,7 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { messageOf, SlothfulError } from '../errors.ts';
-import { MAX_HEADER_BYTES, parseHeader, type TensorInfo } from './header.ts';
-import { readExactly } from './read-exactly.ts';
+import { toFloat32Array } from './convert.ts';
+import { headerLength, LENGTH_BYTES, parseHeader, type TensorInfo } from './header.ts';
+import { type Float32Tensor, floatDtype } from './safetensors.ts';
 
 /** An open safetensors file: its header is read and checked, its data is read tensor by tensor. */
 export interface SafetensorsFile {
@@ -17,7 +18,22 @@ export interface SafetensorsFile {
   close(): Promise<void>;
 }
 
-const LENGTH_BYTES = 8;
+/** One read of the operating system takes 2 GiB at most. */
+const MAX_READ = 1 << 30;
+
+/** Fills `into` from `position` of a file, however many reads that takes. @throws SlothfulError `bad-checkpoint` at its end */
+async function readExactly(handle: FileHandle, into: Uint8Array, position: number, place: string): Promise<void> {
+  let done = 0;
+  while (done < into.byteLength) {
+    const length = Math.min(MAX_READ, into.byteLength - done);
+    const { bytesRead } = await handle.read(into, done, length, position + done);
+    if (bytesRead === 0) {
+      const problem = `the file ends at byte ${position + done}, ${into.byteLength - done} bytes too early`;
+      throw new SlothfulError('bad-checkpoint', place, problem, 'download it again');
+    }
+    done += bytesRead;
+  }
+}
 
 async function openHandle(path: string): Promise<FileHandle> {
   try {
@@ -34,18 +50,9 @@ async function sizeOf(handle: FileHandle, path: string): Promise<number> {
 }
 
 async function readHeader(handle: FileHandle, fileBytes: number, path: string): Promise<Uint8Array> {
-  const fail = (problem: string): never => {
-    throw new SlothfulError('bad-checkpoint', path, problem, 'download it again: it is truncated or not safetensors');
-  };
-  if (fileBytes < LENGTH_BYTES) fail(`has ${fileBytes} bytes, less than the 8 of a header length`);
-  const lengthBytes = new Uint8Array(LENGTH_BYTES);
-  await readExactly(handle, lengthBytes, 0, path);
-  const length = new DataView(lengthBytes.buffer).getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER_BYTES)) fail(`claims a header of ${length} bytes; ${MAX_HEADER_BYTES} are allowed`);
-  if (length > BigInt(fileBytes - LENGTH_BYTES)) {
-    fail(`claims a header of ${length} bytes, but only ${fileBytes - LENGTH_BYTES} bytes follow`);
-  }
-  const header = new Uint8Array(Number(length));
+  const start = new Uint8Array(LENGTH_BYTES);
+  if (fileBytes >= LENGTH_BYTES) await readExactly(handle, start, 0, path);
+  const header = new Uint8Array(headerLength(start, fileBytes, path));
   await readExactly(handle, header, LENGTH_BYTES, path);
   return header;
 }
@@ -113,5 +120,24 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   } catch (error) {
     await handle.close();
     throw error;
+  }
+}
+
+/**
+ * Reads every tensor of a safetensors file as float32 values.
+ *
+ * @throws SlothfulError `io`, `bad-checkpoint`, `unsupported` (dtypes other than F16, BF16, F32)
+ */
+export async function readSafetensors(path: string): Promise<Map<string, Float32Tensor>> {
+  const file = await openSafetensors(path);
+  const found = new Map<string, Float32Tensor>();
+  try {
+    for (const [name, { dtype, shape }] of file.tensors) {
+      const from = floatDtype(dtype, `${path} tensor "${name}"`);
+      found.set(name, { shape, data: toFloat32Array(await file.read(name), from) });
+    }
+    return found;
+  } finally {
+    await file.close();
   }
 }

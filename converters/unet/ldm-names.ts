@@ -84,7 +84,7 @@ function renamer(pairs: readonly ModulePair[], from: Spelling, to: Spelling) {
   };
 }
 
-/** Both renamings for a layout; a name that is no tensor of such a UNet gives undefined. */
+/** Both renamings for a layout; a name that is not a tensor of such a UNet gives undefined. */
 export function ldmNames(layout: BlockLayout): {
   toDiffusers: (name: string) => string | undefined;
   toLdm: (name: string) => string | undefined;
@@ -124,7 +124,7 @@ function irregular(place: string, { inputs, downsamplers }: ReturnType<typeof in
     'bad-checkpoint',
     place,
     `has ${inputs} input_blocks with downsamplers at ${downsamplers.join(', ') || 'none'}${outputs}, ` +
-      'which is no regular UNet: tensors are missing or it is of another architecture',
+      'which is not a regular UNet: tensors are missing or it is of another architecture',
   );
 }
 

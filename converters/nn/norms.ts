@@ -62,3 +62,18 @@ function groupAffine(
   const shift = op('shift', 'Sub', [beta, op('offset', 'Mul', [centre, gamma])]);
   return { scale: op('scale_out', 'Reshape', [scale, together]), shift: op('shift_out', 'Reshape', [shift, together]) };
 }
+
+/** Rows of a flat [M, C] normalised to mean 0 and variance 1, then scaled and shifted. */
+export function layerNorm(builder: GraphBuilder, module: string, x: Endpoint, width: number): Endpoint {
+  const scope = scopeOf(module);
+  const axis = builder.ints([1]);
+  const mean = builder.op(`${scope}/mean`, 'Mean', [x, axis], { keep_dims: attr.bool(true) });
+  const centred = builder.op(`${scope}/centred`, 'Sub', [x, mean]);
+  const squares = builder.op(`${scope}/squares`, 'Square', [centred]);
+  const variance = builder.op(`${scope}/variance`, 'Mean', [squares, axis], { keep_dims: attr.bool(true) });
+  const shifted = builder.op(`${scope}/variance_eps`, 'AddV2', [variance, builder.float(1e-5)]);
+  const inverse = builder.op(`${scope}/rsqrt`, 'Rsqrt', [shifted]);
+  const normal = builder.op(`${scope}/normalised`, 'Mul', [centred, inverse]);
+  const scaled = builder.op(`${scope}/scaled`, 'Mul', [normal, builder.vector(`${module}.weight`, width)]);
+  return builder.op(`${scope}/out`, 'AddV2', [scaled, builder.vector(`${module}.bias`, width)]);
+}

@@ -1,5 +1,5 @@
 import { SlothfulError } from '../../src/errors.ts';
-import { parseUNetConfig, type UNetConfig } from '../unet/config.ts';
+import { parseUNetConfig, type UNetConfig } from './config.ts';
 import { layoutOfDiffusers } from './ldm-names.ts';
 
 type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
@@ -70,7 +70,7 @@ function headsOf(inference: Inference, widths: readonly number[], attending: rea
   const odd = attending.find((width) => width % HEAD_DIM);
   if (odd !== undefined) {
     inference.unsupported(
-      `an attention of width ${odd} is no whole number of ${HEAD_DIM}-wide heads, and tensors alone cannot tell the heads`,
+      `an attention of width ${odd} is not a whole number of ${HEAD_DIM}-wide heads, and tensors alone cannot tell the heads`,
       'give the config.json of its UNet with --config',
     );
   }

@@ -1,8 +1,15 @@
 import { SlothfulError } from '../../src/errors.ts';
-import type { UNetTensors } from '../checkpoint/unet-tensors.ts';
-import type { PlannedWeight } from '../nn/graph-builder.ts';
-import type { StoredDtype } from '../weights/convert.ts';
-import { type TensorSource, type WeightEntry, weightEntry } from '../weights/entry.ts';
+import type { PlannedWeight } from '../nn/index.ts';
+import { type StoredDtype, type TensorSource, type WeightEntry, weightEntry } from './entry.ts';
+
+/** A model's tensors by the names that its graph has, whatever the checkpoint calls them. */
+export interface NamedTensors {
+  readonly tensors: ReadonlyMap<string, TensorSource>;
+  /** Names in the checkpoint that are not a tensor of such a model. */
+  readonly unknown: readonly string[];
+  /** What the checkpoint would call a tensor: for messages about those that it lacks. */
+  nameInFile(name: string): string;
+}
 
 /** The dtype of stored weights; `auto` keeps halves as halves and floats as floats. */
 export type DtypeChoice = 'auto' | StoredDtype;
@@ -33,7 +40,7 @@ function fits(plan: PlannedWeight, source: TensorSource): boolean {
  *
  * @throws SlothfulError `bad-checkpoint` that lists what is missing, has a wrong shape, or is left over
  */
-export function checkTensors(plans: readonly PlannedWeight[], checkpoint: UNetTensors, place: string): void {
+export function checkTensors(plans: readonly PlannedWeight[], checkpoint: NamedTensors, place: string): void {
   const { tensors, nameInFile } = checkpoint;
   const needed = new Set(plans.map((plan) => plan.source));
   const missing = [...needed].filter((name) => !tensors.has(name)).map(nameInFile);
@@ -58,8 +65,8 @@ export function checkTensors(plans: readonly PlannedWeight[], checkpoint: UNetTe
   const unused = [...tensors].filter(([name]) => !needed.has(name)).map(([, source]) => source.name);
   const extra = [...unused, ...checkpoint.unknown];
   if (extra.length) {
-    const problem = `has ${extra.length} UNet tensors that this architecture does not use: ${list(extra)}`;
-    throw new SlothfulError('unsupported', place, problem, 'only plain SD1.5, SDXL and SSD-1B UNets can be converted');
+    const problem = `has ${extra.length} tensors that this architecture does not use: ${list(extra)}`;
+    throw new SlothfulError('unsupported', place, problem, 'only plain SD1.5, SDXL and SSD-1B models can be converted');
   }
 }
 
@@ -76,7 +83,7 @@ function storedDtype(choice: DtypeChoice, source: TensorSource): StoredDtype {
 /** How each weight of the graph is made of a tensor of the checkpoint. Checks come first: see `checkTensors`. */
 export function weightEntries(
   plans: readonly PlannedWeight[],
-  checkpoint: UNetTensors,
+  checkpoint: NamedTensors,
   place: string,
   dtype: DtypeChoice,
 ): WeightEntry[] {
