@@ -66,12 +66,12 @@ const PAIR = named('pair', object({ plain: number(), patched: number() }));
 /** Plain against patched. */
 export type PlanPair = DocumentOf<typeof PAIR>;
 
-const SCHEDULED = { timestep: number(), sigma: number() };
+const SCHEDULED = object({ timestep: number(), sigma: number() });
 /** One step of the run. */
-export type ScheduledStep = DocumentOf<ReturnType<typeof object<typeof SCHEDULED>>>;
+export type ScheduledStep = DocumentOf<typeof SCHEDULED>;
 
 const TOTALS = object({
-  ...SCHEDULED,
+  ...SCHEDULED.properties,
   time: number({
     minimum: 0,
     maximum: 1,

@@ -10,7 +10,7 @@ import {
   parameterSchema,
   text,
 } from '../documents/index.ts';
-import { PARAMETERS } from '../passes/index.ts';
+import { SLOTHFUL } from '../passes/index.ts';
 
 /** What the schemas of the three reports are made of. Sizes are bytes, counts plain numbers, shares 0 to 1. */
 
@@ -50,16 +50,9 @@ export const FAMILY = named(
 );
 export type FamilyGuess = DocumentOf<typeof FAMILY>;
 
-const COMPAT = {
-  type: 'choice',
-  default: undefined,
-  choices: ['comfyui'],
-  help: "blends of 1 and 1 give the sampled, uncropped tensor, as the original's first release does",
-} as const;
-
 /** Parameters of Slothful Attention as a model or a run has them. */
 export const REPORT_PARAMETERS = named('parameters', {
-  ...parameterSchema({ ...PARAMETERS, compat: COMPAT }),
+  ...parameterSchema(SLOTHFUL.parameters),
   description: 'parameters of the full node, by its own names',
 });
 

@@ -20,8 +20,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   runtime: ['graph', 'attention', 'passes', 'kernels', 'models'],
   sampling: ['runtime', 'passes'],
   pictures: ['sampling'],
-  reports: ['graph', 'attention', 'passes', 'sampling', 'pages'],
-  pages: ['graph', 'attention', 'passes', 'sampling', 'reports'],
+  reports: ['graph', 'models', 'attention', 'passes', 'sampling'],
+  pages: ['reports'],
   pipeline: [
     'graph',
     'attention',
@@ -34,7 +34,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'pictures',
     'reports',
   ],
-  sweeps: ['graph', 'passes', 'sampling', 'pictures', 'reports', 'pipeline'],
+  sweeps: ['graph', 'passes', 'sampling', 'pictures', 'reports', 'pages', 'pipeline'],
 };
 
 const TFJS_ROOMS: ReadonlySet<string> = new Set(['kernels', 'passes', 'runtime', 'sampling', 'pipeline', 'cli']);

@@ -1,15 +1,22 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  diffTables,
   formatBytes,
   formatCount,
   formatFlops,
   formatValue,
+  inspectTables,
+  planTables,
   printCsv,
   printMarkdown,
   printTable,
+  siteStepTable,
   type Table,
 } from '../../src/pages/index.ts';
+import { slothful } from '../../src/passes/index.ts';
+import { diffGraphs, inspectGraph, planGraph, scheduleOf } from '../../src/reports/index.ts';
+import { goldenGraph } from '../support/golden-graph.ts';
 
 const test = suite('printers');
 
@@ -55,6 +62,23 @@ test('CSV: base units, quoted, and no formulas', () => {
       '',
     ].join('\r\n'),
   );
+});
+
+test('CSV headings of every table are in snake_case, and none is there twice', async () => {
+  const plain = goldenGraph('ssd1b');
+  const patched = await plain.clone().transform(slothful());
+  const plan = planGraph(plain, { schedule: scheduleOf(plain, { steps: 2 }) });
+  const compared = diffGraphs({ graph: plain, model: 'a' }, { graph: patched, model: 'b' });
+  const tables = [...inspectTables(inspectGraph(patched)), ...planTables(plan), siteStepTable(plan)];
+  for (const table of [...tables, ...diffTables(compared)]) {
+    const headings = printCsv(table).split('\r\n')[0]?.split(',') ?? [];
+    assert.equal(
+      headings.filter((heading) => !/^[a-z]+(_[a-z]+)*$/.test(heading)),
+      [],
+      table.name,
+    );
+    assert.is(new Set(headings).size, table.columns.length, table.name);
+  }
 });
 
 test('Markdown: nothing of a name becomes markup', () => {
