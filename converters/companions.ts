@@ -1,10 +1,8 @@
 import type { JsonObject } from '../src/graph/index.ts';
-import type { UNetTensors } from './checkpoint/unet-tensors.ts';
 import { type IpAdapterFile, type IpAdapterOption, openIpAdapter } from './ip-adapter/index.ts';
 import { type FusedTensors, fuseLoras, type LoraOption } from './lora/index.ts';
-import type { UNetConfig } from './unet/config.ts';
-import type { ImageAdapter } from './unet/image-tokens.ts';
-import type { DtypeChoice } from './unet/plan.ts';
+import type { ImageAdapter, UNetConfig } from './unet/index.ts';
+import type { DtypeChoice, NamedTensors } from './weights/index.ts';
 
 /** What a UNet is converted together with. */
 export interface CompanionOptions {
@@ -18,7 +16,7 @@ export interface CompanionOptions {
 
 /** A UNet's tensors with what came to them. */
 export interface Companions {
-  readonly found: UNetTensors;
+  readonly found: NamedTensors;
   readonly ipAdapter: ImageAdapter | undefined;
   /** For `userDefinedMetadata`. */
   readonly records: JsonObject;
@@ -34,7 +32,7 @@ export interface Companions {
  * @throws SlothfulError as `fuseLoras` and `openIpAdapter` do
  */
 export async function openCompanions(
-  found: UNetTensors,
+  found: NamedTensors,
   config: UNetConfig,
   { lora = [], loraPartial = false, ipAdapter }: CompanionOptions,
   { dtype, place }: { dtype: DtypeChoice; place: string },
@@ -49,7 +47,7 @@ export async function openCompanions(
   }
 }
 
-function join(found: UNetTensors, fused: FusedTensors | undefined, adapter: IpAdapterFile | undefined): Companions {
+function join(found: NamedTensors, fused: FusedTensors | undefined, adapter: IpAdapterFile | undefined): Companions {
   const own = fused?.found ?? found;
   return {
     found: adapter ? { ...own, tensors: new Map([...own.tensors, ...adapter.tensors]) } : own,

@@ -1,36 +1,38 @@
+import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { atomicDirectory } from '../src/models/index.ts';
-import { inferUNetConfig } from './checkpoint/infer-config.ts';
-import { type Checkpoint, openCheckpoint } from './checkpoint/open.ts';
-import { unetTensors } from './checkpoint/unet-tensors.ts';
+import type { Graph } from '../src/graph/index.ts';
+import { type Checkpoint, type CheckpointKind, openCheckpoint } from './checkpoint/index.ts';
 import { type CompanionOptions, type Companions, openCompanions } from './companions.ts';
+import { CONTROLNET } from './controlnet/index.ts';
 import { type DataSpace, unetMetadata } from './metadata.ts';
-import { carryText } from './text-table.ts';
-import { buildUNet } from './unet/build.ts';
-import { parseUNetConfig, type UNetConfig } from './unet/config.ts';
-import { type DtypeChoice, weightEntries } from './unet/plan.ts';
-import type { TensorSource } from './weights/entry.ts';
-import { type ShardOptions, type WrittenGraph, writeGraph } from './write-graph.ts';
+import { buildUNet, inferUNetConfig, parseUNetConfig, UNET, type UNetConfig, unetTensors } from './unet/index.ts';
+import { type TensorSource, weightEntries } from './weights/index.ts';
+import { type ConversionOptions, type ConvertSummary, writeGraph } from './write-graph.ts';
 
-export interface ConvertOptions extends CompanionOptions, ShardOptions {
-  /** How weights are stored: `auto` (default) keeps what the checkpoint has. */
-  dtype?: DtypeChoice;
-  /** A diffusers config (parsed JSON), for what tensors cannot tell. Goes before the checkpoint's own. */
-  config?: unknown;
-  /** Which variant of a folder's files (`fp16`); `''` for the plain one. */
-  variant?: string;
-  /** Replace an existing output. */
-  force?: boolean;
+/** How `convertCheckpoint` converts. */
+export interface ConvertOptions extends CompanionOptions, ConversionOptions {
   /** What the four channels are: Stable Diffusion's latents, or a picture. */
   dataSpace?: DataSpace;
 }
 
-/** What was converted and written. */
-export interface ConvertSummary extends WrittenGraph {
-  kind: 'unet' | 'controlnet';
-  family: string;
-  /** Choices that were made for the user, one line each. */
-  notes: string[];
+/**
+ * What a checkpoint is, by the names of its tensors. A file with a UNet and a ControlNet is a UNet.
+ *
+ * @throws SlothfulError as `convertCheckpoint` does where it is neither
+ */
+export async function checkpointKind(source: string, variant?: string): Promise<'unet' | 'controlnet'> {
+  let kind: 'unet' | 'controlnet' = 'unet';
+  const either: CheckpointKind = {
+    ...UNET,
+    spelling(names) {
+      const unet = UNET.spelling(names);
+      if (!unet) kind = 'controlnet';
+      return unet ?? CONTROLNET.spelling(names);
+    },
+  };
+  const checkpoint = await openCheckpoint(source, either, { variant });
+  await checkpoint.close();
+  return kind;
 }
 
 /**
@@ -45,7 +47,7 @@ export async function convertCheckpoint(
   outDir: string,
   options: ConvertOptions = {},
 ): Promise<ConvertSummary> {
-  const checkpoint = await openCheckpoint(source, { variant: options.variant });
+  const checkpoint = await openCheckpoint(source, UNET, options);
   try {
     const found = unetTensors(checkpoint);
     const config = configOf(checkpoint, found.tensors, options.config);
@@ -74,10 +76,9 @@ async function convertWith(
   const { schedulerConfig } = checkpoint;
   const dataSpace = options.dataSpace ?? 'latent';
   graph.setMetadata(unetMetadata(config, { schedulerConfig, dataSpace, wantsLcm, notes: records }));
-  const written = await atomicDirectory(outDir, { force: options.force ?? false }, async (dir) => {
-    await carryText(checkpoint.path, dir, graph);
-    return writeGraph(dir, graph, entries, options);
-  });
+  const written = await writeGraph(outDir, graph, entries, options, (folder) =>
+    carryText(checkpoint.path, folder, graph),
+  );
   const notes = [...checkpoint.notes, ...companions.notes];
   if (wantsLcm) notes.push('an LCM-LoRA is in it: use the LCM sampler with 4 to 8 steps and a guidance scale of 1');
   return { kind: 'unet', family: config.family, ...written, notes };
@@ -87,4 +88,29 @@ function configOf(checkpoint: Checkpoint, tensors: ReadonlyMap<string, TensorSou
   if (given !== undefined) return parseUNetConfig(given, '--config');
   if (checkpoint.config !== undefined) return parseUNetConfig(checkpoint.config, join(checkpoint.path, 'config.json'));
   return inferUNetConfig(tensors, checkpoint.path);
+}
+
+const TEXT_FILES = ['vocab.json', 'embeddings.safetensors'] as const;
+
+/**
+ * Takes a pipeline's text table along: `text/vocab.json` and `text/embeddings.safetensors`, from which prompts of small
+ * models are made without a text encoder. Does nothing where the checkpoint has none.
+ */
+async function carryText(checkpoint: string, folder: string, graph: Graph): Promise<void> {
+  const sources = TEXT_FILES.map((file) => join(checkpoint, 'text', file));
+  const found = await Promise.all(
+    sources.map((path) =>
+      stat(path).then(
+        (entry) => entry.isFile(),
+        () => false,
+      ),
+    ),
+  );
+  if (!found.every(Boolean)) return;
+  await mkdir(join(folder, 'text'), { recursive: true });
+  await Promise.all(TEXT_FILES.map((file, index) => copyFile(sources[index] ?? '', join(folder, 'text', file))));
+  graph.setMetadata({
+    ...graph.metadata,
+    text: { vocab: 'text/vocab.json', embeddings: 'text/embeddings.safetensors' },
+  });
 }

@@ -1,6 +1,6 @@
 import { SlothfulError } from '../src/errors.ts';
 import { isObject, type JsonObject } from '../src/graph/index.ts';
-import type { Family, UNetConfig } from './unet/config.ts';
+import type { Family, UNetConfig } from './unet/index.ts';
 
 /** How a model's latents become a picture, where no VAE is needed. */
 export type DataSpace = 'latent' | 'premultiplied-rgba';
@@ -50,7 +50,25 @@ export function unetMetadata(
     // Suggested, not set: which sampler runs is the user's choice, and other LoRAs may be in the model too.
     ...(from.wantsLcm ? { suggested_scheduler: { ...scheduler, _class_name: 'LCMScheduler' } } : {}),
     data_space: from.dataSpace,
-    unet: config,
+    unet: unetRecord(config),
     ...from.notes,
+  };
+}
+
+/** What a model's metadata say of its UNet; `unetField` of src/models reads it. */
+export function unetRecord({ down, mid, up, addition, ...config }: UNetConfig): JsonObject {
+  return {
+    family: config.family,
+    in_channels: config.inChannels,
+    out_channels: config.outChannels,
+    sample_size: config.sampleSize,
+    norm_groups: config.normGroups,
+    norm_eps: config.normEps,
+    context_dim: config.contextDim,
+    linear_projection: config.linearProjection,
+    down,
+    mid,
+    up,
+    addition: addition && { time_embed_dim: addition.timeEmbedDim, text_embed_dim: addition.textEmbedDim },
   };
 }

@@ -1,13 +1,17 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { constantBytes, type Graph, sizeOf } from '../src/graph/index.ts';
-import type { WeightEntry } from './weights/entry.ts';
-import { writeWeights } from './weights/writer.ts';
+import { atomicDirectory, writeModelJson } from '../src/models/node.ts';
+import { type DtypeChoice, type ShardOptions, type WeightEntry, writeWeights } from './weights/index.ts';
 
-/** How weights are cut into files, and who hears of it; bytes. */
-export interface ShardOptions {
-  shardBytes?: number | undefined;
-  onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
+/** What every conversion can be told. */
+export interface ConversionOptions extends ShardOptions {
+  /** How weights are stored: `auto` (default) keeps what the checkpoint has. */
+  dtype?: DtypeChoice;
+  /** A diffusers config (parsed JSON), for what tensors cannot tell. Goes before the checkpoint's own. */
+  config?: unknown;
+  /** Which variant of a folder's files (`fp16`); `''` for the plain one. */
+  variant?: string;
+  /** Replace an existing output. */
+  force?: boolean;
 }
 
 /** What was written. */
@@ -21,6 +25,14 @@ export interface WrittenGraph {
   shards: number;
 }
 
+/** What was converted and written. */
+export interface ConvertSummary extends WrittenGraph {
+  kind: 'unet' | 'controlnet';
+  family: string;
+  /** Choices that were made for the user, one line each. */
+  notes: string[];
+}
+
 /** Small constants go first, so that readers of shapes and scales need the start of the first shard only. */
 function constantEntries(graph: Graph): WeightEntry[] {
   return [...graph.addedConstants].map(([name, constant]) => ({
@@ -29,23 +41,30 @@ function constantEntries(graph: Graph): WeightEntry[] {
   }));
 }
 
-/** Writes `model.json` and the shards of a graph into an existing folder. */
+/**
+ * Writes the model of a graph to a folder, as a whole or not at all: its shards, then its model.json.
+ *
+ * @param addFiles writes what else belongs to the model, and may add to the graph's metadata
+ * @throws SlothfulError `exists`, `io`, and whatever the weights throw
+ */
 export async function writeGraph(
-  dir: string,
+  outDir: string,
   graph: Graph,
   weights: readonly WeightEntry[],
-  { shardBytes, onProgress }: ShardOptions,
+  { force = false, shardBytes, onProgress }: ConversionOptions,
+  addFiles?: (folder: string) => Promise<void>,
 ): Promise<WrittenGraph> {
   let bytes = 0;
-  const groups = await writeWeights(dir, [...constantEntries(graph), ...weights], {
-    ...(shardBytes === undefined ? {} : { shardBytes }),
-    onProgress: (progress) => {
-      bytes = progress.done;
-      onProgress?.(progress);
-    },
+  const onBytes: ShardOptions['onProgress'] = (progress) => {
+    bytes = progress.done;
+    onProgress?.(progress);
+  };
+  return atomicDirectory(outDir, { force }, async (folder) => {
+    await addFiles?.(folder);
+    const entries = [...constantEntries(graph), ...weights];
+    graph.setWeightGroups(await writeWeights(folder, entries, { shardBytes, onProgress: onBytes }));
+    await writeModelJson(graph, folder);
+    const parameters = weights.reduce((sum, { spec }) => sum + sizeOf(spec.shape), 0);
+    return { nodes: graph.size, weights: weights.length, parameters, bytes, shards: graph.weightGroups.length };
   });
-  graph.setWeightGroups(groups);
-  await writeFile(join(dir, 'model.json'), JSON.stringify(graph.toJson()));
-  const parameters = weights.reduce((sum, { spec }) => sum + sizeOf(spec.shape), 0);
-  return { nodes: graph.size, weights: weights.length, parameters, bytes, shards: groups.length };
 }

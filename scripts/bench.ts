@@ -1,7 +1,7 @@
 import { cpus, totalmem } from 'node:os';
 import yargs from 'yargs';
 import { messageOf } from '../src/errors.ts';
-import { atomicFile } from '../src/models/index.ts';
+import { atomicFile } from '../src/models/node.ts';
 import { cacheFolder, cleanCache } from './bench/cache.ts';
 import { isMet } from './bench/finding.ts';
 import { ROWS } from './bench/rows/index.ts';

@@ -1,10 +1,9 @@
 import yargs from 'yargs';
 import { startProgress } from '../src/cli/print/progress.ts';
 import { messageOf } from '../src/errors.ts';
-import { formatBytes } from '../src/reports/index.ts';
+import { formatBytes } from '../src/pages/index.ts';
 import { FAMILIES, readFamily } from './checkpoint/family.ts';
-import { writeCheckpoint } from './checkpoint/write-checkpoint.ts';
-import { writeLora } from './checkpoint/write-lora.ts';
+import { writeCheckpoint, writeLora } from './checkpoint/write-checkpoint.ts';
 
 const LAYOUTS = ['diffusers', 'ldm'] as const;
 const DTYPES = ['F16', 'BF16', 'F32'] as const;

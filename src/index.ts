@@ -8,19 +8,28 @@ export { suggest } from './documents/index.ts';
 export { type ErrorCode, messageOf, SlothfulError } from './errors.ts';
 export * from './graph/index.ts';
 export { SlothfulAttention, setLogitsLimit } from './kernels/index.ts';
+export { diffPage, inspectPage, planPage } from './pages/index.ts';
 export * from './passes/index.ts';
 export { KVPooling, type KVPoolingArgs } from './passes/slothful/kv-pooling-layer.ts';
 export {
   type DiffReport,
   diffGraphs,
-  diffPage,
   type InspectReport,
   inspectGraph,
-  inspectPage,
   type PlanReport,
   planGraph,
-  planPage,
   scheduleOf,
 } from './reports/index.ts';
 export * from './runtime/index.ts';
 export * from './sampling/index.ts';
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  type Float32Tensor,
+  type FloatDtype,
+  halfToFloat,
+  type StoredTensor,
+  toFloat32Array,
+  toFloatBytes,
+  type WritableTensor,
+} from './tensors/index.ts';

@@ -1,6 +1,10 @@
-import { HYPERNETWORK_NAMES } from './hypernetwork.ts';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { SlothfulError } from '../../src/errors.ts';
 
-/** What names give a checkpoint away that is no UNet of ours; the first that fits is it. */
+/** How a hypernetwork's tensors are called once they are safetensors: the width that they are for, k or v, the layer. */
+export const HYPERNETWORK_NAMES = /^(?:hyper_?net(?:work)?s?[._])?\d{3,4}\.[01]\.linear/;
+
+/** What names give a checkpoint away that is not what was looked for; the first that fits is it. */
 const KINDS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
   [
     /^lora_(?:unet|te\d?|transformer)_|[._]lora[._](?:up|down|A|B|linear_layer)\b|\.lora_[AB]\b|\.hada_w1_a|\.lokr_w1/,
@@ -29,12 +33,52 @@ export function looksLike(names: readonly string[]): string | undefined {
   return KINDS.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
 }
 
-const LDM_PREFIXES = ['model.diffusion_model.', ''] as const;
+const PICKLE = /\.(?:bin|ckpt|pt|pth|pkl)$/i;
 
-/** How a UNet's tensors are spelled, and the prefix that is theirs; undefined where there is no UNet. */
-export function unetSpelling(names: readonly string[]): { layout: 'diffusers' | 'ldm'; prefix: string } | undefined {
-  const has = (start: string) => names.some((name) => name.startsWith(start));
-  const prefix = LDM_PREFIXES.find((start) => has(`${start}input_blocks.`) && has(`${start}output_blocks.`));
-  if (prefix !== undefined) return { layout: 'ldm', prefix };
-  return has('down_blocks.') && has('up_blocks.') ? { layout: 'diffusers', prefix: '' } : undefined;
+/** Whether a name is that of a pickled checkpoint. */
+export function isPickle(name: string): boolean {
+  return PICKLE.test(name);
+}
+
+/** Refuses a file that Python would unpickle. */
+export function refusePickle(path: string): never {
+  if (isPickledHypernetwork(path)) refuseHypernetwork(path);
+  throw new SlothfulError(
+    'unsupported',
+    path,
+    'is a pickle, which can run any code when it is opened',
+    'save it as .safetensors (diffusers: save_pretrained; web UIs: the checkpoint merger) and give that',
+  );
+}
+
+/** Fields of the pickle that AUTOMATIC1111's web UI writes; its names are plain text near the start. */
+const PICKLED_FIELDS = ['layer_structure', 'linear.0.weight', 'linear1.weight'];
+const START_BYTES = 1 << 18;
+
+/** Whether a pickled file is a hypernetwork, told by the names at its start: nothing is unpickled. */
+function isPickledHypernetwork(path: string): boolean {
+  const start = Buffer.alloc(START_BYTES);
+  let length = 0;
+  try {
+    const file = openSync(path, 'r');
+    try {
+      length = readSync(file, start, 0, START_BYTES, 0);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return false; // It cannot be read, which whoever wants to read it will say better.
+  }
+  const text = start.toString('latin1', 0, length);
+  return text.includes('activation_func') && PICKLED_FIELDS.some((name) => text.includes(name));
+}
+
+/** Refuses a hypernetwork by name. */
+export function refuseHypernetwork(path: string): never {
+  throw new SlothfulError(
+    'unsupported',
+    path,
+    'is a hypernetwork: it puts networks of its own before the keys and values of cross-attention, and is not a set of weights',
+    'leave it out; a LoRA can be fused with --lora',
+  );
 }

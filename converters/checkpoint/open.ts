@@ -1,18 +1,16 @@
 import { basename } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
-import type { TensorSource } from '../weights/entry.ts';
-import { looksLike, unetSpelling } from './identify.ts';
+import type { TensorSource } from '../weights/index.ts';
+import { looksLike } from './identify.ts';
 import { type Located, locate } from './locate.ts';
-import { readMarkers } from './markers.ts';
 import { readJsonIfThere } from './read-json.ts';
-import { openShards, openSingle, type Shards } from './shards.ts';
-import { pickSources } from './sources.ts';
+import { openShards, openSingle, pickSources, type Shards } from './shards.ts';
 
-/** An open checkpoint: every UNet tensor by the name its layout gives it, unread. */
+/** An open checkpoint: every tensor of the model that was looked for, by the name its layout gives it, unread. */
 export interface Checkpoint {
   readonly path: string;
   readonly layout: 'diffusers' | 'ldm';
-  /** By name, for `ldm` without the prefix `model.diffusion_model.`. */
+  /** By name, without the prefix that tells them from the tensors of other models. */
   readonly tensors: ReadonlyMap<string, TensorSource>;
   /** The parsed config.json, where there is one; not validated. */
   readonly config?: unknown;
@@ -20,7 +18,7 @@ export interface Checkpoint {
   readonly schedulerConfig?: unknown;
   /** Tensors of other models (VAE, text encoders, EMA) that were left alone. */
   readonly otherTensors: number;
-  /** Bytes of the UNet's tensors. */
+  /** Bytes of these tensors. */
   readonly bytes: number;
   /** Choices that were made for the user and that they may want to know of, one line each. */
   readonly notes: readonly string[];
@@ -29,21 +27,41 @@ export interface Checkpoint {
 
 /** What is looked for in a checkpoint, and how its tensors are told from others. */
 export interface CheckpointKind {
+  /** For messages, such as "ControlNet". */
   readonly what: string;
+  /** How its tensors are spelled, and the prefix that is theirs; undefined where it is not there. */
   spelling(names: readonly string[]): { layout: Checkpoint['layout']; prefix: string } | undefined;
   readonly cure: string;
 }
 
-export const UNET: CheckpointKind = {
-  what: 'Stable Diffusion UNet',
-  spelling: unetSpelling,
-  cure: 'give a diffusers UNet folder or a single-file checkpoint',
-};
-
 /** `variant`: which of a folder's variants to take, `''` for the plain one. */
 export interface OpenOptions {
   variant?: string | undefined;
-  kind?: CheckpointKind;
+}
+
+/** What the empty tensors that single files carry as marks say about sampling. */
+interface Markers {
+  /** The fields of a scheduler config that the marks set; undefined where there are none. */
+  readonly schedulerConfig?: { prediction_type: 'v_prediction'; rescale_betas_zero_snr: boolean };
+  readonly notes: readonly string[];
+}
+
+/**
+ * Reads the marks of an SDXL single file: such a file has no scheduler config, and a v-prediction model sampled as an
+ * epsilon one gives noise.
+ *
+ * Source: the tensor names `v_pred`, `ztsnr`, `edm_*` as ComfyUI's model detection looks for them.
+ */
+function readMarkers(names: ReadonlySet<string>): Markers {
+  const edm = [...names].find((name) => /^edm_(?:mean|std|vpred\.sigma_(?:max|min))$/.test(name));
+  if (edm)
+    return { notes: [`is marked "${edm}": it was trained with EDM noise levels, which the samplers do not have`] };
+  if (!names.has('v_pred')) return { notes: [] };
+  const rescale = names.has('ztsnr');
+  return {
+    schedulerConfig: { prediction_type: 'v_prediction', rescale_betas_zero_snr: rescale },
+    notes: [`is marked as a v-prediction model${rescale ? ' with zero terminal SNR' : ''}`],
+  };
 }
 
 function refuseOther(path: string, names: readonly string[], { what: wanted, cure }: CheckpointKind): never {
@@ -93,9 +111,14 @@ async function closeAll({ files }: Shards): Promise<void> {
  * Opens a checkpoint and reads its headers: a diffusers UNet folder (sharded or not), a pipeline folder with `unet/`, or
  * one .safetensors file in LDM or diffusers names. No weights are read.
  *
+ * @param kind what is looked for in it
  * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input` (variant) or `unsupported` (pickles, other models' pipelines)
  */
-export async function openCheckpoint(path: string, { variant, kind = UNET }: OpenOptions = {}): Promise<Checkpoint> {
+export async function openCheckpoint(
+  path: string,
+  kind: CheckpointKind,
+  { variant }: OpenOptions = {},
+): Promise<Checkpoint> {
   const located = await locate(path, variant);
   const { weights } = located;
   const shards = weights.sharded ? await openShards(weights.path) : await openSingle(weights.path);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf, SlothfulError } from '../../src/errors.ts';
-import { duplicateKey } from '../../src/tensors/keys.ts';
+import { duplicateKey } from '../../src/tensors/index.ts';
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');

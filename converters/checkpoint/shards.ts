@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
-import { openSafetensors, type SafetensorsFile } from '../../src/tensors/open.ts';
+import { openSafetensors, type SafetensorsFile } from '../../src/tensors/node.ts';
+import type { TensorSource } from '../weights/index.ts';
 import { readJson } from './read-json.ts';
 
 /** Which file of an index holds which tensor. */
@@ -30,7 +31,7 @@ export function parseIndex(value: unknown, place: string): WeightMap {
   const files = new Map<string, string>();
   for (const [name, file] of Object.entries(map)) {
     if (typeof file !== 'string' || !isPlainName(file)) {
-      return fail(place, `maps "${name}" to ${JSON.stringify(file)}, which is no .safetensors file beside it`);
+      return fail(place, `maps "${name}" to ${JSON.stringify(file)}, which is not a .safetensors file beside it`);
     }
     files.set(name, file);
   }
@@ -87,4 +88,34 @@ export async function openShards(indexPath: string): Promise<Shards> {
 export async function openSingle(path: string): Promise<Shards> {
   const file = await openSafetensors(path);
   return { files: [file], fileOf: new Map([...file.tensors.keys()].map((name) => [name, file])) };
+}
+
+/** The tensors under a prefix, without it, and what was left. */
+export interface Sources {
+  readonly tensors: ReadonlyMap<string, TensorSource>;
+  /** Bytes of these tensors. */
+  readonly bytes: number;
+  /** How many tensors of the files are not among them. */
+  readonly others: number;
+}
+
+/** Picks the tensors under a prefix from open files. */
+export function pickSources({ files, fileOf }: Shards, prefix: string): Sources {
+  const tensors = new Map<string, TensorSource>();
+  let bytes = 0;
+  for (const [name, file] of fileOf) {
+    const info = file.tensors.get(name);
+    if (!info || !name.startsWith(prefix)) continue;
+    bytes += info.end - info.begin;
+    tensors.set(name.slice(prefix.length), {
+      name,
+      dtype: info.dtype,
+      shape: info.shape,
+      file: file.path,
+      read: (into) => file.read(name, into),
+      readRange: (begin, end, into) => file.readRange(name, begin, end, into),
+    });
+  }
+  const stored = files.reduce((sum, file) => sum + file.tensors.size, 0);
+  return { tensors, bytes, others: stored - tensors.size };
 }

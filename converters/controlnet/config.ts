@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { type FixedFields, isObject, unbuiltFields } from '../../src/documents/index.ts';
 import { SlothfulError } from '../../src/errors.ts';
-import { inferUNetConfig } from '../checkpoint/infer-config.ts';
-import type { Checkpoint } from '../checkpoint/open.ts';
-import { parseUNetConfig, type UNetConfig } from '../unet/config.ts';
+import type { Checkpoint } from '../checkpoint/index.ts';
+import { inferUNetConfig, parseUNetConfig, type UNetConfig } from '../unet/index.ts';
 
 /** A ControlNet: half a UNet, and the network that makes a feature map of the conditioning image. */
 export interface ControlNetConfig {

@@ -1,22 +1,15 @@
-import { atomicDirectory } from '../../src/models/index.ts';
-import { openCheckpoint } from '../checkpoint/open.ts';
-import type { ConvertSummary } from '../convert.ts';
-import { type DtypeChoice, weightEntries } from '../unet/plan.ts';
-import { type ShardOptions, writeGraph } from '../write-graph.ts';
-import { buildControlNet } from './build.ts';
-import { controlNetConfig } from './config.ts';
-import { CONTROLNET, controlNetTensors } from './names.ts';
+import type { Endpoint } from '../../src/graph/index.ts';
+import { openCheckpoint } from '../checkpoint/index.ts';
+import { unetRecord } from '../metadata.ts';
+import { conv, GraphBuilder, type PlannedGraph, signatureTensor, silu } from '../nn/index.ts';
+import { buildContexts, downPath, firstConv, middleBlock, signatureInputs } from '../unet/index.ts';
+import { weightEntries } from '../weights/index.ts';
+import { type ConversionOptions, type ConvertSummary, writeGraph } from '../write-graph.ts';
+import { type ControlNetConfig, controlNetConfig } from './config.ts';
+import { CONTROLNET, controlNetTensors } from './tensors.ts';
 
-export interface ConvertControlNetOptions extends ShardOptions {
-  /** How weights are stored: `auto` (default) keeps what the checkpoint has. */
-  dtype?: DtypeChoice;
-  /** A diffusers config (parsed JSON), for what tensors cannot tell. Goes before the checkpoint's own. */
-  config?: unknown;
-  /** Which variant of a folder's files (`fp16`); `''` for the plain one. */
-  variant?: string;
-  /** Replace an existing output. */
-  force?: boolean;
-}
+/** How `convertControlNet` converts. */
+export type ConvertControlNetOptions = ConversionOptions;
 
 /**
  * Converts a ControlNet to a TF.js graph model of its own, streaming: one tensor in memory at a time. Its residuals are fed
@@ -31,7 +24,7 @@ export async function convertControlNet(
   outDir: string,
   options: ConvertControlNetOptions = {},
 ): Promise<ConvertSummary> {
-  const checkpoint = await openCheckpoint(source, { variant: options.variant, kind: CONTROLNET });
+  const checkpoint = await openCheckpoint(source, CONTROLNET, options);
   try {
     const found = controlNetTensors(checkpoint);
     const config = controlNetConfig(checkpoint, found.tensors, options.config);
@@ -39,12 +32,67 @@ export async function convertControlNet(
     const entries = weightEntries(weights, found, checkpoint.path, options.dtype ?? 'auto');
     const { family } = config.unet;
     const image = { input: 'image', channels: config.imageChannels, downscale: 2 ** (config.hintWidths.length - 1) };
-    graph.setMetadata({ kind: 'controlnet', family, image, unet: config.unet });
-    const written = await atomicDirectory(outDir, { force: options.force ?? false }, (dir) =>
-      writeGraph(dir, graph, entries, options),
-    );
+    graph.setMetadata({ kind: 'controlnet', family, image, unet: unetRecord(config.unet) });
+    const written = await writeGraph(outDir, graph, entries, options);
     return { kind: 'controlnet', family, ...written, notes: [...checkpoint.notes] };
   } finally {
     await checkpoint.close();
   }
+}
+
+/**
+ * Builds the TF.js graph of a ControlNetModel from stock ops, NHWC, for any batch and size.
+ *
+ * Inputs: those of the UNet, and `image` [B, 8H, 8W, 3] in 0..1. Outputs: `down_block_res_0`, ... for the UNet's skip
+ * connections, and `mid_block_res`, all at scale 1.
+ * Source: diffusers, `ControlNetModel.forward`.
+ */
+export function buildControlNet(config: ControlNetConfig, convertedBy: string): PlannedGraph {
+  const { unet, imageChannels } = config;
+  const builder = new GraphBuilder(convertedBy);
+  const sample = builder.placeholder('sample', [-1, -1, -1, unet.inChannels]);
+  const contexts = buildContexts(builder, unet, sample);
+  const image = builder.placeholder('image', [-1, -1, -1, imageChannels]);
+  const hint = hintNetwork(builder, config, image);
+  const first = builder.op('conv_in/hinted', 'AddV2', [firstConv(builder, unet, sample), hint]);
+  const { skips, bottom } = downPath(builder, unet, first, contexts);
+  const middle = middleBlock(builder, unet, bottom, contexts);
+  const outputs = [
+    ...skips.map((skip, index) => ({
+      ...skip,
+      name: `down_block_res_${index}`,
+      module: `controlnet_down_blocks.${index}`,
+    })),
+    { map: middle, channels: unet.mid.width, name: 'mid_block_res', module: 'controlnet_mid_block' },
+  ];
+  for (const { map, channels, name, module } of outputs) {
+    builder.op(name, 'Identity', [conv(builder, module, map, { inputs: channels, outputs: channels, kernel: 1 })]);
+  }
+  builder.graph.setSignature({
+    inputs: { ...signatureInputs(unet), image: signatureTensor('image', [-1, -1, -1, imageChannels]) },
+    outputs: Object.fromEntries(
+      outputs.map(({ name, channels }) => [name, signatureTensor(name, [-1, -1, -1, channels])]),
+    ),
+  });
+  return { graph: builder.graph, weights: builder.weights };
+}
+
+/** [B, 8H, 8W, channels] -> [B, H, W, first width of the UNet]. Source: diffusers, `ControlNetConditioningEmbedding`. */
+function hintNetwork(
+  builder: GraphBuilder,
+  { unet, imageChannels, hintWidths }: ControlNetConfig,
+  image: Endpoint,
+): Endpoint {
+  const module = 'controlnet_cond_embedding';
+  const [first = 0] = hintWidths;
+  const active = (name: string, x: Endpoint) => silu(builder, `${module}/${name}`, x);
+  let map = active('conv_in', conv(builder, `${module}.conv_in`, image, { inputs: imageChannels, outputs: first }));
+  hintWidths.slice(1).forEach((width, index) => {
+    const [same, wider] = [2 * index, 2 * index + 1];
+    const inputs = hintWidths[index] ?? 0;
+    map = active(`${same}`, conv(builder, `${module}.blocks.${same}`, map, { inputs, outputs: inputs }));
+    map = active(`${wider}`, conv(builder, `${module}.blocks.${wider}`, map, { inputs, outputs: width, stride: 2 }));
+  });
+  const outputs = unet.down[0]?.width ?? 0;
+  return conv(builder, `${module}.conv_out`, map, { inputs: hintWidths.at(-1) ?? 0, outputs });
 }

@@ -1,3 +1,2 @@
-export { buildControlNet } from './build.ts';
-export { type ConvertControlNetOptions, convertControlNet } from './convert.ts';
-export { CONTROLNET } from './names.ts';
+export { buildControlNet, type ConvertControlNetOptions, convertControlNet } from './convert.ts';
+export { CONTROLNET } from './tensors.ts';

@@ -1,13 +1,15 @@
 import { basename } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
-import { openSafetensors } from '../../src/tensors/open.ts';
-import { isPickle, refusePickle } from '../checkpoint/find-files.ts';
-import { looksLike } from '../checkpoint/identify.ts';
-import { pickSources } from '../checkpoint/sources.ts';
-import type { UNetConfig } from '../unet/config.ts';
-import { crossAttentions, type ImageAdapter } from '../unet/image-tokens.ts';
-import type { TensorSource } from '../weights/entry.ts';
-import { projectionOf, widthOfTokens } from './projection.ts';
+import { openSafetensors } from '../../src/tensors/node.ts';
+import { isPickle, looksLike, pickSources, refusePickle } from '../checkpoint/index.ts';
+import {
+  crossAttentions,
+  type ImageAdapter,
+  type ImageProjection,
+  RESAMPLER_HEAD_DIM,
+  type UNetConfig,
+} from '../unet/index.ts';
+import type { TensorSource } from '../weights/index.ts';
 
 /** An IP-Adapter that is to be built in. */
 export interface IpAdapterOption {
@@ -101,4 +103,46 @@ export async function openIpAdapter({ file: path }: IpAdapterOption, config: UNe
     await file.close();
     throw error;
   }
+}
+
+function shapeIn(path: string, tensors: Sources, name: string, rank: number): readonly number[] {
+  const tensor = tensors.get(name);
+  if (tensor?.shape.length === rank) return tensor.shape;
+  const problem = tensor ? `has "${name}" of the shape [${tensor.shape.join(', ')}]` : `has no tensor "${name}"`;
+  throw new SlothfulError('bad-checkpoint', path, problem, 'it is incomplete: download it again');
+}
+
+/** Width of the image tokens: that of what the adapter's keys are made of. */
+function widthOfTokens(path: string, tensors: Sources): number {
+  return shapeIn(path, tensors, 'ip_adapter.1.to_k_ip.weight', 2)[1] ?? 0;
+}
+
+/**
+ * Tells the projection of the image's embedding from the shapes of its tensors.
+ *
+ * @throws SlothfulError `bad-checkpoint` where they do not fit
+ */
+function projectionOf(path: string, tensors: Sources, contextDim: number): ImageProjection {
+  return tensors.has('image_proj.latents') ? resamplerOf(path, tensors) : linearOf(path, tensors, contextDim);
+}
+
+function linearOf(path: string, tensors: Sources, contextDim: number): ImageProjection {
+  const [outputs = 0, embedDim = 0] = shapeIn(path, tensors, 'image_proj.proj.weight', 2);
+  if (outputs > 0 && outputs % contextDim === 0) return { kind: 'base', embedDim, tokens: outputs / contextDim };
+  const problem = `projects an image to ${outputs} values, which is not a whole number of ${contextDim}-wide tokens`;
+  throw new SlothfulError('bad-checkpoint', path, problem, 'download it again');
+}
+
+function resamplerOf(path: string, tensors: Sources): ImageProjection {
+  const [, tokens = 0, hiddenDim = 0] = shapeIn(path, tensors, 'image_proj.latents', 3);
+  const [, embedDim = 0] = shapeIn(path, tensors, 'image_proj.proj_in.weight', 2);
+  const [innerDim = 0] = shapeIn(path, tensors, 'image_proj.layers.0.0.to_q.weight', 2);
+  const [feedForwardDim = 0] = shapeIn(path, tensors, 'image_proj.layers.0.1.1.weight', 2);
+  if (innerDim === 0 || innerDim % RESAMPLER_HEAD_DIM) {
+    const problem = `has a resampler of width ${innerDim}, which is not a whole number of ${RESAMPLER_HEAD_DIM}-wide heads`;
+    throw new SlothfulError('bad-checkpoint', path, problem, 'download it again');
+  }
+  const layers = [...tensors.keys()].map((name) => /^image_proj\.layers\.(\d{1,3})\./.exec(name)?.[1]);
+  const depth = layers.reduce((most, layer) => (layer === undefined ? most : Math.max(most, Number(layer) + 1)), 0);
+  return { kind: 'plus', embedDim, tokens, hiddenDim, innerDim, feedForwardDim, depth };
 }

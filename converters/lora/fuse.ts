@@ -1,8 +1,11 @@
 import { basename } from 'node:path';
-import type { UNetTensors } from '../checkpoint/unet-tensors.ts';
-import type { DtypeChoice } from '../unet/plan.ts';
-import type { StoredDtype } from '../weights/convert.ts';
-import { type TensorSource, weightDtype } from '../weights/entry.ts';
+import {
+  type DtypeChoice,
+  type NamedTensors,
+  type StoredDtype,
+  type TensorSource,
+  weightDtype,
+} from '../weights/index.ts';
 import { FusedRows, Product } from './fused-rows.ts';
 import { FusePool } from './kernel/fuse-pool.ts';
 import { matchLora, WeightIndex } from './match.ts';
@@ -21,7 +24,7 @@ export interface LoraRecord {
 
 /** A UNet's tensors with LoRAs in them. Nothing is computed before a tensor is read. */
 export interface FusedTensors {
-  readonly found: UNetTensors;
+  readonly found: NamedTensors;
   readonly records: readonly LoraRecord[];
   /** One of them was distilled for the LCM sampler. */
   readonly isLcm: boolean;
@@ -45,7 +48,7 @@ export interface FuseOptions {
  * @throws SlothfulError whatever opening and matching the LoRAs throws
  */
 export async function fuseLoras(
-  found: UNetTensors,
+  found: NamedTensors,
   options: readonly LoraOption[],
   { dtype, partial, place }: FuseOptions,
 ): Promise<FusedTensors> {

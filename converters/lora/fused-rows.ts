@@ -1,6 +1,5 @@
-import { type StoredDtype, toFloat32Array } from '../weights/convert.ts';
-import { type TensorSource, weightDtype } from '../weights/entry.ts';
-import type { Scratch } from '../weights/scratch.ts';
+import { toFloat32Array } from '../../src/tensors/index.ts';
+import { type Scratch, type StoredDtype, type TensorSource, weightDtype } from '../weights/index.ts';
 import type { FusePool, FuseRoom } from './kernel/fuse-pool.ts';
 import { packDown, packUp } from './kernel/layout.ts';
 import type { LoraModule } from './open.ts';

@@ -1,6 +1,6 @@
 import { SlothfulError } from '../../src/errors.ts';
-import { layoutOfDiffusers, ldmNames } from '../checkpoint/ldm-names.ts';
-import type { TensorSource } from '../weights/entry.ts';
+import { layoutOfDiffusers, ldmNames } from '../unet/index.ts';
+import type { TensorSource } from '../weights/index.ts';
 import type { LoraFile, LoraModule } from './open.ts';
 
 /** The weights of a UNet by its modules' names with underscores for dots, in diffusers' and in LDM's spelling. */

@@ -1,13 +1,16 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
-import { openSafetensors, type SafetensorsFile } from '../../src/tensors/open.ts';
-import { isPickle, refusePickle } from '../checkpoint/find-files.ts';
-import { HYPERNETWORK_NAMES, refuseHypernetwork } from '../checkpoint/hypernetwork.ts';
-import { looksLike } from '../checkpoint/identify.ts';
-import { pickSources } from '../checkpoint/sources.ts';
-import { toFloat32Array } from '../weights/convert.ts';
-import { type TensorSource, weightDtype } from '../weights/entry.ts';
+import { openSafetensors, type SafetensorsFile, toFloat32Array } from '../../src/tensors/node.ts';
+import {
+  HYPERNETWORK_NAMES,
+  isPickle,
+  looksLike,
+  pickSources,
+  refuseHypernetwork,
+  refusePickle,
+} from '../checkpoint/index.ts';
+import { type TensorSource, weightDtype } from '../weights/index.ts';
 import { isLcmLora, parseAdapterConfig, parseLoraKey } from './parse-lora.ts';
 
 /** A LoRA that is to be fused. */

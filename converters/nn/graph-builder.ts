@@ -1,5 +1,12 @@
 import { SlothfulError } from '../../src/errors.ts';
-import { type Attributes, attr, type Endpoint, Graph, type WeightSpec } from '../../src/graph/index.ts';
+import {
+  type Attributes,
+  attr,
+  type Endpoint,
+  Graph,
+  type JsonObject,
+  type WeightSpec,
+} from '../../src/graph/index.ts';
 
 /** How a checkpoint's tensor is turned into a weight of the graph: PyTorch's order of dimensions into TF's. */
 export type WeightLayout = 'as-is' | 'matrix' | 'conv';
@@ -24,6 +31,12 @@ export interface PlannedWeight {
   readonly shape: readonly number[];
   /** Shape that the tensor must have in the checkpoint. */
   readonly sourceShape: readonly number[];
+}
+
+/** A graph whose weights are still to be written, and what to write. */
+export interface PlannedGraph {
+  readonly graph: Graph;
+  readonly weights: readonly PlannedWeight[];
 }
 
 /**
@@ -125,7 +138,19 @@ export class GraphBuilder {
 }
 
 /** The manifest entry of a planned weight. */
-export function weightSpec(plan: PlannedWeight, dtype: 'float16' | 'float32'): WeightSpec {
-  const spec: WeightSpec = { name: plan.name, shape: plan.shape, dtype: 'float32' };
+export function weightSpec(
+  { name, shape }: Pick<PlannedWeight, 'name' | 'shape'>,
+  dtype: 'float16' | 'float32',
+): WeightSpec {
+  const spec: WeightSpec = { name, shape, dtype: 'float32' };
   return dtype === 'float32' ? spec : { ...spec, quantization: { dtype: 'float16', original_dtype: 'float32' } };
+}
+
+/** A float tensor of a signature; -1 where any size will do. */
+export function signatureTensor(name: string, shape: readonly number[]): JsonObject {
+  return {
+    name: `${name}:0`,
+    dtype: 'DT_FLOAT',
+    tensorShape: { dim: shape.map((size) => ({ size: String(size) })) },
+  };
 }

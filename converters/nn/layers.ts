@@ -77,17 +77,10 @@ export function silu(builder: GraphBuilder, scope: string, x: Endpoint): Endpoin
   return builder.op(`${scope}/silu`, 'Mul', [x, gate]);
 }
 
-/** Rows of a flat [M, C] normalised to mean 0 and variance 1, then scaled and shifted. */
-export function layerNorm(builder: GraphBuilder, module: string, x: Endpoint, width: number): Endpoint {
-  const scope = scopeOf(module);
-  const axis = builder.ints([1]);
-  const mean = builder.op(`${scope}/mean`, 'Mean', [x, axis], { keep_dims: attr.bool(true) });
-  const centred = builder.op(`${scope}/centred`, 'Sub', [x, mean]);
-  const squares = builder.op(`${scope}/squares`, 'Square', [centred]);
-  const variance = builder.op(`${scope}/variance`, 'Mean', [squares, axis], { keep_dims: attr.bool(true) });
-  const shifted = builder.op(`${scope}/variance_eps`, 'AddV2', [variance, builder.float(1e-5)]);
-  const inverse = builder.op(`${scope}/rsqrt`, 'Rsqrt', [shifted]);
-  const normal = builder.op(`${scope}/normalised`, 'Mul', [centred, inverse]);
-  const scaled = builder.op(`${scope}/scaled`, 'Mul', [normal, builder.vector(`${module}.weight`, width)]);
-  return builder.op(`${scope}/out`, 'AddV2', [scaled, builder.vector(`${module}.bias`, width)]);
+/** gelu(x) = x * (0.5 + 0.5 erf(x / sqrt 2)), the exact one. */
+export function gelu(builder: GraphBuilder, scope: string, x: Endpoint): Endpoint {
+  const op = (name: string, kind: string, inputs: Endpoint[]) => builder.op(`${scope}/${name}`, kind, inputs);
+  const erf = op('erf', 'Erf', [op('scaled', 'Mul', [x, builder.float(Math.SQRT1_2)])]);
+  const share = op('share', 'AddV2', [op('half', 'Mul', [erf, builder.float(0.5)]), builder.float(0.5)]);
+  return op('gelu', 'Mul', [x, share]);
 }

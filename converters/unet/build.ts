@@ -1,26 +1,18 @@
-import { attr, type Endpoint, type Graph } from '../../src/graph/index.ts';
-import { GraphBuilder, type PlannedWeight } from '../nn/graph-builder.ts';
-import { groupNorm } from '../nn/group-norm.ts';
-import { conv, silu } from '../nn/layers.ts';
-import type { UNetConfig } from './config.ts';
+import type { Endpoint } from '../../src/graph/index.ts';
 import {
-  buildContexts,
-  type Contexts,
-  downPath,
-  firstConv,
-  layer,
-  middleBlock,
-  type Skip,
-  slice,
-} from './down-path.ts';
+  concat,
+  conv,
+  GraphBuilder,
+  groupNorm,
+  type PlannedGraph,
+  signatureTensor,
+  silu,
+  upsample,
+} from '../nn/index.ts';
+import type { UNetConfig } from './config.ts';
+import { downPath, firstConv, layer, middleBlock, type Skip } from './down-path.ts';
 import { type ImageAdapter, imageContext, imageSignature } from './image-tokens.ts';
-import { signatureInputs, signatureTensor } from './signature.ts';
-
-/** A graph whose weights are still to be written, and what to write. */
-export interface UNetGraph {
-  graph: Graph;
-  weights: readonly PlannedWeight[];
-}
+import { buildContexts, type Contexts, signatureInputs } from './inputs.ts';
 
 /** What can be built into a UNet beside itself. */
 export interface UNetExtras {
@@ -35,7 +27,7 @@ export interface UNetExtras {
  * [] that is 1 where it is not fed. Output: `out_sample` [B, H, W, out].
  * Source: diffusers, `UNet2DConditionModel.forward`.
  */
-export function buildUNet(config: UNetConfig, convertedBy: string, { ipAdapter }: UNetExtras = {}): UNetGraph {
+export function buildUNet(config: UNetConfig, convertedBy: string, { ipAdapter }: UNetExtras = {}): PlannedGraph {
   const builder = new GraphBuilder(convertedBy);
   const sample = builder.placeholder('sample', [-1, -1, -1, config.inChannels]);
   const image = ipAdapter && ((on: GraphBuilder) => imageContext(on, config, ipAdapter));
@@ -65,14 +57,7 @@ function upPath(builder: GraphBuilder, config: UNetConfig, x: Endpoint, skips: S
     block.depths.forEach((_, index) => {
       const skip = skips.pop();
       if (!skip) return;
-      const joined = builder.op(
-        `up_blocks/${level}/skips/${index}`,
-        'ConcatV2',
-        [map, skip.map, builder.ints([3], [])],
-        {
-          N: attr.int(2),
-        },
-      );
+      const joined = concat(builder, `up_blocks/${level}/skips/${index}`, [map, skip.map], 3);
       map = layer(builder, module, index, joined, { inputs: channels + skip.channels, block }, contexts);
       channels = block.width;
     });
@@ -80,16 +65,4 @@ function upPath(builder: GraphBuilder, config: UNetConfig, x: Endpoint, skips: S
     if (next) map = upsample(builder, `${module}.upsamplers.0`, map, channels, next.map);
   });
   return map;
-}
-
-/** Nearest-neighbour to the size of the skip that follows, which is right for odd sizes too, then a convolution. */
-function upsample(builder: GraphBuilder, module: string, x: Endpoint, channels: number, skip: Endpoint): Endpoint {
-  const scope = module.replaceAll('.', '/');
-  const shape = builder.op(`${scope}/shape`, 'Shape', [skip], { out_type: attr.type('int32') });
-  const size = slice(builder, `${scope}/size`, shape, 1, 3);
-  const larger = builder.op(`${scope}/nearest`, 'ResizeNearestNeighbor', [x, size], {
-    align_corners: attr.bool(false),
-    half_pixel_centers: attr.bool(false),
-  });
-  return conv(builder, `${module}.conv`, larger, { inputs: channels, outputs: channels });
 }

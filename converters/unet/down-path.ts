@@ -1,78 +1,13 @@
-import { attr, type Endpoint } from '../../src/graph/index.ts';
-import type { GraphBuilder } from '../nn/graph-builder.ts';
-import { conv } from '../nn/layers.ts';
+import type { Endpoint } from '../../src/graph/index.ts';
+import { conv, downsample, type GraphBuilder, resnet } from '../nn/index.ts';
 import type { BlockConfig, UNetConfig } from './config.ts';
-import { timeEmbedding } from './embedding.ts';
-import type { ImageContext } from './image-tokens.ts';
-import { type ResnetContext, resnet } from './resnet.ts';
-import { type TransformerContext, transformer } from './transformer.ts';
-
-/** What all blocks of a UNet share. */
-export interface Contexts {
-  resnet: ResnetContext;
-  transformer: TransformerContext;
-}
+import type { Contexts } from './inputs.ts';
+import { transformer } from './transformer.ts';
 
 /** A feature map and its channels, as it waits for the up path. */
 export interface Skip {
   map: Endpoint;
   channels: number;
-}
-
-/**
- * Adds the inputs beside the sample, and what all blocks make of them.
- *
- * @param image adds the image tokens of an IP-Adapter
- */
-export function buildContexts(
-  builder: GraphBuilder,
-  config: UNetConfig,
-  sample: Endpoint,
-  image?: (builder: GraphBuilder) => ImageContext,
-): Contexts {
-  const timestep = builder.placeholder('timestep', [-1]);
-  const states = builder.placeholder('encoder_hidden_states', [-1, -1, config.contextDim]);
-  const added = config.addition
-    ? {
-        textEmbeds: builder.placeholder('text_embeds', [-1, config.addition.textEmbedDim]),
-        timeIds: builder.placeholder('time_ids', [-1, 6]),
-      }
-    : {};
-  const context = builder.op('encoder_hidden_states/flat', 'Reshape', [states, builder.ints([-1, config.contextDim])]);
-  return {
-    resnet: {
-      timeEmbedding: timeEmbedding(builder, config, { timestep, ...added }),
-      timeEmbedDim: 4 * (config.down[0]?.width ?? 0),
-      groups: config.normGroups,
-      eps: config.normEps,
-    },
-    transformer: {
-      context,
-      contextDim: config.contextDim,
-      batch: batchSize(builder, sample),
-      groups: config.normGroups,
-      linearProjection: config.linearProjection,
-      ...(image ? { image: image(builder) } : {}),
-    },
-  };
-}
-
-function batchSize(builder: GraphBuilder, sample: Endpoint): Endpoint {
-  const shape = builder.op('shapes/sample', 'Shape', [sample], { out_type: attr.type('int32') });
-  return slice(builder, 'shapes/batch', shape, 0, 1);
-}
-
-/** Elements `from` to `to` of an int32 vector. */
-export function slice(builder: GraphBuilder, name: string, vector: Endpoint, from: number, to: number): Endpoint {
-  return builder.op(name, 'StridedSlice', [vector, builder.ints([from]), builder.ints([to]), builder.ints([1])], {
-    T: attr.type('int32'),
-    Index: attr.type('int32'),
-    begin_mask: attr.int(0),
-    end_mask: attr.int(0),
-    ellipsis_mask: attr.int(0),
-    new_axis_mask: attr.int(0),
-    shrink_axis_mask: attr.int(0),
-  });
 }
 
 /** The convolution that every UNet starts with. */
@@ -98,7 +33,7 @@ export function downPath(
       skips.push({ map, channels });
     });
     if (level === config.down.length - 1) return;
-    map = conv(builder, `${module}.downsamplers.0.conv`, map, { inputs: channels, outputs: channels, stride: 2 });
+    map = downsample(builder, `${module}.downsamplers.0`, map, channels);
     skips.push({ map, channels });
   });
   return { skips, bottom: map };

@@ -1,6 +1,5 @@
-import { attr, type Endpoint } from '../../src/graph/index.ts';
-import type { GraphBuilder } from '../nn/graph-builder.ts';
-import { linear, silu } from '../nn/layers.ts';
+import type { Endpoint } from '../../src/graph/index.ts';
+import { concat, type GraphBuilder, linear, silu } from '../nn/index.ts';
 import type { AdditionConfig, UNetConfig } from './config.ts';
 
 /**
@@ -24,8 +23,7 @@ function sinusoidal(builder: GraphBuilder, scope: string, values: Endpoint, widt
   const phases = builder.op(`${scope}/phases`, 'Mul', [column, builder.floats(frequencies(width), [1, width / 2])]);
   const cosines = builder.op(`${scope}/cos`, 'Cos', [phases]);
   const sines = builder.op(`${scope}/sin`, 'Sin', [phases]);
-  const axis = builder.ints([1], []);
-  return builder.op(`${scope}/embedding`, 'ConcatV2', [cosines, sines, axis], { N: attr.int(2) });
+  return concat(builder, `${scope}/embedding`, [cosines, sines], 1);
 }
 
 function mlp(builder: GraphBuilder, module: string, x: Endpoint, inputs: number, outputs: number): Endpoint {
@@ -43,9 +41,7 @@ function additionEmbedding(
   const { timeEmbedDim, textEmbedDim } = addition;
   const sizes = sinusoidal(builder, 'add_time_proj', inputs.timeIds, timeEmbedDim);
   const flat = builder.op('add_time_proj/flat', 'Reshape', [sizes, builder.ints([-1, 6 * timeEmbedDim])]);
-  const joined = builder.op('add_embedding/joined', 'ConcatV2', [inputs.textEmbeds, flat, builder.ints([1], [])], {
-    N: attr.int(2),
-  });
+  const joined = concat(builder, 'add_embedding/joined', [inputs.textEmbeds, flat], 1);
   return mlp(builder, 'add_embedding', joined, textEmbedDim + 6 * timeEmbedDim, outputs);
 }
 

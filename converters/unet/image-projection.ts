@@ -1,8 +1,17 @@
 import { attr, type Endpoint } from '../../src/graph/index.ts';
-import { gelu } from '../nn/gelu.ts';
-import type { GraphBuilder } from '../nn/graph-builder.ts';
-import { layerNorm, linear, product, scopeOf } from '../nn/layers.ts';
-import { Heads } from './attention.ts';
+import {
+  concat,
+  type GraphBuilder,
+  gelu,
+  Heads,
+  layerNorm,
+  linear,
+  product,
+  scopeOf,
+  shapeFrom,
+  shapeOf,
+  slice,
+} from '../nn/index.ts';
 
 /** How an image's embedding becomes tokens: by one linear layer, or (plus) by a resampler over its patches. */
 export type ImageProjection =
@@ -44,35 +53,17 @@ function resample(builder: GraphBuilder, embeds: Endpoint, size: ResamplerSize, 
   const { embedDim, hiddenDim, depth } = size;
   const flat = builder.op(`${MODULE}/patches`, 'Reshape', [embeds, builder.ints([-1, embedDim])]);
   const patches = linear(builder, `${MODULE}.proj_in`, flat, { inputs: embedDim, outputs: hiddenDim });
-  const batch = batchOf(builder, embeds);
+  const batch = slice(builder, `${MODULE}/batch`, shapeOf(builder, `${MODULE}/shape`, embeds), 0, 1);
   let latents = startLatents(builder, batch, size);
   for (let layer = 0; layer < depth; layer++) latents = resamplerLayer(builder, layer, patches, latents, batch, size);
   const out = linear(builder, `${MODULE}.proj_out`, latents, { inputs: hiddenDim, outputs: contextDim });
   return layerNorm(builder, `${MODULE}.norm_out`, out, contextDim);
 }
 
-function batchOf(builder: GraphBuilder, embeds: Endpoint): Endpoint {
-  const shape = builder.op(`${MODULE}/shape`, 'Shape', [embeds], { out_type: attr.type('int32') });
-  const masks = ['begin_mask', 'end_mask', 'ellipsis_mask', 'new_axis_mask', 'shrink_axis_mask'];
-  return builder.op(
-    `${MODULE}/batch`,
-    'StridedSlice',
-    [shape, builder.ints([0]), builder.ints([1]), builder.ints([1])],
-    {
-      T: attr.type('int32'),
-      Index: attr.type('int32'),
-      ...Object.fromEntries(masks.map((mask) => [mask, attr.int(0)])),
-    },
-  );
-}
-
 /** The learned queries, once for each image: [B * tokens, hiddenDim]. */
 function startLatents(builder: GraphBuilder, batch: Endpoint, { tokens, hiddenDim }: ResamplerSize): Endpoint {
   const learned = builder.tensor(`${MODULE}.latents`, [1, tokens, hiddenDim]);
-  const repeats = builder.op(`${MODULE}/repeats`, 'ConcatV2', [batch, builder.ints([1, 1]), builder.ints([0], [])], {
-    N: attr.int(2),
-    T: attr.type('int32'),
-  });
+  const repeats = shapeFrom(builder, `${MODULE}/repeats`, batch, [1, 1]);
   const repeated = builder.op(`${MODULE}/queries`, 'Tile', [learned, repeats], { Tmultiples: attr.type('int32') });
   return builder.op(`${MODULE}/queries/flat`, 'Reshape', [repeated, builder.ints([-1, hiddenDim])]);
 }
@@ -131,14 +122,10 @@ function joinTokens(
   queries: Endpoint,
   { batch, hiddenDim }: { batch: Endpoint; hiddenDim: number },
 ): Endpoint {
-  const op = (name: string, kind: string, inputs: Endpoint[], attributes = {}) =>
-    builder.op(`${scope}/${name}`, kind, inputs, attributes);
-  const rest = builder.ints([-1, hiddenDim]);
-  const shape = op('shape', 'ConcatV2', [batch, rest, builder.ints([0], [])], {
-    N: attr.int(2),
-    T: attr.type('int32'),
-  });
-  const apart = [patches, queries].map((tokens, index) => op(`images_${index}`, 'Reshape', [tokens, shape]));
-  const joined = op('joined', 'ConcatV2', [...apart, builder.ints([1], [])], { N: attr.int(2) });
-  return op('joined/flat', 'Reshape', [joined, rest]);
+  const reshape = (name: string, tokens: Endpoint, to: Endpoint) =>
+    builder.op(`${scope}/${name}`, 'Reshape', [tokens, to]);
+  const shape = shapeFrom(builder, `${scope}/shape`, batch, [-1, hiddenDim]);
+  const apart = [patches, queries].map((tokens, index) => reshape(`images_${index}`, tokens, shape));
+  const joined = concat(builder, `${scope}/joined`, apart, 1);
+  return reshape('joined/flat', joined, builder.ints([-1, hiddenDim]));
 }

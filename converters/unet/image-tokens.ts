@@ -1,8 +1,7 @@
 import { attr, type Endpoint, type JsonObject } from '../../src/graph/index.ts';
-import type { GraphBuilder } from '../nn/graph-builder.ts';
+import { type GraphBuilder, signatureTensor } from '../nn/index.ts';
 import type { UNetConfig } from './config.ts';
 import { type ImageProjection, projectImage } from './image-projection.ts';
-import { signatureTensor } from './signature.ts';
 
 /** An IP-Adapter, as far as a graph depends on it. */
 export interface ImageAdapter {

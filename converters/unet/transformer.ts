@@ -1,17 +1,28 @@
-import { attr, type Endpoint } from '../../src/graph/index.ts';
-import { gelu } from '../nn/gelu.ts';
-import type { GraphBuilder } from '../nn/graph-builder.ts';
-import { groupNorm } from '../nn/group-norm.ts';
-import { layerNorm, linear, product, scopeOf } from '../nn/layers.ts';
-import { type AttentionContext, attention } from './attention.ts';
+import type { Endpoint } from '../../src/graph/index.ts';
+import {
+  type GraphBuilder,
+  gelu,
+  groupNorm,
+  Heads,
+  layerNorm,
+  linear,
+  product,
+  scopeOf,
+  shapeOf,
+} from '../nn/index.ts';
+import type { ImageContext } from './image-tokens.ts';
 
 /** What all transformers of a UNet share. */
-export interface TransformerContext extends AttentionContext {
+export interface TransformerContext {
+  /** Batch size of the sample, int32 [1]. */
+  batch: Endpoint;
   /** Text embeddings, flat: [B * T, contextDim]. */
   context: Endpoint;
   contextDim: number;
   groups: number;
   linearProjection: boolean;
+  /** Image tokens of an IP-Adapter, to which the cross-attentions attend too. */
+  image?: ImageContext;
 }
 
 interface TransformerSize {
@@ -43,7 +54,7 @@ export function transformer(
     hidden = transformerBlock(builder, `${module}.transformer_blocks.${block}`, hidden, size, context);
   }
   const projected = linear(builder, `${module}.proj_out`, hidden, plane);
-  const shape = builder.op(`${scope}/shape`, 'Shape', [x], { out_type: attr.type('int32') });
+  const shape = shapeOf(builder, `${scope}/shape`, x);
   const pixels = builder.op(`${scope}/pixels`, 'Reshape', [projected, shape]);
   return builder.op(`${scope}/out`, 'AddV2', [pixels, x]);
 }
@@ -66,6 +77,59 @@ function transformerBlock(
   const crossed = add('attn2_out', attention(builder, `${module}.attn2`, second, cross, context), attended);
   const third = layerNorm(builder, `${module}.norm3`, crossed, channels);
   return add('ff_out', feedForward(builder, `${module}.ff`, third, channels), crossed);
+}
+
+interface AttentionSize {
+  channels: number;
+  heads: number;
+  /** Keys and values are made of this; of the hidden states where undefined. */
+  source: Endpoint | undefined;
+  sourceDim: number;
+}
+
+/** Multi-head attention over flat tokens, [B * N, channels]. Source: diffusers, `Attention`. */
+function attention(
+  builder: GraphBuilder,
+  module: string,
+  x: Endpoint,
+  size: AttentionSize,
+  context: TransformerContext,
+): Endpoint {
+  const { channels, source = x, sourceDim } = size;
+  const scope = scopeOf(module);
+  const heads = new Heads(builder, context.batch, channels, size.heads);
+  const project = (name: string, from: Endpoint, inputs: number) =>
+    heads.apart(
+      `${scope}/${name}`,
+      linear(builder, `${module}.${name}`, from, { inputs, outputs: channels, bias: false }),
+    );
+  const query = heads.scaled(scope, project('to_q', x, channels));
+  const key = project('to_k', source, sourceDim);
+  const value = project('to_v', source, sourceDim);
+  let merged = heads.attend(scope, query, key, value);
+  if (size.source && context.image) {
+    const seen = imageAttention(builder, module, query, heads, context.image);
+    merged = builder.op(`${scope}/with_image`, 'AddV2', [merged, seen]);
+  }
+  return linear(builder, `${module}.to_out.0`, merged, { inputs: channels, outputs: channels });
+}
+
+/** The same queries over image tokens, times the adapter's scale. Source: diffusers, `IPAdapterAttnProcessor2_0`. */
+function imageAttention(
+  builder: GraphBuilder,
+  module: string,
+  query: Endpoint,
+  heads: Heads,
+  image: ImageContext,
+): Endpoint {
+  const scope = `${scopeOf(module)}/image`;
+  const project = (name: string) => {
+    const size = { inputs: image.contextDim, outputs: heads.channels, bias: false };
+    const flat = linear(builder, `ip_adapter.${image.idOf(module)}.${name}_ip`, image.tokens, size);
+    return heads.apart(`${scope}/${name}`, flat);
+  };
+  const merged = heads.attend(scope, query, project('to_k'), project('to_v'));
+  return builder.op(`${scope}/weighted`, 'Mul', [merged, image.scale]);
 }
 
 /**

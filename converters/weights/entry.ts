@@ -1,9 +1,36 @@
 import { SlothfulError } from '../../src/errors.ts';
 import type { WeightSpec } from '../../src/graph/index.ts';
-import { isWeightDtype, type WeightDtype } from '../../src/tensors/dtypes.ts';
-import { type Bits, bitsView, type StoredDtype, toFloats, toHalves } from './convert.ts';
-import type { Scratch } from './scratch.ts';
+import {
+  type Bits,
+  bitsView,
+  type FloatDtype,
+  floatBytes,
+  floatDtype,
+  toFloats,
+  toHalves,
+} from '../../src/tensors/index.ts';
+import { type WeightLayout, weightSpec } from '../nn/index.ts';
 import { convTurn, matrixTurn, type Turn, transpose } from './transpose.ts';
+
+/** How weights are stored in a model: `float16` is decoded to float32 when TF.js loads it. */
+export type StoredDtype = 'float16' | 'float32';
+
+/**
+ * Two buffers that grow to the largest tensor and are used again for every one: a new buffer a tensor would cost more in
+ * page faults than the copy itself. What is in a buffer is valid until its next `take`.
+ */
+export class Scratch {
+  private readonly buffers: Record<'input' | 'output', ArrayBuffer> = {
+    input: new ArrayBuffer(0),
+    output: new ArrayBuffer(0),
+  };
+
+  /** A buffer of at least `bytes` bytes. */
+  take(which: 'input' | 'output', bytes: number): ArrayBuffer {
+    if (this.buffers[which].byteLength < bytes) this.buffers[which] = new ArrayBuffer(bytes);
+    return this.buffers[which];
+  }
+}
 
 /** A tensor of a checkpoint that can be read when it is needed. */
 export interface TensorSource {
@@ -37,7 +64,7 @@ export interface WeightEntry {
  */
 export interface Recipe {
   readonly dtype: StoredDtype;
-  readonly layout: 'as-is' | 'matrix' | 'conv';
+  readonly layout: WeightLayout;
   readonly rows?: { readonly from: number; readonly to: number };
 }
 
@@ -52,14 +79,8 @@ function fail(source: TensorSource, problem: string): never {
 }
 
 /** The dtype of a tensor that is about to become a weight. @throws SlothfulError `unsupported` for F64, F8, I64, ... */
-export function weightDtype(source: Named & Pick<TensorSource, 'dtype'>): WeightDtype {
-  if (isWeightDtype(source.dtype)) return source.dtype;
-  throw new SlothfulError(
-    'unsupported',
-    placeOf(source),
-    `is ${source.dtype}; weights are read from F16, BF16 and F32`,
-    'convert the checkpoint to fp16 first',
-  );
+export function weightDtype(source: Named & Pick<TensorSource, 'dtype'>): FloatDtype {
+  return floatDtype(source.dtype, placeOf(source));
 }
 
 /** The tensor's shape after `rows`, and which bytes of it these rows are. */
@@ -75,15 +96,15 @@ function rowsOf(source: TensorSource, { rows }: Recipe, valueBytes: number) {
 }
 
 /** The weight's shape, or an error where the tensor has not the rank that its layout turns. */
-function storedShape(source: TensorSource, shape: readonly number[], layout: Recipe['layout']): readonly number[] {
+function storedShape(source: TensorSource, shape: readonly number[], layout: WeightLayout): readonly number[] {
   const [out = 0, input = 0, height = 1, width = 1] = shape;
   if (layout === 'as-is') return shape;
-  if (layout === 'conv') return shape.length === 4 ? [height, width, input, out] : fail(source, 'is no convolution');
+  if (layout === 'conv') return shape.length === 4 ? [height, width, input, out] : fail(source, 'is not a convolution');
   const isMatrix = shape.length === 2 || (shape.length === 4 && height === 1 && width === 1);
-  return isMatrix ? [input, out] : fail(source, 'is no matrix');
+  return isMatrix ? [input, out] : fail(source, 'is not a matrix');
 }
 
-function turnOf(shape: readonly number[], layout: Recipe['layout']): Turn | null {
+function turnOf(shape: readonly number[], layout: WeightLayout): Turn | null {
   const [out = 0, input = 0] = shape;
   if (layout === 'as-is') return null;
   return layout === 'conv' ? convTurn(shape) : matrixTurn(out, input);
@@ -101,14 +122,14 @@ function turned(values: Bits, turn: Turn | null, scratch: Scratch): Bits {
 }
 
 /** Float16 bits of bytes; where they are not that already they are narrowed in place. */
-function halvesOf(bytes: Uint8Array, from: WeightDtype, place: string): Bits {
+function halvesOf(bytes: Uint8Array, from: FloatDtype, place: string): Bits {
   const values = bitsView(bytes, from);
   if (from === 'F16') return values;
   return toHalves(values, new Uint16Array(values.buffer, values.byteOffset, values.length), place);
 }
 
 interface Job {
-  readonly from: WeightDtype;
+  readonly from: FloatDtype;
   readonly to: StoredDtype;
   readonly turn: Turn | null;
   readonly place: string;
@@ -132,10 +153,10 @@ function transform(bytes: Uint8Array, { from, to, turn, place }: Job, scratch: S
  */
 export function weightEntry(name: string, source: TensorSource, recipe: Recipe): WeightEntry {
   const from = weightDtype(source);
-  const { shape, begin, end } = rowsOf(source, recipe, from === 'F32' ? 4 : 2);
+  const { shape, begin, end } = rowsOf(source, recipe, floatBytes(from));
   const { dtype: to, layout } = recipe;
   return {
-    spec: specOf(name, storedShape(source, shape, layout), to),
+    spec: weightSpec({ name, shape: storedShape(source, shape, layout) }, to),
     prefetch: () => source.prefetch?.(begin, end),
     async produce(scratch) {
       const bytes = await source.readRange(begin, end, new Uint8Array(scratch.take('input', end - begin)));
@@ -152,9 +173,4 @@ function kept(bytes: Uint8Array, scratch: Scratch): Uint8Array {
   const copy = new Uint8Array(scratch.take('output', bytes.byteLength), 0, bytes.byteLength);
   copy.set(bytes);
   return copy;
-}
-
-function specOf(name: string, shape: readonly number[], dtype: StoredDtype): WeightSpec {
-  if (dtype === 'float32') return { name, shape, dtype };
-  return { name, shape, dtype: 'float32', quantization: { dtype: 'float16', original_dtype: 'float32' } };
 }

@@ -1,4 +1,4 @@
-import type { Bits } from './convert.ts';
+import type { Bits } from '../../src/tensors/index.ts';
 
 /** Tiles are this many rows by this many columns of the source: they fit a 32 KiB cache, and were the fastest measured. */
 const TILE = 64;

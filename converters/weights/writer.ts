@@ -2,13 +2,14 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, SlothfulError } from '../../src/errors.ts';
 import { storedBytes, type WeightGroup } from '../../src/graph/index.ts';
-import type { WeightEntry } from './entry.ts';
-import { Scratch } from './scratch.ts';
+import { Scratch, type WeightEntry } from './entry.ts';
 
-/** How the weights are cut, and who hears of it; `done` and `total` are bytes. */
-export interface WriteOptions {
-  shardBytes?: number;
-  onProgress?: (progress: { done: number; total: number }) => void;
+/** How weights are cut into files, and who hears of it. */
+export interface ShardOptions {
+  /** A weight never straddles two files, and a larger one gets its own. */
+  shardBytes?: number | undefined;
+  /** Told how many bytes are written, of how many. */
+  onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
 
 /** Fits the readers that stop at 2 GiB a file, and is few files for a big model. */
@@ -142,7 +143,7 @@ async function writeShard(
 export async function writeWeights(
   dir: string,
   entries: readonly WeightEntry[],
-  { shardBytes = DEFAULT_SHARD_BYTES, onProgress }: WriteOptions = {},
+  { shardBytes = DEFAULT_SHARD_BYTES, onProgress }: ShardOptions = {},
 ): Promise<WeightGroup[]> {
   if (!(Number.isSafeInteger(shardBytes) && shardBytes > 0)) {
     throw new SlothfulError('bad-parameter', 'shardBytes', `${shardBytes} is not a positive whole number of bytes`);

@@ -3,8 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { convertCheckpoint } from '../../converters/index.ts';
 import { type FamilyName, readFamily } from '../checkpoint/family.ts';
-import { type CheckpointLayout, writeCheckpoint } from '../checkpoint/write-checkpoint.ts';
-import { writeLora } from '../checkpoint/write-lora.ts';
+import { type CheckpointLayout, writeCheckpoint, writeLora } from '../checkpoint/write-checkpoint.ts';
 import type { Log } from './row.ts';
 
 /** How each family's checkpoints mostly come: SD1.5 and SSD-1B as folders, SDXL as one file. */

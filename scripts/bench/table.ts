@@ -1,4 +1,4 @@
-import { type Field, printTable, tableOf } from '../../src/reports/index.ts';
+import { type Field, printTable, tableOf } from '../../src/pages/index.ts';
 import { type Finding, isMet } from './finding.ts';
 
 const FIELDS: readonly Field<Finding>[] = [

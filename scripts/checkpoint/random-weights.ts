@@ -1,6 +1,12 @@
-import { halfOf } from '../../src/tensors/half.ts';
+import { type FloatDtype, floatBytes, streamSafetensors, toFloatBytes } from '../../src/tensors/node.ts';
 
-export type Dtype = 'F16' | 'BF16' | 'F32';
+/** A tensor of a file that is to be written. */
+export interface RandomTensor {
+  readonly key: string;
+  readonly shape: readonly number[];
+}
+
+export type WriteProgress = (done: number, total: number) => void;
 
 /**
  * Values of one block. A prime, so that the rows of a matrix, which are cut out of repetitions of the block, all differ:
@@ -8,8 +14,23 @@ export type Dtype = 'F16' | 'BF16' | 'F32';
  */
 const BLOCK = 262_139;
 
-export function bytesOf(dtype: Dtype): 2 | 4 {
-  return dtype === 'F32' ? 4 : 2;
+/**
+ * Writes a safetensors file of random weights, as a whole or not at all. It is streamed from a few blocks, so that it
+ * takes no more memory at 10 GB than at 10 MB.
+ *
+ * @returns the file's bytes
+ */
+export function writeRandomFile(
+  path: string,
+  tensors: readonly RandomTensor[],
+  dtype: FloatDtype,
+  onProgress?: WriteProgress,
+): Promise<number> {
+  const random = new RandomWeights(dtype);
+  const streamed = tensors.map(({ key, shape }) => {
+    return { name: key, dtype, shape, pieces: () => random.pieces(key, shape) };
+  });
+  return streamSafetensors(path, streamed, { onProgress });
 }
 
 /**
@@ -21,7 +42,7 @@ export function bytesOf(dtype: Dtype): 2 | 4 {
 export class RandomWeights {
   private readonly blocks = new Map<number, Uint8Array>();
 
-  constructor(private readonly dtype: Dtype) {}
+  constructor(private readonly dtype: FloatDtype) {}
 
   /** The bytes of a tensor, as pieces of blocks that are used again: not to be written to. */
   *pieces(name: string, shape: readonly number[]): Generator<Uint8Array> {
@@ -29,8 +50,8 @@ export class RandomWeights {
     const values = shape.reduce((product, size) => product * size, 1);
     const fanIn = inputs.reduce((product, size) => product * size, 1);
     const constant = shape.length < 2 ? (name.endsWith('.bias') ? 0 : 1) : undefined;
-    const block = constant === undefined ? this.randomBlock(fanIn) : encode(filled(values, constant), this.dtype);
-    let left = values * bytesOf(this.dtype);
+    const block = constant === undefined ? this.randomBlock(fanIn) : toFloatBytes(filled(values, constant), this.dtype);
+    let left = values * floatBytes(this.dtype);
     while (left > 0) {
       const piece = block.subarray(0, Math.min(left, block.length));
       left -= piece.length;
@@ -41,7 +62,7 @@ export class RandomWeights {
   private randomBlock(fanIn: number): Uint8Array {
     const known = this.blocks.get(fanIn);
     if (known) return known;
-    const block = encode(uniform(BLOCK, Math.sqrt(3 / fanIn), fanIn), this.dtype);
+    const block = toFloatBytes(uniform(BLOCK, Math.sqrt(3 / fanIn), fanIn), this.dtype);
     this.blocks.set(fanIn, block);
     return block;
   }
@@ -60,12 +81,4 @@ function uniform(count: number, limit: number, seed: number): Float32Array {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return (((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 31 - 1) * limit;
   });
-}
-
-/** Little-endian bytes; bfloat16 by cutting the float, which is near enough for random values. */
-function encode(values: Float32Array, dtype: Dtype): Uint8Array {
-  const bits = new Uint32Array(values.buffer);
-  if (dtype === 'F32') return new Uint8Array(bits.buffer);
-  const short = dtype === 'F16' ? bits.map(halfOf) : bits.map((value) => value >>> 16);
-  return new Uint8Array(Uint16Array.from(short).buffer);
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
-import { atomicDirectory } from '../../src/models/atomic.ts';
+import { atomicDirectory } from '../../src/models/node.ts';
 import { phase } from './phase.ts';
 import { runProgram } from './run-program.ts';
 import { removeWheel, unpackWheel, wheelDownload } from './wheel.ts';

@@ -1,3 +1,4 @@
+import { halfToFloat } from '../tensors/index.ts';
 import { type Attribute, type DType, dimensionsOf, dtypeOf, type TensorAttribute } from './attributes.ts';
 import { sizeOf, type WeightSpec } from './weights.ts';
 
@@ -51,16 +52,6 @@ function reader(spec: WeightSpec, view: DataView): { width: number; at(offset: n
     default:
       return { width: 4, at: (offset) => view.getFloat32(offset, true) };
   }
-}
-
-/** The number that an IEEE half stands for. */
-export function halfToFloat(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** The constant as an attribute of its node, so that a lone model.json tells its shapes and scales. */

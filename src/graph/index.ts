@@ -3,7 +3,6 @@ export {
   type ConstantValue,
   constantBytes,
   constantFromBytes,
-  halfToFloat,
   isSmall,
   SMALL_CONSTANT,
 } from './constant.ts';

@@ -1,10 +1,29 @@
-import { readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SlothfulError } from '../errors.ts';
-import { FileSource } from './file-source.ts';
 import { ioError, systemCode } from './io-error.ts';
-import type { ByteSource, ModelStore } from './model-store.ts';
-import { shardPathParts } from './shard-path.ts';
+import { ModelFile } from './model-file.ts';
+import { type ByteSource, type ModelStore, shardPathParts } from './model-store.ts';
+import { isUrl, UrlStore } from './url-store.ts';
+
+/**
+ * Finds a model by what a user writes: a folder with a model.json, the model.json itself, or the URL of either.
+ *
+ * @throws SlothfulError `io` where nothing is there
+ */
+export async function openStore(source: string): Promise<ModelStore> {
+  return isUrl(source) ? new UrlStore(source) : FileStore.at(source);
+}
+
+/**
+ * Reads the document of a model; its weights are read later, when they are needed.
+ *
+ * @param source a folder with a model.json, the model.json itself, or the URL of either
+ * @throws SlothfulError `io` (not found), `bad-model` (not JSON, no graph model), `bad-graph`
+ */
+export async function readModel(source: string): Promise<ModelFile> {
+  return ModelFile.open(await openStore(source));
+}
 
 const SHARD_CURE = 'the weights manifest of its model.json names it; copy all files of the model';
 
@@ -61,4 +80,65 @@ async function exists(path: string): Promise<boolean> {
     if (systemCode(error) === 'ENOENT') return false;
     throw ioError(error, path);
   }
+}
+
+/** One read call of Node's takes at most 2 GiB. */
+const MOST_PER_CALL = 2 ** 30;
+
+/** A local file, opened when it is first read. */
+export class FileSource implements ByteSource {
+  private opened: Promise<FileHandle> | undefined;
+
+  /**
+   * @param place path of the file
+   * @param cure what to do where the file is not there
+   */
+  constructor(
+    readonly place: string,
+    private readonly cure?: string,
+  ) {}
+
+  async read(offset: number, target: Uint8Array): Promise<number> {
+    try {
+      const handle = await this.handle();
+      let filled = 0;
+      while (filled < target.length) {
+        const length = Math.min(target.length - filled, MOST_PER_CALL);
+        const { bytesRead } = await handle.read(target, filled, length, offset + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return filled;
+    } catch (error) {
+      throw ioError(error, this.place, this.cure);
+    }
+  }
+
+  async size(): Promise<number> {
+    try {
+      return (await (await this.handle()).stat()).size;
+    } catch (error) {
+      throw ioError(error, this.place, this.cure);
+    }
+  }
+
+  async close(): Promise<void> {
+    const opened = this.opened;
+    this.opened = undefined;
+    await opened?.then(
+      (handle) => handle.close(),
+      () => undefined,
+    );
+  }
+
+  private handle(): Promise<FileHandle> {
+    this.opened ??= openFile(this.place);
+    return this.opened;
+  }
+}
+
+/** Only plain files: opening a pipe would wait for ever. */
+async function openFile(path: string): Promise<FileHandle> {
+  if (!(await stat(path)).isFile()) throw new SlothfulError('io', path, 'is not a file');
+  return open(path, 'r');
 }

@@ -5,7 +5,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EACCES: 'may not be read or written (permission denied)',
   EPERM: 'may not be changed (operation not permitted)',
   EISDIR: 'is a folder',
-  ENOTDIR: 'lies under something that is no folder',
+  ENOTDIR: 'lies under something that is not a folder',
   ENOSPC: 'does not fit: the disk is full',
   EROFS: 'is on a read-only file system',
   EMFILE: 'cannot be opened: too many open files',

@@ -1,7 +1,5 @@
-import { SlothfulError } from '../errors.ts';
-import type { ByteSource, ModelStore } from './model-store.ts';
-import { shardPathParts } from './shard-path.ts';
-import { UrlSource, unreachable } from './url-source.ts';
+import { messageOf, SlothfulError } from '../errors.ts';
+import { type ByteSource, type ModelStore, shardPathParts } from './model-store.ts';
 
 /** Whether a text is an http(s) URL rather than a path. */
 export function isUrl(source: string): boolean {
@@ -17,7 +15,7 @@ export class UrlStore implements ModelStore {
   /**
    * @param source URL of a model.json, or of the folder that has one; a query string is used for the shards too
    * @param requestInit headers, credentials and the like for every request
-   * @throws SlothfulError `bad-input` where it is no http(s) URL
+   * @throws SlothfulError `bad-input` where it is not an http(s) URL
    */
   constructor(
     source: string,
@@ -46,10 +44,142 @@ export class UrlStore implements ModelStore {
 
 function modelUrl(source: string): URL {
   if (!isUrl(source) || !URL.canParse(source)) {
-    throw new SlothfulError('bad-input', source, 'is no http(s) address', 'give the address of a model.json');
+    throw new SlothfulError('bad-input', source, 'is not an http(s) address', 'give the address of a model.json');
   }
   const url = new URL(source);
   if (!url.pathname.endsWith('.json')) url.pathname = `${url.pathname.replace(/\/$/, '')}/model.json`;
   url.hash = '';
   return url;
+}
+
+/** Gaps up to this many bytes are read and dropped rather than asked for anew. */
+const SHORT_GAP = 1 << 20;
+
+interface Stream {
+  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  /** Offset in the file of the first byte that was not handed out yet. */
+  position: number;
+  /** Bytes that arrived and were not handed out yet. */
+  rest: Uint8Array;
+}
+
+/**
+ * A file behind an http(s) URL. Reads in ascending order share one response, whose body is pulled only as fast as it
+ * is read; another place of the file is asked for with a Range header. A server that ignores Range answers with the
+ * whole file, which is then read through to the place: correct, only slower.
+ */
+export class UrlSource implements ByteSource {
+  private stream: Stream | undefined;
+  private knownSize: number | undefined;
+
+  /** @param requestInit headers, credentials and the like for every request */
+  constructor(
+    readonly place: string,
+    private readonly requestInit: RequestInit = {},
+  ) {}
+
+  async read(offset: number, target: Uint8Array): Promise<number> {
+    if (this.knownSize !== undefined && offset >= this.knownSize) return 0;
+    const stream = await this.streamAt(offset);
+    if (!stream || !(await this.skipTo(stream, offset))) return 0;
+    let filled = 0;
+    while (filled < target.length && (await this.fill(stream))) {
+      const part = stream.rest.subarray(0, target.length - filled);
+      target.set(part, filled);
+      filled += part.length;
+      take(stream, part.length);
+    }
+    return filled;
+  }
+
+  async size(): Promise<number> {
+    if (this.knownSize === undefined) {
+      const response = await this.fetch({ method: 'HEAD' });
+      const length = Number(response.headers.get('content-length') ?? Number.NaN);
+      if (!response.ok || !Number.isSafeInteger(length) || response.headers.has('content-encoding')) {
+        const cure = 'serve the file with Content-Length, or download the model';
+        throw new SlothfulError('io', this.place, `the server does not tell its size (HTTP ${response.status})`, cure);
+      }
+      this.knownSize = length;
+    }
+    return this.knownSize;
+  }
+
+  async close(): Promise<void> {
+    const stream = this.stream;
+    this.stream = undefined;
+    await stream?.reader.cancel().catch(() => undefined);
+  }
+
+  private async streamAt(offset: number): Promise<Stream | undefined> {
+    const gap = offset - (this.stream?.position ?? Number.POSITIVE_INFINITY);
+    if (gap >= 0 && gap <= SHORT_GAP) return this.stream;
+    await this.close();
+    this.stream = await this.request(offset);
+    return this.stream;
+  }
+
+  private async request(offset: number): Promise<Stream | undefined> {
+    const headers = new Headers(this.requestInit.headers);
+    if (offset > 0) headers.set('range', `bytes=${offset}-`);
+    const response = await this.fetch({ headers });
+    const [, unit, total] = /^bytes (\d+|\*)(?:-\d+)?\/(\d+)$/.exec(response.headers.get('content-range') ?? '') ?? [];
+    if (response.status === 416 && offset > 0) {
+      await response.body?.cancel();
+      if (total !== undefined) this.knownSize = Number(total);
+      return undefined;
+    }
+    const start = response.status === 206 ? Number(unit ?? offset) : 0;
+    if (!response.ok || !response.body || start > offset) throw this.refused(response.status);
+    return { reader: response.body.getReader(), position: start, rest: new Uint8Array() };
+  }
+
+  private refused(status: number): SlothfulError {
+    const cure = status === 404 ? 'check the address; all files of a model lie beside its model.json' : undefined;
+    return new SlothfulError('io', this.place, `the server answered HTTP ${status}`, cure);
+  }
+
+  /** Whether the stream reached `offset` before its end. */
+  private async skipTo(stream: Stream, offset: number): Promise<boolean> {
+    while (stream.position < offset) {
+      if (!(await this.fill(stream))) return false;
+      take(stream, Math.min(stream.rest.length, offset - stream.position));
+    }
+    return true;
+  }
+
+  /** Makes sure that bytes are waiting; false at the end of the file. */
+  private async fill(stream: Stream): Promise<boolean> {
+    while (stream.rest.length === 0) {
+      const { done, value } = await stream.reader.read().catch((error: unknown) => {
+        throw new SlothfulError('io', this.place, `the download broke off: ${messageOf(error)}`, 'try again');
+      });
+      if (done) {
+        this.knownSize = stream.position;
+        return false;
+      }
+      stream.rest = value;
+    }
+    return true;
+  }
+
+  private async fetch(init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(this.place, { ...this.requestInit, ...init });
+    } catch (error) {
+      throw unreachable(this.place, error);
+    }
+  }
+}
+
+/** `fetch` hides why it failed in the error's cause. */
+export function unreachable(url: string, error: unknown): SlothfulError {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const why = cause === undefined ? messageOf(error) : messageOf(cause) || String(Reflect.get(Object(cause), 'code'));
+  return new SlothfulError('io', url, `cannot be fetched (${why})`, 'check the address', { cause: error });
+}
+
+function take(stream: Stream, count: number): void {
+  stream.rest = stream.rest.subarray(count);
+  stream.position += count;
 }

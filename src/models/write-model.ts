@@ -6,10 +6,10 @@ import { type Graph, isObject, type WeightGroup } from '../graph/index.ts';
 import { atomicDirectory, type OutputOptions } from './atomic.ts';
 import { ioError, systemCode } from './io-error.ts';
 import type { ModelFile } from './model-file.ts';
-import { shardPathParts } from './shard-path.ts';
+import { shardPathParts } from './model-store.ts';
 
-/** How a model is written. */
-export interface WriteOptions extends OutputOptions {
+/** How `writeModel` writes a model. */
+export interface WriteModelOptions extends OutputOptions {
   /** The model whose weights the graph has; needed where its manifest names any file. */
   readonly shardsFrom?: ModelFile | undefined;
   /** Copy the weights where they would be linked. */
@@ -42,7 +42,7 @@ const ADDED_FILE = /^slothful-[0-9a-f]{12}(-\d+)?\.bin$/;
  * @param outDir the folder to make; see `atomicDirectory` for what is refused
  * @throws SlothfulError `exists`, `io`, `bad-model`, `bad-input`
  */
-export async function writeModel(graph: Graph, outDir: string, options: WriteOptions = {}): Promise<WrittenModel> {
+export async function writeModel(graph: Graph, outDir: string, options: WriteModelOptions = {}): Promise<WrittenModel> {
   const sourceFolder = await checkSource(graph, outDir, options.shardsFrom);
   return atomicDirectory(outDir, options, async (folder) => {
     const stored = graph.clone();
@@ -68,7 +68,7 @@ export async function writeModelJson(graph: Graph, folder: string): Promise<numb
 }
 
 /** Writes the graph's added constants into one new file and appends it to the manifest. Returns its bytes. */
-export async function storeAddedConstants(graph: Graph, folder: string): Promise<number> {
+async function storeAddedConstants(graph: Graph, folder: string): Promise<number> {
   const weights = [...graph.addedConstants].map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
   if (!weights.length) return 0;
   const content = Buffer.concat(graph.addedBytes());

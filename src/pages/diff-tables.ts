@@ -1,4 +1,4 @@
-import type { DiffReport, DiffSide, DiffSite } from '../reports/diff-report.ts';
+import type { DiffReport, DiffSide, DiffSite } from '../reports/index.ts';
 import { type Field, type Table, tableOf } from './table.ts';
 import { formatBytes, formatCount, formatFlops } from './units.ts';
 
@@ -20,8 +20,8 @@ const SIDE_ROWS: readonly SideRow[] = [
   { name: 'patched', of: ({ slothful }) => (slothful ? 'yes' : 'no') },
   { name: 'nodes', of: ({ nodes }) => String(nodes) },
   { name: 'parameters', of: ({ parameters }) => formatCount(parameters) },
-  { name: 'bytes stored', of: ({ storedBytes }) => formatBytes(storedBytes) },
-  { name: 'bytes in memory', of: ({ loadedBytes }) => formatBytes(loadedBytes) },
+  { name: 'bytes stored', of: ({ stored_bytes }) => formatBytes(stored_bytes) },
+  { name: 'bytes in memory', of: ({ loaded_bytes }) => formatBytes(loaded_bytes) },
   { name: 'FLOPs without pooling', of: ({ flops }) => formatFlops(flops) },
 ];
 
@@ -41,7 +41,7 @@ const SITE_FIELDS: readonly Field<DiffSite>[] = [
   { key: 'details', title: 'what', of: ({ details }) => details.join('; ') },
   { key: 'node_a', title: 'node of a', of: ({ a }) => a?.node ?? '' },
   { key: 'node_b', title: 'node of b', of: ({ b }) => b?.node ?? '' },
-  { key: 'exporter_name', title: 'exporter name', of: ({ exporterName }) => exporterName },
+  { key: 'exporter_name', title: 'exporter name', of: ({ exporter_name }) => exporter_name },
 ];
 
 /** The attentions that changed; all of them where none did not. What `--csv` prints. */
@@ -75,11 +75,11 @@ function listText(names: readonly string[]): string {
 }
 
 function weightTable({ weights }: DiffReport): Table {
-  const { comparedBy, equal, equalParameters, shared, different, reshaped, added, removed } = weights;
-  const how = comparedBy === 'bytes' ? 'equal to the byte' : 'of the same shape and type (bytes not read)';
+  const { compared_by, equal, equal_parameters, shared, different, reshaped, added, removed } = weights;
+  const how = compared_by === 'bytes' ? 'equal to the byte' : 'of the same shape and type (bytes not read)';
   const inFiles = shared === null ? '' : `; ${shared} of them in the same file on disk`;
   return countTable('weights', 'Weights', [
-    { name: how, count: equal, names: [`${formatCount(equalParameters)} parameters${inFiles}`] },
+    { name: how, count: equal, names: [`${formatCount(equal_parameters)} parameters${inFiles}`] },
     row('of other values', different),
     row('of another shape or type', reshaped),
     row('only in a', removed),
@@ -131,7 +131,7 @@ function parameterTable({ parameters }: DiffReport): Table {
 /** One line that sums a comparison up. */
 export function diffSummary({ sites, nodes, weights, parameters }: DiffReport): string {
   const changed = sites.filter(({ change }) => change !== 'same').length;
-  const same = weights.comparedBy === 'bytes' ? 'equal weights' : 'weights of the same shape';
+  const same = weights.compared_by === 'bytes' ? 'equal weights' : 'weights of the same shape';
   const parts = [
     `${changed} of ${sites.length} attentions changed`,
     `${nodes.added.length} nodes added, ${nodes.removed.length} removed, ${nodes.changed.length} changed`,

@@ -1,4 +1,4 @@
-import type { InspectReport, ReportEndpoint, ReportShare, ReportSite } from '../reports/inspect-report.ts';
+import type { InspectReport, ReportEndpoint, ReportShare, ReportSite } from '../reports/index.ts';
 import { type Field, factsTable, type Table, tableOf } from './table.ts';
 import { formatBytes, formatCount, formatFlops, formatValue } from './units.ts';
 
@@ -11,16 +11,16 @@ const SITE_FIELDS: readonly Field<ReportSite>[] = [
   { key: 'heads', title: 'heads x dim', of: headsText },
   { key: 'grid', title: 'grid', of: ({ grid }) => (grid ? grid.join(' x ') : '-') },
   { key: 'tokens', title: 'tokens', unit: 'count', of: ({ tokens }) => tokens },
-  { key: 'kv_tokens', title: 'K/V tokens', unit: 'count', of: ({ kvTokens }) => kvTokens },
-  { key: 'context', title: 'context', unit: 'count', of: ({ contextChannels }) => contextChannels },
+  { key: 'kv_tokens', title: 'K/V tokens', unit: 'count', of: ({ kv_tokens }) => kv_tokens },
+  { key: 'context', title: 'context', unit: 'count', of: ({ context_channels }) => context_channels },
   { key: 'parameters', title: 'parameters', unit: 'count', of: ({ parameters }) => parameters },
   { key: 'attention', title: 'FLOPs', unit: 'flops', of: ({ flops }) => flops },
-  { key: 'logits', title: 'logits', unit: 'bytes', of: ({ logitsBytes }) => logitsBytes },
-  { key: 'exporter_name', title: 'exporter name', of: ({ exporterName }) => exporterName },
+  { key: 'logits', title: 'logits', unit: 'bytes', of: ({ logits_bytes }) => logits_bytes },
+  { key: 'exporter_name', title: 'exporter name', of: ({ exporter_name }) => exporter_name },
 ];
 
-function headsText({ heads, headDim }: ReportSite): string {
-  return heads === null ? '?' : `${heads} x ${headDim ?? '?'}`;
+function headsText({ heads, head_dim }: ReportSite): string {
+  return heads === null ? '?' : `${heads} x ${head_dim ?? '?'}`;
 }
 
 /** The table of sites of an inspect report: what `--csv` prints. */
@@ -45,17 +45,17 @@ export function inspectTables(report: InspectReport): Table[] {
 
 function facts({ family, size, inputs, outputs, nodes, weights, patch, ...report }: InspectReport): [string, string][] {
   const list = (items: readonly ReportEndpoint[]) => items.map(endpointText).join(', ') || 'none';
-  const types = Object.entries(weights.storedAs).map(([type, count]) => `${formatCount(count)} as ${type}`);
-  const inMemory = `${formatBytes(weights.loadedBytes)} in memory`;
+  const types = Object.entries(weights.stored_as).map(([type, count]) => `${formatCount(count)} as ${type}`);
+  const inMemory = `${formatBytes(weights.loaded_bytes)} in memory`;
   const rows: [string, string][] = [
     ['family', `${family.name ?? 'unknown'} (${family.basis})`],
-    ['made by', [report.generatedBy, report.convertedBy].filter(Boolean).join(', ') || 'not told'],
-    ['size', `${size.rows} x ${size.columns} latent, batch ${size.batch}, ${size.contextTokens} tokens of text`],
+    ['made by', [report.generated_by, report.converted_by].filter(Boolean).join(', ') || 'not told'],
+    ['size', `${size.rows} x ${size.columns} latent, batch ${size.batch}, ${size.context_tokens} tokens of text`],
     ['inputs', list(inputs)],
     ['outputs', list(outputs)],
     ['nodes', String(nodes)],
     ['weights', `${formatCount(weights.parameters)} parameters in ${weights.count} weights (${types.join(', ')})`],
-    ['bytes', `${formatBytes(weights.storedBytes)} stored, ${inMemory}`],
+    ['bytes', `${formatBytes(weights.stored_bytes)} stored, ${inMemory}`],
     ['patch', patch ? `Slothful Attention, control input "${patch.control}"` : 'none'],
   ];
   return rows;
@@ -76,14 +76,14 @@ function shareTable({ totals }: InspectReport): Table {
   const fields: Field<NamedShare>[] = [
     { key: 'part', title: 'part', of: ({ name }) => name },
     { key: 'parameters', title: 'parameters', unit: 'count', of: ({ share }) => share.parameters },
-    { key: 'parameter_share', title: 'of all', unit: 'share', of: ({ share }) => share.parameterShare },
+    { key: 'parameter_share', title: 'of all', unit: 'share', of: ({ share }) => share.parameter_share },
     { key: 'compute', title: 'FLOPs', unit: 'flops', of: ({ share }) => share.flops },
-    { key: 'flop_share', title: 'of all', unit: 'share', of: ({ share }) => share.flopShare },
+    { key: 'flop_share', title: 'of all', unit: 'share', of: ({ share }) => share.flop_share },
   ];
-  const all = { parameters: totals.parameters, parameterShare: 1, flops: totals.flops, flopShare: 1 };
+  const all = { parameters: totals.parameters, parameter_share: 1, flops: totals.flops, flop_share: 1 };
   const rows = [
-    { name: `${totals.selfSites} self-attentions`, share: totals.self },
-    { name: `${totals.crossSites} cross-attentions`, share: totals.cross },
+    { name: `${totals.self_sites} self-attentions`, share: totals.self },
+    { name: `${totals.cross_sites} cross-attentions`, share: totals.cross },
     { name: 'convolutions', share: totals.convolutions },
     { name: 'the whole model', share: all },
   ];
@@ -116,11 +116,11 @@ function opTable({ ops }: InspectReport): Table {
 
 /** One line that sums an inspect report up. */
 export function inspectSummary({ totals, family, rejections }: InspectReport): string {
-  const { selfSites, crossSites, self, cross } = totals;
+  const { self_sites, cross_sites, self, cross } = totals;
   const share = (value: number | null) => formatValue(value, 'share');
-  const found = `${selfSites} self- and ${crossSites} cross-attentions`;
+  const found = `${self_sites} self- and ${cross_sites} cross-attentions`;
   const part = (what: ReportShare) =>
-    `${share(what.parameterShare)} of the weights and ${share(what.flopShare)} of the FLOPs`;
+    `${share(what.parameter_share)} of the weights and ${share(what.flop_share)} of the FLOPs`;
   const rest = rejections.length ? `; ${rejections.length} softmaxes rejected` : '';
   return `${family.name ?? 'unknown family'}: ${found}; self ${part(self)}, cross ${part(cross)} of ${formatFlops(totals.flops)}${rest}`;
 }

@@ -31,6 +31,15 @@ export interface Field<T> extends TableColumn {
   readonly of: (item: T) => Cell;
 }
 
+/** A column of the first of an item's parts; nothing where it has none. */
+export function ofFirst<P, T>({ of, ...column }: Field<P>, parts: (item: T) => readonly P[]): Field<T> {
+  const first = (item: T): Cell => {
+    const [part] = parts(item);
+    return part === undefined ? null : of(part);
+  };
+  return { ...column, of: first };
+}
+
 /** A table of items by fields. */
 export function tableOf<T>(name: string, title: string, fields: readonly Field<T>[], items: readonly T[]): Table {
   const columns = fields.map(({ of: _, ...column }) => column);

@@ -2,8 +2,8 @@ import { SlothfulError } from '../errors.ts';
 import type { SlothfulMetadata, SlothfulParameters } from '../passes/slothful/index.ts';
 import { type DenoiseStep, type DenoisingModel, denoise, makeScheduler } from '../sampling/index.ts';
 import type { RunConditioning } from './conditioning.ts';
-import type { RunSettings } from './settings.ts';
-import { recordStep, type StepRecord } from './step-record.ts';
+import type { RunSettings, StepRecord } from './run-document.ts';
+import { recordStep } from './step-record.ts';
 
 /** Downscale of the deepest level of Stable Diffusion's UNets. */
 const DEEPEST = 8;

@@ -3,13 +3,8 @@ import { DEFAULT_PARAMETERS, type SlothfulParameters } from '../passes/slothful/
 import { planGraph } from '../reports/index.ts';
 import { makeScheduler } from '../sampling/index.ts';
 import type { RunConditioning } from './conditioning.ts';
-import { evaluatedBatch, type RunSettings } from './settings.ts';
-
-/** FLOPs of all self-attentions over a whole run, projections and all, two for each multiply-add. */
-export interface AttentionFlops {
-  readonly plain: number;
-  readonly patched: number;
-}
+import type { AttentionFlops, RunSettings } from './run-document.ts';
+import { evaluatedBatch } from './settings.ts';
 
 /**
  * What the self-attentions of a run cost, without running it.
@@ -26,7 +21,7 @@ export function attentionFlopsOf(
   const { rows, columns, steps, scheduler } = settings;
   const run = makeScheduler(scheduler, steps);
   const contextTokens = cond.encoder_hidden_states?.shape[1];
-  const { selfFlops } = planGraph(graph, {
+  const { self_flops } = planGraph(graph, {
     schedule: {
       name: scheduler.type,
       steps: run.timesteps.map((timestep, index) => ({ timestep, sigma: run.sigmas[index] ?? 0 })),
@@ -35,5 +30,5 @@ export function attentionFlopsOf(
     parameters: parameters ?? { ...DEFAULT_PARAMETERS, in_strength: 0, out_strength: 0 },
     size: { rows, columns, batch: evaluatedBatch(settings), ...(contextTokens ? { contextTokens } : {}) },
   }).run;
-  return selfFlops;
+  return self_flops;
 }

@@ -2,7 +2,7 @@ import type { JsonObject } from '../graph/index.ts';
 import { latentPreviews } from '../pictures/index.ts';
 import { latentImage, type Plane, pictureImage } from '../pictures/measures/index.ts';
 import { dataSpaceOf, decodePictures, type Picture } from '../sampling/index.ts';
-import type { RunExtent } from './request.ts';
+import type { RunExtent } from './run-document.ts';
 
 /** How what a model makes is looked at and measured. */
 export interface Look {

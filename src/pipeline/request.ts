@@ -11,14 +11,3 @@ export interface RunRequest {
   readonly guidance_scale?: number | undefined;
   readonly seed?: number | undefined;
 }
-
-/** How large a run is. */
-export interface RunExtent {
-  /** Size of the sample, in its own pixels. */
-  readonly rows: number;
-  readonly columns: number;
-  /** Images at once. */
-  readonly batch: number;
-  /** Pixels of the picture for one of the sample, by side: 8 for latents. */
-  readonly scale: number;
-}

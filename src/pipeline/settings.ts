@@ -1,6 +1,7 @@
 import type { JsonObject } from '../graph/index.ts';
-import { makeScheduler, type SchedulerConfig } from '../sampling/index.ts';
-import type { RunExtent, RunRequest } from './request.ts';
+import { makeScheduler } from '../sampling/index.ts';
+import type { RunRequest } from './request.ts';
+import type { RunExtent, RunSettings } from './run-document.ts';
 import { schedulerOf } from './schedule.ts';
 
 const STEPS = 20;
@@ -8,15 +9,6 @@ const LCM_STEPS = 4;
 /** What diffusers' pipelines take by default for each family; and what small models of pictures need. */
 const GUIDANCE: Readonly<Record<string, number>> = { sd15: 7.5, sdxl: 5, ssd1b: 5 };
 const PICTURE_GUIDANCE = 2;
-
-/** Everything that decides a run besides the model, what it is told, and Slothful Attention's parameters. */
-export interface RunSettings extends RunExtent {
-  readonly steps: number;
-  readonly scheduler: SchedulerConfig;
-  readonly guidance_scale: number;
-  /** Image i is the picture of seed + i. */
-  readonly seed: number;
-}
 
 /**
  * Completes what a user asked for by what the model says of itself.

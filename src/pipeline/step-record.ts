@@ -1,29 +1,6 @@
 import { controlRow, type SlothfulMetadata, type SlothfulParameters, siteStride } from '../passes/slothful/index.ts';
 import type { DenoiseStep } from '../sampling/index.ts';
-
-/** What one self-attention did in one step. */
-export interface SiteStep {
-  readonly id: string;
-  readonly tokens: number;
-  readonly kv_tokens: number;
-  /** The stride that the parameters ask for. */
-  readonly stride: number;
-  /** The strides that realise it, by rows and columns of tokens. */
-  readonly stride_rows: number;
-  readonly stride_columns: number;
-}
-
-/** One step as run.json has it. */
-export interface StepRecord {
-  readonly index: number;
-  readonly timestep: number;
-  readonly sigma: number;
-  readonly milliseconds: number;
-  /** Keys and values of all patched self-attentions, and how many they would be without; null for a plain run. */
-  readonly kv_tokens: number | null;
-  readonly tokens: number | null;
-  readonly sites: readonly SiteStep[];
-}
+import type { StepRecord } from './run-document.ts';
 
 /**
  * What is kept of a step.

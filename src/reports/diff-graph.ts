@@ -1,9 +1,9 @@
 import { formatEndpoint, type Graph, type GraphNode, type WeightSpec } from '../graph/index.ts';
-import type { DiffReport, WeightComparison } from './diff-report.ts';
+import type { ChangedNames, DiffReport, WeightComparison } from './diff-report.ts';
 import { parametersOf } from './weights.ts';
 
 /** What is in one list and not in the other. */
-export function namesDiff(a: Iterable<string>, b: Iterable<string>): { added: string[]; removed: string[] } {
+export function namesDiff(a: Iterable<string>, b: Iterable<string>): ChangedNames {
   const [inA, inB] = [new Set(a), new Set(b)];
   return { added: [...inB].filter((name) => !inA.has(name)), removed: [...inA].filter((name) => !inB.has(name)) };
 }
@@ -66,9 +66,9 @@ export function diffWeights(a: Graph, b: Graph, comparison: WeightComparison | u
   const alike = new Set(comparable);
   const equal = comparison?.equal ?? comparable;
   return {
-    comparedBy: comparison ? 'bytes' : 'shapes',
+    compared_by: comparison ? 'bytes' : 'shapes',
     equal: equal.length,
-    equalParameters: parametersOf(a, equal),
+    equal_parameters: parametersOf(a, equal),
     shared: comparison?.shared ?? null,
     different: comparison?.different ?? [],
     reshaped: [...left.keys()].filter((name) => right.has(name) && !alike.has(name)),

@@ -1,36 +1,73 @@
-import type { SlothfulParameters } from '../passes/slothful/index.ts';
-import type { ReportSite, ReportSize } from './inspect-report.ts';
+import { choice, type DocumentOf, list, named, nullable, object, ownDocument, text } from '../documents/index.ts';
+import { REPORT_SITE } from './inspect-report.ts';
+import { COUNT, FLOPS, NAMES, REPORT_PARAMETERS, REPORT_SIZE, SITE_PLACE } from './report-parts.ts';
 
-/** Version of the diff report; a change that breaks readers counts it up. */
-export const DIFF_SCHEMA = 'slothful-diff/1';
-
+const SIDE = named(
+  'side',
+  object({
+    model: text(),
+    family: nullable(text()),
+    nodes: COUNT,
+    parameters: COUNT,
+    stored_bytes: { ...COUNT, description: 'of the weights that its nodes use' },
+    loaded_bytes: COUNT,
+    flops: FLOPS,
+    slothful: nullable(REPORT_PARAMETERS, { description: 'null where it is not patched' }),
+  }),
+);
 /** One of the two models. */
-export interface DiffSide {
-  readonly model: string;
-  readonly family: string | null;
-  readonly nodes: number;
-  readonly parameters: number;
-  /** Of the weights that its nodes use. */
-  readonly storedBytes: number;
-  readonly loadedBytes: number;
-  readonly flops: number;
-  /** Null where it is not patched. */
-  readonly slothful: SlothfulParameters | null;
-}
+export type DiffSide = DocumentOf<typeof SIDE>;
 
-export type SiteChange = 'same' | 'patched' | 'unpatched' | 'changed' | 'added' | 'removed';
+const CHANGE = choice(['same', 'patched', 'unpatched', 'changed', 'added', 'removed']);
+export type SiteChange = DocumentOf<typeof CHANGE>;
 
+const SITE = object({
+  ...SITE_PLACE,
+  change: CHANGE,
+  details: { ...NAMES, description: 'what is not the same, in words: heads 8 -> 10' },
+  a: nullable(REPORT_SITE),
+  b: nullable(REPORT_SITE),
+});
 /** One attention in both models, or in one. */
-export interface DiffSite {
-  readonly id: string;
-  readonly kind: 'self' | 'cross';
-  readonly exporterName: string;
-  readonly change: SiteChange;
-  /** What is not the same, in words: `heads 8 -> 10`. */
-  readonly details: readonly string[];
-  readonly a: ReportSite | null;
-  readonly b: ReportSite | null;
-}
+export type DiffSite = DocumentOf<typeof SITE>;
+
+const CHANGED_NAMES = named('names', object({ added: NAMES, removed: NAMES }));
+/** What is in one list and not in the other. */
+export type ChangedNames = DocumentOf<typeof CHANGED_NAMES>;
+
+const WEIGHTS = object({
+  compared_by: choice(['bytes', 'shapes'], { description: 'where the files were not read by shape and type only' }),
+  equal: COUNT,
+  equal_parameters: COUNT,
+  shared: nullable(COUNT, { description: 'equal ones that lie in the same file on disk' }),
+  different: NAMES,
+  reshaped: { ...NAMES, description: 'same name, another shape or stored as another type' },
+  added: NAMES,
+  removed: NAMES,
+});
+
+/** What two models have in common and what not. */
+export const DIFF_REPORT = ownDocument('diff', 2, {
+  a: SIDE,
+  b: SIDE,
+  size: REPORT_SIZE,
+  sites: list(SITE),
+  nodes: object({
+    same: COUNT,
+    added: NAMES,
+    removed: NAMES,
+    changed: { ...NAMES, description: 'other op, inputs or attributes under the same name' },
+  }),
+  ops: list(object({ op: text(), a: COUNT, b: COUNT }), { description: 'ops whose number of nodes is not the same' }),
+  inputs: CHANGED_NAMES,
+  outputs: CHANGED_NAMES,
+  parameters: list(object({ name: text(), a: nullable(text()), b: nullable(text()) }), {
+    description: 'parameters of Slothful Attention that are not the same; null where a model has none',
+  }),
+  weights: WEIGHTS,
+  notes: NAMES,
+});
+export type DiffReport = DocumentOf<typeof DIFF_REPORT>;
 
 /** How the bytes of weights of the same name, shape and type compare. */
 export interface WeightComparison {
@@ -38,40 +75,4 @@ export interface WeightComparison {
   readonly different: readonly string[];
   /** Of the equal ones, how many lie in the same file on disk. */
   readonly shared: number;
-}
-
-/** What two models have in common and what not. */
-export interface DiffReport {
-  readonly schema: typeof DIFF_SCHEMA;
-  readonly a: DiffSide;
-  readonly b: DiffSide;
-  /** The size that tokens and FLOPs are counted at. */
-  readonly size: ReportSize;
-  readonly sites: readonly DiffSite[];
-  readonly nodes: {
-    readonly same: number;
-    readonly added: readonly string[];
-    readonly removed: readonly string[];
-    /** Other op, inputs or attributes under the same name. */
-    readonly changed: readonly string[];
-  };
-  /** Ops whose number of nodes is not the same. */
-  readonly ops: readonly { readonly op: string; readonly a: number; readonly b: number }[];
-  readonly inputs: { readonly added: readonly string[]; readonly removed: readonly string[] };
-  readonly outputs: { readonly added: readonly string[]; readonly removed: readonly string[] };
-  /** Parameters of Slothful Attention that are not the same; null where a model has none. */
-  readonly parameters: readonly { readonly name: string; readonly a: string | null; readonly b: string | null }[];
-  readonly weights: {
-    /** By bytes, or where the files were not read by shape and type only. */
-    readonly comparedBy: 'bytes' | 'shapes';
-    readonly equal: number;
-    readonly equalParameters: number;
-    readonly shared: number | null;
-    readonly different: readonly string[];
-    /** Same name, another shape or stored as another type. */
-    readonly reshaped: readonly string[];
-    readonly added: readonly string[];
-    readonly removed: readonly string[];
-  };
-  readonly notes: readonly string[];
 }

@@ -1,9 +1,15 @@
 import type { Graph } from '../graph/index.ts';
 import { diffNodes, diffOps, diffParameters, diffWeights, namesDiff } from './diff-graph.ts';
-import { DIFF_SCHEMA, type DiffReport, type DiffSide, type WeightComparison } from './diff-report.ts';
-import { diffSites } from './diff-sites.ts';
+import {
+  DIFF_REPORT,
+  type DiffReport,
+  type DiffSide,
+  type DiffSite,
+  type SiteChange,
+  type WeightComparison,
+} from './diff-report.ts';
 import { type InspectOptions, inspectGraph } from './inspect.ts';
-import type { InspectReport } from './inspect-report.ts';
+import type { InspectReport, ReportSite } from './inspect-report.ts';
 
 /** One model of a comparison. */
 export interface DiffModel {
@@ -28,7 +34,7 @@ export function diffGraphs(a: DiffModel, b: DiffModel, options: DiffOptions = {}
   const right = inspectGraph(b.graph, { model: b.model, size: options.size ?? sizeOf(left) });
   const names = (list: InspectReport['inputs']) => list.map(({ name }) => name);
   return {
-    schema: DIFF_SCHEMA,
+    schema: DIFF_REPORT.properties.schema.const,
     a: sideOf(left),
     b: sideOf(right),
     size: left.size,
@@ -45,7 +51,7 @@ export function diffGraphs(a: DiffModel, b: DiffModel, options: DiffOptions = {}
 
 /** Models of other shapes than the first one's are looked at in their own size. */
 function sizeOf({ size }: InspectReport): InspectOptions['size'] {
-  const { rows, columns, batch, contextTokens } = size;
+  const { rows, columns, batch, context_tokens: contextTokens } = size;
   return { rows, columns, batch, contextTokens };
 }
 
@@ -55,8 +61,8 @@ function sideOf({ model, family, nodes, weights, totals, patch }: InspectReport)
     family: family.name,
     nodes,
     parameters: weights.parameters,
-    storedBytes: weights.storedBytes,
-    loadedBytes: weights.loadedBytes,
+    stored_bytes: weights.stored_bytes,
+    loaded_bytes: weights.loaded_bytes,
     flops: totals.flops,
     slothful: patch?.parameters ?? null,
   };
@@ -64,4 +70,31 @@ function sideOf({ model, family, nodes, weights, totals, patch }: InspectReport)
 
 function sideNotes({ model, notes = [] }: DiffModel, { notes: own }: InspectReport): string[] {
   return [...notes, ...own].map((note) => `${model}: ${note}`);
+}
+
+const COMPARED = [
+  ...(['block', 'level', 'channels', 'heads', 'head_dim', 'context_channels', 'tokens', 'kv_tokens'] as const),
+];
+
+/** Pairs the attentions of two models by their ids; those of `a` first, in its order. */
+export function diffSites(a: readonly ReportSite[], b: readonly ReportSite[]): DiffSite[] {
+  const inA = new Set(a.map(({ id }) => id));
+  const byId = new Map(b.map((site) => [site.id, site] as const));
+  const paired = a.map((site) => compareSites(site, byId.get(site.id)));
+  return [...paired, ...b.filter(({ id }) => !inA.has(id)).map((site) => compareSites(undefined, site))];
+}
+
+function compareSites(a: ReportSite | undefined, b: ReportSite | undefined): DiffSite {
+  const details =
+    a && b ? COMPARED.filter((name) => a[name] !== b[name]).map((name) => `${name} ${a[name]} -> ${b[name]}`) : [];
+  const { id = '', kind = 'self', exporter_name = '' } = a ?? b ?? {};
+  return { id, kind, exporter_name, change: changeOf(a, b, details), details, a: a ?? null, b: b ?? null };
+}
+
+function changeOf(a: ReportSite | undefined, b: ReportSite | undefined, details: readonly string[]): SiteChange {
+  if (!a) return 'added';
+  if (!b) return 'removed';
+  if (details.length) return 'changed';
+  if (a.patched === b.patched) return 'same';
+  return b.patched ? 'patched' : 'unpatched';
 }

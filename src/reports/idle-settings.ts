@@ -1,14 +1,16 @@
-import { type DepthRange, type SlothfulParameters, sideOf } from '../passes/slothful/index.ts';
-import type { PlanReport, PlanSite } from './plan-report.ts';
-import { reasonText } from './verdict.ts';
-
-type Idle = PlanReport['idle'][number];
+import { type DepthRange, type SlothfulParameters, sideOf } from '../passes/index.ts';
+import type { IdleSetting, PlanSite } from './plan-report.ts';
+import { reasonText } from './plan-step.ts';
 
 const SIDES = ['input', 'output'] as const;
 const PREFIX = { input: 'in', output: 'out' } as const;
 
 /** Settings that change nothing in a run, each with the reason: the answer to "why does this do nothing?". */
-export function idleSettings(parameters: SlothfulParameters, sites: readonly PlanSite[], depth: DepthRange): Idle[] {
+export function idleSettings(
+  parameters: SlothfulParameters,
+  sites: readonly PlanSite[],
+  depth: DepthRange,
+): IdleSetting[] {
   const self = sites.filter(({ kind }) => kind === 'self');
   const found = SIDES.flatMap((side) => sideSettings(parameters, side, self, depth));
   if (!self.some(({ block }) => block === 'middle')) {
@@ -28,7 +30,7 @@ function sideSettings(
   side: 'input' | 'output',
   self: readonly PlanSite[],
   depth: DepthRange,
-): Idle[] {
+): IdleSetting[] {
   const { kBlend, vBlend, mode, depthDecay } = sideOf(parameters, side);
   const prefix = PREFIX[side];
   const own = self.filter(({ block }) => (side === 'output' ? block === 'output' : block !== 'output'));
@@ -39,7 +41,7 @@ function sideSettings(
       : `the model has no ${side} site`;
     return ['mode', 'k_blend', 'v_blend', 'strength'].map((name) => ({ setting: `${prefix}_${name}`, reason }));
   }
-  const idle: Idle[] = [];
+  const idle: IdleSetting[] = [];
   if (kBlend === 0 && vBlend === 0) {
     const [shape] = mode.split('_');
     const reason = `with both blends 0 nothing is pooled, only sampled: ${shape}_AVG and ${shape}_MAX are the same`;

@@ -1,25 +1,34 @@
-export { diffSiteTable, diffSummary, diffTables } from '../pages/diff-tables.ts';
-export { diffPage } from '../pages/html/diff-page.ts';
-export { inspectPage } from '../pages/html/inspect-page.ts';
-export { planPage } from '../pages/html/plan-page.ts';
-export { inspectSummary, inspectTables, siteTable } from '../pages/inspect-tables.ts';
-export { planTables, siteStepTable } from '../pages/plan-tables.ts';
-export { printCsv } from '../pages/print-csv.ts';
-export { printMarkdown } from '../pages/print-markdown.ts';
-export { printTable, printText } from '../pages/print-text.ts';
-export { printDot } from '../pages/subgraph/dot.ts';
-export type { Drawing } from '../pages/subgraph/extract.ts';
-export { type DrawnModel, drawSites } from '../pages/subgraph/site-drawings.ts';
-export { printSvg } from '../pages/subgraph/svg.ts';
-export { type Cell, type Field, type Table, type TableColumn, tableOf } from '../pages/table.ts';
-export { formatBytes, formatCount, formatFlops, formatValue, type Unit } from '../pages/units.ts';
 export { type DiffModel, type DiffOptions, diffGraphs } from './diff.ts';
 export { comparableWeights } from './diff-graph.ts';
-export type { DiffReport, DiffSide, DiffSite, SiteChange, WeightComparison } from './diff-report.ts';
+export {
+  DIFF_REPORT,
+  type DiffReport,
+  type DiffSide,
+  type DiffSite,
+  type SiteChange,
+  type WeightComparison,
+} from './diff-report.ts';
+export { type GraphFlops, graphFlops } from './flops.ts';
 export { type InspectOptions, inspectGraph } from './inspect.ts';
-export type { InspectReport, ReportShare, ReportSite, ReportSize } from './inspect-report.ts';
+export {
+  INSPECT_REPORT,
+  type InspectReport,
+  type ReportEndpoint,
+  type ReportShare,
+  type ReportSite,
+} from './inspect-report.ts';
 export { type PlanOptions, planGraph } from './plan.ts';
-export type { PlanBackend, PlanReport, PlanSite, PlanStep, PlanTotals, ScheduledStep } from './plan-report.ts';
+export {
+  PLAN_REPORT,
+  type PlanBackend,
+  type PlanReport,
+  type PlanSite,
+  type PlanStep,
+  type PlanTotals,
+  type ScheduledStep,
+} from './plan-report.ts';
+export type { ReportSize } from './report-parts.ts';
 export { type Schedule, type ScheduleChoice, scheduleOf } from './schedule.ts';
-export { pixelScale, type RunSize } from './size.ts';
+export { type Drawing, type DrawnModel, type DrawnNode, drawSites, type NodeRole } from './site-drawing.ts';
+export { pixelScale, type RunSize, resolveSize } from './size.ts';
 export { isParameter } from './weights.ts';

@@ -1,105 +1,118 @@
-import type { Block, Rejection } from '../attention/index.ts';
-import type { SlothfulParameters } from '../passes/slothful/index.ts';
-import type { FamilyGuess } from './family.ts';
-import type { RunSize } from './size.ts';
-import type { WeightTotals } from './weights.ts';
+import {
+  choice,
+  type DocumentOf,
+  flag,
+  integer,
+  list,
+  named,
+  nullable,
+  number,
+  object,
+  ownDocument,
+  table,
+  text,
+} from '../documents/index.ts';
+import { COUNT, FAMILY, FLOPS, NAMES, REPORT_PARAMETERS, REPORT_SIZE, SITE_MAKE, SITE_PLACE } from './report-parts.ts';
 
-/** Version of the inspect report; a change that breaks readers counts it up. */
-export const INSPECT_SCHEMA = 'slothful-inspect/1';
-
-/** The size a report is for. */
-export interface ReportSize extends RunSize {
-  /** Width and height of the picture in its pixels. */
-  readonly pixels: { readonly width: number; readonly height: number };
-}
-
+const ENDPOINT = named(
+  'endpoint',
+  object({
+    name: text(),
+    shape: nullable(list(integer()), { description: '-1: any size; null where the document does not tell' }),
+    dtype: nullable(text()),
+    optional: flag({ description: 'it has a default' }),
+  }),
+);
 /** One input or output of the model. */
-export interface ReportEndpoint {
-  readonly name: string;
-  /** -1 where any size will do; null where the document does not tell. */
-  readonly shape: readonly number[] | null;
-  readonly dtype: string | null;
-  /** It has a default. */
-  readonly optional: boolean;
-}
+export type ReportEndpoint = DocumentOf<typeof ENDPOINT>;
 
-/** One attention. */
-export interface ReportSite {
-  readonly id: string;
-  readonly kind: 'self' | 'cross';
-  readonly exporterName: string;
-  /** The softmax, or the node that it was patched to. */
-  readonly node: string;
-  readonly block: Block;
-  readonly level: number;
-  readonly downscale: number;
-  readonly channels: number;
-  /** Null where it needs constants that the document does not hold: see `unknown`. */
-  readonly heads: number | null;
-  readonly headDim: number | null;
-  readonly contextChannels: number;
-  readonly patched: boolean;
-  /** Rows and columns of the tokens at the size. */
-  readonly grid: readonly [number, number] | null;
-  readonly tokens: number | null;
-  /** Keys and values that attention has without any pooling. */
-  readonly kvTokens: number | null;
-  readonly parameters: number;
-  /** With the projections; at the size, for the whole batch. */
-  readonly flops: number | null;
-  /** All logits of the attention, float32. */
-  readonly logitsBytes: number | null;
-  /** What could not be told, and why. */
-  readonly unknown: string | null;
-}
+/** One attention, as `inspect` and `diff` have it. */
+export const REPORT_SITE = named(
+  'site',
+  object({
+    ...SITE_PLACE,
+    node: text({ description: 'its softmax, or the node that it was patched to' }),
+    ...SITE_MAKE,
+    context_channels: integer({ minimum: 1 }),
+    patched: flag(),
+    tokens: nullable(integer({ minimum: 1 }), { description: 'queries of one sample' }),
+    kv_tokens: nullable(integer({ minimum: 1 }), { description: 'keys of one sample, unpooled' }),
+    parameters: COUNT,
+    flops: nullable(number(), { description: 'with the projections; at the size, for the whole batch' }),
+    logits_bytes: nullable(number(), { description: 'all logits, float32' }),
+    unknown: nullable(text(), { description: 'what could not be told, and why' }),
+  }),
+);
+export type ReportSite = DocumentOf<typeof REPORT_SITE>;
 
+const SHARE = named(
+  'share',
+  object({
+    parameters: COUNT,
+    parameter_share: number(),
+    flops: number(),
+    flop_share: nullable(number(), { description: 'null where the FLOPs of the whole are not known' }),
+  }),
+);
 /** Parameters and FLOPs of one part of the model, and their share of all. */
-export interface ReportShare {
-  readonly parameters: number;
-  readonly parameterShare: number;
-  readonly flops: number;
-  /** Null where the FLOPs of the whole are not known. */
-  readonly flopShare: number | null;
-}
+export type ReportShare = DocumentOf<typeof SHARE>;
 
-/** What `inspect` finds. Counts are numbers, sizes bytes, FLOPs two for each multiply-add of a product. */
-export interface InspectReport {
-  readonly schema: typeof INSPECT_SCHEMA;
-  readonly model: string;
-  readonly family: FamilyGuess;
-  readonly generatedBy: string | null;
-  readonly convertedBy: string | null;
-  readonly size: ReportSize;
-  readonly inputs: readonly ReportEndpoint[];
-  readonly outputs: readonly ReportEndpoint[];
-  readonly nodes: number;
-  /** How many nodes of each op, the commonest first. */
-  readonly ops: Readonly<Record<string, number>>;
-  readonly weights: WeightTotals;
-  /** Null where the model is not patched. */
-  readonly patch: {
-    readonly control: string;
-    readonly top: number;
-    readonly deep: number;
-    readonly parameters: SlothfulParameters;
-  } | null;
-  /** Downscale of the shallowest and deepest self-attention. */
-  readonly top: number | null;
-  readonly deep: number | null;
-  readonly sites: readonly ReportSite[];
-  readonly rejections: readonly Omit<Rejection, 'kind'>[];
-  readonly totals: {
-    readonly selfSites: number;
-    readonly crossSites: number;
-    readonly parameters: number;
-    readonly flops: number;
-    /** Nodes whose FLOPs are not known and not counted. */
-    readonly unknownFlops: number;
-    readonly self: ReportShare;
-    readonly cross: ReportShare;
-    /** Convolutions, all of them. */
-    readonly convolutions: ReportShare;
-  };
-  /** What could not be told, in words. */
-  readonly notes: readonly string[];
-}
+const WEIGHTS = object({
+  count: {
+    ...COUNT,
+    description: "weights of the model itself: no shapes, axes and other constants of the graph's logic",
+  },
+  parameters: COUNT,
+  stored_bytes: { ...COUNT, description: 'in the shards' },
+  loaded_bytes: { ...COUNT, description: 'in memory: TF.js knows no half floats' },
+  stored_as: table(integer({ minimum: 1 }), { description: 'parameters by the type that they are stored as' }),
+  constants: { ...COUNT, description: "small constants of the graph's logic" },
+  unused: { ...COUNT, description: 'entries of the manifest that no node uses' },
+});
+/** What the weights of a graph come to. */
+export type WeightTotals = DocumentOf<typeof WEIGHTS>;
+
+const PATCH = object(
+  { control: text(), top: number(), deep: number(), parameters: REPORT_PARAMETERS },
+  { description: 'what the model says of its patch' },
+);
+
+const REJECTION = object({
+  softmax: text(),
+  reason: text(),
+  node: text({ description: 'at which the match failed' }),
+  reached: choice(['softmax', 'scores', 'values', 'projections', 'merge', 'grid']),
+});
+
+const TOTALS = object({
+  self_sites: COUNT,
+  cross_sites: COUNT,
+  parameters: COUNT,
+  flops: FLOPS,
+  unknown_flops: { ...COUNT, description: 'nodes whose FLOPs are not known and not counted' },
+  self: SHARE,
+  cross: SHARE,
+  convolutions: SHARE,
+});
+
+/** What `inspect` finds. */
+export const INSPECT_REPORT = ownDocument('inspect', 2, {
+  model: text(),
+  family: FAMILY,
+  generated_by: nullable(text()),
+  converted_by: nullable(text()),
+  size: REPORT_SIZE,
+  inputs: list(ENDPOINT),
+  outputs: list(ENDPOINT),
+  nodes: COUNT,
+  ops: table(integer({ minimum: 1 }), { description: 'how many nodes of each op, the commonest first' }),
+  weights: WEIGHTS,
+  patch: nullable(PATCH, { description: 'null where the model is not patched' }),
+  top: nullable(number(), { description: 'downscale of the shallowest self-attention' }),
+  deep: nullable(number(), { description: 'downscale of the deepest self-attention' }),
+  sites: list(REPORT_SITE),
+  rejections: list(REJECTION, { description: 'softmaxes that are no attention of use' }),
+  totals: TOTALS,
+  notes: { ...NAMES, description: 'what could not be told, in words' },
+});
+export type InspectReport = DocumentOf<typeof INSPECT_REPORT>;

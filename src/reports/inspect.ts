@@ -1,13 +1,11 @@
 import { type Survey, type SurveyedSite, surveyGraph } from '../attention/index.ts';
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
-import { readSlothfulMetadata } from '../passes/slothful/index.ts';
-import { guessFamily } from './family.ts';
-import { type GraphFlops, graphFlops, isConvolution, restFlops } from './graph-flops.ts';
-import { inputsOf, outputsOf } from './inputs.ts';
-import { INSPECT_SCHEMA, type InspectReport, type ReportShare, type ReportSite } from './inspect-report.ts';
-import { attentionFlops, logitsBytes, siteWeights, siteWidths } from './site-cost.ts';
-import { pixelScale, type RunSize, resolveSize } from './size.ts';
-import { siteTokens } from './tokens.ts';
+import { readSlothfulMetadata } from '../passes/index.ts';
+import { type GraphFlops, graphFlops, isConvolution, restFlops } from './flops.ts';
+import { INSPECT_REPORT, type InspectReport, type ReportShare, type ReportSite } from './inspect-report.ts';
+import { guessFamily, inputsOf, outputsOf } from './model-facts.ts';
+import { attentionFlops, logitsBytes, siteTokens, siteWeights, siteWidths } from './site-cost.ts';
+import { type RunSize, reportSize, resolveSize } from './size.ts';
 import { isParameter, parametersOf, sum, weightTotals } from './weights.ts';
 
 /** What a report can be told besides the graph. */
@@ -37,14 +35,13 @@ export function inspectGraph(graph: Graph, options: InspectOptions = {}): Inspec
   const patch = readSlothfulMetadata(graph.metadata, model);
   const sites = survey.sites.map((site) => describeSite(graph, site, shapes, size));
   const flops = graphFlops(graph, shapes);
-  const scale = pixelScale(graph);
   return {
-    schema: INSPECT_SCHEMA,
+    schema: INSPECT_REPORT.properties.schema.const,
     model,
     family: guessFamily(graph, survey.sites),
-    generatedBy: text(graph.extras.generatedBy),
-    convertedBy: text(graph.extras.convertedBy),
-    size: { ...size, pixels: { width: size.columns * scale, height: size.rows * scale } },
+    generated_by: text(graph.extras.generatedBy),
+    converted_by: text(graph.extras.convertedBy),
+    size: reportSize(graph, size),
     inputs: inputsOf(graph),
     outputs: outputsOf(graph),
     nodes: graph.size,
@@ -68,11 +65,12 @@ function describeSite(graph: Graph, site: SurveyedSite, shapes: ShapeTable, size
   const heads = site.heads ?? null;
   const logits = known && heads !== null ? logitsBytes(heads, tokens, contextTokens, size.batch) : null;
   return {
-    ...{ id, kind, exporterName, node, block, level, downscale, channels, heads, headDim: site.headDim ?? null },
-    ...{ contextChannels, patched, grid: grid ?? null, tokens: tokens ?? null, kvTokens: contextTokens ?? null },
+    ...{ id, kind, exporter_name: exporterName, node, block, level, downscale, channels, heads },
+    ...{ head_dim: site.headDim ?? null, context_channels: contextChannels, patched, grid: grid ? [...grid] : null },
+    ...{ tokens: tokens ?? null, kv_tokens: contextTokens ?? null },
     parameters: parametersOf(graph, siteWeights(site)),
     flops,
-    logitsBytes: logits,
+    logits_bytes: logits,
     unknown: site.unknown ?? reason ?? null,
   };
 }
@@ -90,20 +88,20 @@ function totalsOf(
   const unknown = flops.unknown.length;
   const share = (count: number, part: number): ReportShare => ({
     parameters: count,
-    parameterShare: parameters ? count / parameters : 0,
+    parameter_share: parameters ? count / parameters : 0,
     flops: part,
-    flopShare: unknown || !total ? null : part / total,
+    flop_share: unknown || !total ? null : part / total,
   });
   const kind = (wanted: 'self' | 'cross') => {
     const weights = survey.sites.filter((site) => site.kind === wanted).flatMap(siteWeights);
     return share(parametersOf(graph, weights), of(sites.filter((site) => site.kind === wanted)));
   };
   return {
-    selfSites: sites.filter((site) => site.kind === 'self').length,
-    crossSites: sites.filter((site) => site.kind === 'cross').length,
+    self_sites: sites.filter((site) => site.kind === 'self').length,
+    cross_sites: sites.filter((site) => site.kind === 'cross').length,
     parameters,
     flops: total,
-    unknownFlops: unknown,
+    unknown_flops: unknown,
     self: kind('self'),
     cross: kind('cross'),
     convolutions: share(parametersOf(graph, convolutionWeights(graph)), flops.convolutions),

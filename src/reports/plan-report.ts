@@ -1,114 +1,107 @@
-import type { Block, Strategy } from '../attention/index.ts';
-import type { SlothfulParameters, UntouchedReason } from '../passes/slothful/index.ts';
-import type { FamilyGuess } from './family.ts';
-import type { ReportSize } from './inspect-report.ts';
+import {
+  choice,
+  type DocumentOf,
+  integer,
+  list,
+  named,
+  nullable,
+  number,
+  object,
+  ownDocument,
+  table,
+  text,
+} from '../documents/index.ts';
+import { STEP_FACTS } from './plan-step.ts';
+import { FAMILY, FLOPS, NAMES, REPORT_PARAMETERS, REPORT_SIZE, SITE_MAKE, SITE_PLACE } from './report-parts.ts';
 
-/** Version of the plan report; a change that breaks readers counts it up. */
-export const PLAN_SCHEMA = 'slothful-plan/1';
+const tokens = (description: string) => integer({ minimum: 1, description });
+const bytes = (description: string) => nullable(number(), { description });
 
-/** The backend that a plan is for: it decides how much of the logits is there at once. */
-export interface PlanBackend {
-  readonly name: 'native' | 'wasm' | 'cpu';
-  readonly strategy: Strategy;
-  /** Most bytes of one logits tensor. */
-  readonly logitsLimit: number;
-}
+const BACKEND = object(
+  {
+    name: choice(['native', 'wasm', 'cpu']),
+    strategy: choice(['batched', 'per-head']),
+    logits_limit: number({ description: 'most bytes of one logits tensor' }),
+  },
+  { description: 'it decides how much of the logits is there at once' },
+);
+/** The backend that a plan is for. */
+export type PlanBackend = DocumentOf<typeof BACKEND>;
 
-/** One step of the run. */
-export interface ScheduledStep {
-  readonly timestep: number;
-  readonly sigma: number;
-}
-
-/** Why a site is left as it is at a step. `grid`: it has one token, which nothing can reduce. */
-export type PlanReason = UntouchedReason | 'grid';
-
+const STEP = named(
+  'step',
+  object({
+    tokens: tokens('queries of one sample'),
+    kv_tokens: tokens('keys and values of one sample'),
+    reason: nullable(text(), { description: 'why the site is left alone, see reasons; null where it is not' }),
+    ...STEP_FACTS,
+    reduction: number({ description: 'keys of the unpatched model by keys' }),
+    flops: FLOPS,
+    logits_bytes: bytes('all logits of the attention'),
+    peak_logits_bytes: bytes('the largest logits tensor that is there at once'),
+  }),
+);
 /** What one self-attention does at one step. */
-export interface PlanStep {
-  /** The stride that the parameters ask for: a reduction of the number of keys. */
-  readonly asked: number;
-  /** The strides that realise it. */
-  readonly strideRows: number;
-  readonly strideColumns: number;
-  /** Tokens by keys: the reduction that is really had. */
-  readonly reduction: number;
-  readonly kvTokens: number;
-  readonly flops: number;
-  /** All logits of the attention together. */
-  readonly logitsBytes: number | null;
-  /** The largest logits tensor that is there at once. */
-  readonly peakLogitsBytes: number | null;
-  /** Null where keys and values are sampled or pooled. */
-  readonly reason: PlanReason | null;
-  /** The window was larger than the grid. */
-  readonly clipped: boolean;
-}
+export type PlanStep = DocumentOf<typeof STEP>;
 
+const SITE = named(
+  'site',
+  object({
+    ...SITE_PLACE,
+    ...SITE_MAKE,
+    tokens: tokens('queries of one sample'),
+    kv_tokens: tokens('keys of one sample in the unpatched model'),
+    plain: object({ flops: FLOPS, logits_bytes: bytes('all logits, which are one tensor') }),
+    steps: list(STEP, { description: 'one entry a step, none for a cross-attention' }),
+    peak_logits_bytes: bytes('of a patched cross-attention, or of the patched site at its costliest step'),
+    verdict: text({ description: 'what happens to it over the run, in words' }),
+  }),
+);
 /** One attention over the whole run. */
-export interface PlanSite {
-  readonly id: string;
-  readonly kind: 'self' | 'cross';
-  readonly exporterName: string;
-  readonly block: Block;
-  readonly level: number;
-  readonly downscale: number;
-  readonly channels: number;
-  readonly heads: number | null;
-  readonly headDim: number | null;
-  readonly grid: readonly [number, number] | null;
-  readonly tokens: number;
-  /** Keys and values of the unpatched model. */
-  readonly kvTokens: number;
-  /** Of the unpatched model, a step: its logits are one tensor. */
-  readonly plain: { readonly flops: number; readonly logitsBytes: number | null };
-  /** Of the patched model; one entry a step, none for a cross-attention. */
-  readonly steps: readonly PlanStep[];
-  /** Of a patched cross-attention, or of the patched site at its costliest step. */
-  readonly peakLogitsBytes: number | null;
-  /** What happens to it over the run, in words. */
-  readonly verdict: string;
-}
+export type PlanSite = DocumentOf<typeof SITE>;
 
+const PAIR = named('pair', object({ plain: number(), patched: number() }));
 /** Plain against patched. */
-export interface PlanPair {
-  readonly plain: number;
-  readonly patched: number;
-}
+export type PlanPair = DocumentOf<typeof PAIR>;
 
-/** One step of the whole model. */
-export interface PlanTotals extends ScheduledStep {
-  /** How far denoising is from its end, 1 to 0: what `time_decay` is the exponent of. */
-  readonly time: number;
-  /** Keys of all self-attentions. */
-  readonly kvTokens: PlanPair;
-  /** FLOPs of the whole model. */
-  readonly flops: PlanPair;
-  /** FLOPs of its self-attentions, projections and all. */
-  readonly selfFlops: PlanPair;
-  /** The largest logits tensor of the step. */
-  readonly peakLogitsBytes: PlanPair;
-}
+const SCHEDULED = { timestep: number(), sigma: number() };
+/** One step of the run. */
+export type ScheduledStep = DocumentOf<ReturnType<typeof object<typeof SCHEDULED>>>;
 
-/** What `plan` foresees. FLOPs count two for each multiply-add of a product and are those of the whole batch. */
-export interface PlanReport {
-  readonly schema: typeof PLAN_SCHEMA;
-  readonly model: string;
-  readonly family: FamilyGuess;
-  readonly size: ReportSize;
-  readonly parameters: SlothfulParameters;
-  readonly top: number;
-  readonly deep: number;
-  /** Sampler and spacing in words. */
-  readonly schedule: string;
-  readonly backend: PlanBackend;
-  readonly sites: readonly PlanSite[];
-  readonly steps: readonly PlanTotals[];
-  readonly run: {
-    readonly flops: PlanPair;
-    readonly selfFlops: PlanPair;
-    readonly peakLogitsBytes: PlanPair;
-  };
-  /** Settings that change nothing in this run, and why. */
-  readonly idle: readonly { readonly setting: string; readonly reason: string }[];
-  readonly notes: readonly string[];
-}
+const TOTALS = object({
+  ...SCHEDULED,
+  time: number({
+    minimum: 0,
+    maximum: 1,
+    description: 'how far denoising is from its end: what time_decay is the exponent of',
+  }),
+  kv_tokens: PAIR,
+  flops: PAIR,
+  self_flops: PAIR,
+  peak_logits_bytes: PAIR,
+});
+/** One step of the whole model: keys and FLOPs of all self-attentions, FLOPs of all, the largest logits tensor. */
+export type PlanTotals = DocumentOf<typeof TOTALS>;
+
+const IDLE = object({ setting: text(), reason: text() });
+/** A setting that changes nothing in a run. */
+export type IdleSetting = DocumentOf<typeof IDLE>;
+
+/** What `plan` foresees. */
+export const PLAN_REPORT = ownDocument('plan', 2, {
+  model: text(),
+  family: FAMILY,
+  size: REPORT_SIZE,
+  parameters: REPORT_PARAMETERS,
+  top: number({ description: 'downscale of the shallowest self-attention' }),
+  deep: number({ description: 'downscale of the deepest self-attention' }),
+  schedule: text({ description: 'sampler and spacing in words' }),
+  backend: BACKEND,
+  sites: list(SITE),
+  reasons: table(text(), { description: 'the reasons of steps in words' }),
+  steps: list(TOTALS),
+  run: object({ flops: PAIR, self_flops: PAIR, peak_logits_bytes: PAIR }),
+  idle: list(IDLE, { description: 'settings that change nothing in this run, and why' }),
+  notes: NAMES,
+});
+export type PlanReport = DocumentOf<typeof PLAN_REPORT>;

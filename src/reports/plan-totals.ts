@@ -1,4 +1,4 @@
-import { timeFactor } from '../passes/slothful/index.ts';
+import { timeFactor } from '../passes/index.ts';
 import type { PlanPair, PlanReport, PlanSite, PlanTotals, ScheduledStep } from './plan-report.ts';
 import { sum } from './weights.ts';
 
@@ -24,21 +24,21 @@ export function stepTotals(
     timestep,
     sigma,
     time: timeFactor(sigma),
-    kvTokens: {
-      plain: sum(self, ({ kvTokens }) => kvTokens),
-      patched: sum(self, ({ steps }) => steps[index]?.kvTokens ?? 0),
+    kv_tokens: {
+      plain: sum(self, ({ kv_tokens }) => kv_tokens),
+      patched: sum(self, ({ steps }) => steps[index]?.kv_tokens ?? 0),
     },
     flops: { plain: same + selfFlops.plain, patched: same + selfFlops.patched },
-    selfFlops,
-    peakLogitsBytes: {
-      plain: Math.max(0, ...sites.map(({ plain }) => plain.logitsBytes ?? 0)),
-      patched: Math.max(0, ...sites.map((site) => site.steps[index]?.peakLogitsBytes ?? crossPeak(site))),
+    self_flops: selfFlops,
+    peak_logits_bytes: {
+      plain: Math.max(0, ...sites.map(({ plain }) => plain.logits_bytes ?? 0)),
+      patched: Math.max(0, ...sites.map((site) => site.steps[index]?.peak_logits_bytes ?? crossPeak(site))),
     },
   };
 }
 
-function crossPeak({ kind, peakLogitsBytes }: PlanSite): number {
-  return kind === 'cross' ? (peakLogitsBytes ?? 0) : 0;
+function crossPeak({ kind, peak_logits_bytes }: PlanSite): number {
+  return kind === 'cross' ? (peak_logits_bytes ?? 0) : 0;
 }
 
 /** The whole run. */
@@ -49,10 +49,10 @@ export function runTotals(steps: readonly PlanTotals[]): PlanReport['run'] {
   });
   return {
     flops: added(({ flops }) => flops),
-    selfFlops: added(({ selfFlops }) => selfFlops),
-    peakLogitsBytes: {
-      plain: Math.max(0, ...steps.map((step) => step.peakLogitsBytes.plain)),
-      patched: Math.max(0, ...steps.map((step) => step.peakLogitsBytes.patched)),
+    self_flops: added(({ self_flops }) => self_flops),
+    peak_logits_bytes: {
+      plain: Math.max(0, ...steps.map((step) => step.peak_logits_bytes.plain)),
+      patched: Math.max(0, ...steps.map((step) => step.peak_logits_bytes.patched)),
     },
   };
 }

@@ -1,22 +1,23 @@
-import { defaultLogitsLimit, type Survey, type SurveyedSite, strategyOf, surveyGraph } from '../attention/index.ts';
+import {
+  cutLogits,
+  defaultLogitsLimit,
+  type Survey,
+  type SurveyedSite,
+  strategyOf,
+  surveyGraph,
+} from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
-import {
-  DEFAULT_PARAMETERS,
-  type DepthRange,
-  readSlothfulMetadata,
-  type SlothfulParameters,
-} from '../passes/slothful/index.ts';
-import { guessFamily } from './family.ts';
-import { graphFlops, restFlops } from './graph-flops.ts';
+import { DEFAULT_PARAMETERS, type DepthRange, readSlothfulMetadata, type SlothfulParameters } from '../passes/index.ts';
+import { graphFlops, restFlops } from './flops.ts';
 import { idleSettings } from './idle-settings.ts';
-import { PLAN_SCHEMA, type PlanBackend, type PlanReport, type PlanSite } from './plan-report.ts';
-import { type PlanSettings, peakLogits, planStep } from './plan-step.ts';
+import { guessFamily } from './model-facts.ts';
+import { PLAN_REPORT, type PlanBackend, type PlanReport, type PlanSite, type PlanStep } from './plan-report.ts';
+import { planStep, reasonText, type SiteStep, type StepSettings } from './plan-step.ts';
 import { runTotals, stepTotals } from './plan-totals.ts';
 import type { Schedule } from './schedule.ts';
-import { attentionFlops, logitsBytes, siteWidths } from './site-cost.ts';
-import { pixelScale, type RunSize, resolveSize } from './size.ts';
-import { siteTokens } from './tokens.ts';
+import { attentionFlops, logitsBytes, type SiteWidths, siteTokens, siteWidths } from './site-cost.ts';
+import { type RunSize, reportSize, resolveSize } from './size.ts';
 import { verdictOf } from './verdict.ts';
 
 /** What a run is planned for. */
@@ -54,17 +55,17 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
   const plainFlops = new Map(survey.sites.map((site, index) => [site, sites[index]?.plain.flops ?? 0] as const));
   const rest = restFlops(flops, survey.sites, (site) => plainFlops.get(site) ?? 0);
   const steps = schedule.steps.map((step, index) => stepTotals(sites, step, index, rest));
-  const scale = pixelScale(graph);
   return {
-    schema: PLAN_SCHEMA,
+    schema: PLAN_REPORT.properties.schema.const,
     model,
     family: guessFamily(graph, survey.sites),
-    size: { ...size, pixels: { width: size.columns * scale, height: size.rows * scale } },
+    size: reportSize(graph, size),
     parameters,
     ...depth,
     schedule: schedule.name,
     backend: settings.backend,
     sites,
+    reasons: reasonsOf(sites),
     steps,
     run: runTotals(steps),
     idle: idleSettings(parameters, sites, depth),
@@ -74,7 +75,7 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
 
 function backendOf({ backend: name = 'wasm', logitsLimit }: PlanOptions): PlanBackend {
   const tfjsName = name === 'native' ? 'tensorflow' : name;
-  return { name, strategy: strategyOf(tfjsName), logitsLimit: logitsLimit ?? defaultLogitsLimit(tfjsName) };
+  return { name, strategy: strategyOf(tfjsName), logits_limit: logitsLimit ?? defaultLogitsLimit(tfjsName) };
 }
 
 function depthOf({ top, deep, rejections }: Survey, place: string): DepthRange {
@@ -87,6 +88,12 @@ function depthOf({ top, deep, rejections }: Survey, place: string): DepthRange {
     `has no self-attention to plan for: ${why}`,
     'run "slothful inspect" on it',
   );
+}
+
+/** What all sites and steps of a plan share. */
+interface PlanSettings extends StepSettings {
+  readonly batch: number;
+  readonly backend: PlanBackend;
 }
 
 function planSite(
@@ -105,20 +112,50 @@ function planSite(
       `cannot be planned: ${reason ?? 'no tensor tells its grid'}`,
     );
   }
-  const { batch, backend } = settings;
-  const widths = siteWidths(graph, site);
-  const planned = { site, widths, grid: grid ?? ([tokens, 1] as const) };
-  const steps = kind === 'self' ? schedule.steps.map(({ sigma }) => planStep(planned, settings, sigma)) : [];
-  const logits = heads === undefined ? null : logitsBytes(heads, tokens, contextTokens, batch);
-  const own = heads === undefined ? null : peakLogits(backend, heads * batch, tokens, contextTokens);
+  const cost: SiteCost = { widths: siteWidths(graph, site), heads, keys: contextTokens, settings };
+  const facts =
+    kind === 'self' && grid
+      ? schedule.steps.map(({ sigma }) => planStep({ block, downscale, grid }, settings, sigma))
+      : [];
+  const steps = facts.map((fact) => stepOf(fact, cost));
+  const plain = costOf(cost, tokens, contextTokens);
   return {
-    ...{ id, kind, exporterName, block, level, downscale, channels, heads: heads ?? null },
-    ...{ headDim: site.headDim ?? null, grid: grid ?? null, tokens, kvTokens: contextTokens },
-    plain: { flops: attentionFlops(widths, tokens, contextTokens, batch), logitsBytes: logits },
+    ...{ id, kind, exporter_name: exporterName, block, level, downscale, channels, heads: heads ?? null },
+    ...{ head_dim: site.headDim ?? null, grid: grid ? [...grid] : null, tokens, kv_tokens: contextTokens },
+    plain: { flops: plain.flops, logits_bytes: plain.logits_bytes },
     steps,
-    peakLogitsBytes: kind === 'self' ? highest(steps.map((step) => step.peakLogitsBytes)) : own,
-    verdict: kind === 'self' ? verdictOf(steps) : 'a cross-attention: its keys are the text and are never pooled',
+    peak_logits_bytes: kind === 'self' ? highest(steps.map((step) => step.peak_logits_bytes)) : plain.peak_logits_bytes,
+    verdict: kind === 'self' ? verdictOf(facts) : 'a cross-attention: its keys are the text and are never pooled',
   };
+}
+
+/** What the cost of a site depends on besides its tokens and keys. */
+interface SiteCost {
+  readonly widths: SiteWidths;
+  readonly heads: number | undefined;
+  /** Of the unpatched model. */
+  readonly keys: number;
+  readonly settings: PlanSettings;
+}
+
+function stepOf({ tokens, kv_tokens, reason, ...facts }: SiteStep, cost: SiteCost): PlanStep {
+  const reduction = cost.keys / kv_tokens;
+  return { tokens, kv_tokens, reason, ...facts, reduction, ...costOf(cost, tokens, kv_tokens) };
+}
+
+function costOf({ widths, heads, settings }: SiteCost, tokens: number, keys: number) {
+  const { batch, backend } = settings;
+  const flops = attentionFlops(widths, tokens, keys, batch);
+  if (heads === undefined) return { flops, logits_bytes: null, peak_logits_bytes: null };
+  const shape = { heads: heads * batch, queries: tokens, keys };
+  const peak = cutLogits(shape, backend.strategy, backend.logits_limit).logitsBytes;
+  return { flops, logits_bytes: logitsBytes(heads, tokens, keys, batch), peak_logits_bytes: peak };
+}
+
+/** The reasons of all steps, in words. */
+function reasonsOf(sites: readonly PlanSite[]): PlanReport['reasons'] {
+  const reasons = new Set(sites.flatMap(({ steps }) => steps.flatMap(({ reason }) => reason ?? [])));
+  return Object.fromEntries([...reasons].map((reason) => [reason, reasonText(reason)]));
 }
 
 function highest(values: readonly (number | null)[]): number | null {

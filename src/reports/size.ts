@@ -1,6 +1,8 @@
 import { probeShapes } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { type Graph, type GraphNode, type InputShapes, isObject, readShape } from '../graph/index.ts';
+import { type Graph, type GraphNode, type InputShapes, readShape } from '../graph/index.ts';
+import { unetField } from '../models/index.ts';
+import type { ReportSize } from './report-parts.ts';
 
 /** The size at which a model is looked at. */
 export interface RunSize {
@@ -28,6 +30,13 @@ const LATENT_SCALE = 8;
 export function pixelScale(graph: Graph): number {
   const space = graph.metadata.data_space;
   return space === undefined || space === 'latent' ? LATENT_SCALE : 1;
+}
+
+/** A size as reports have it. */
+export function reportSize(graph: Graph, { rows, columns, batch, contextTokens }: RunSize): ReportSize {
+  const scale = pixelScale(graph);
+  const pixels = { width: columns * scale, height: rows * scale };
+  return { rows, columns, batch, context_tokens: contextTokens, pixels };
 }
 
 /**
@@ -60,7 +69,7 @@ function checkCount(name: string, value: number | undefined): void {
 }
 
 function sampleSizeOf({ metadata }: Graph): number {
-  const size = isObject(metadata.unet) ? metadata.unet.sampleSize : undefined;
+  const size = unetField(metadata, 'sample_size');
   return typeof size === 'number' && Number.isInteger(size) && size > 0 ? size : SD_SIZE;
 }
 

@@ -1,19 +1,7 @@
-import { UNTOUCHED_REASONS } from '../passes/slothful/index.ts';
-import type { PlanReason, PlanStep } from './plan-report.ts';
-
-const REASONS: Readonly<Record<PlanReason, string>> = {
-  ...UNTOUCHED_REASONS,
-  keep_middle: `${UNTOUCHED_REASONS.keep_middle} (keep_middle)`,
-  grid: 'its grid is a single token',
-};
-
-/** Why a site is left alone, in words. */
-export function reasonText(reason: PlanReason): string {
-  return REASONS[reason];
-}
+import { type PlanReason, reasonText, type SiteStep } from './plan-step.ts';
 
 /** What happens to a self-attention over a run, in words: where it is pooled, and why it is left alone elsewhere. */
-export function verdictOf(steps: readonly PlanStep[]): string {
+export function verdictOf(steps: readonly SiteStep[]): string {
   const pooled = steps.filter(({ reason }) => reason === null).length;
   const parts = [...leftAlone(steps)].map(([reason, indices]) => {
     const where = indices.length === steps.length ? '' : ` in ${stepsText(indices)}`;
@@ -26,7 +14,7 @@ export function verdictOf(steps: readonly PlanStep[]): string {
   return parts.join('; ') || 'no step';
 }
 
-function leftAlone(steps: readonly PlanStep[]): Map<PlanReason, number[]> {
+function leftAlone(steps: readonly SiteStep[]): Map<PlanReason, number[]> {
   const found = new Map<PlanReason, number[]>();
   for (const [index, { reason }] of steps.entries()) {
     if (reason !== null) found.set(reason, [...(found.get(reason) ?? []), index]);
@@ -34,7 +22,7 @@ function leftAlone(steps: readonly PlanStep[]): Map<PlanReason, number[]> {
   return found;
 }
 
-function detail(reason: PlanReason, steps: readonly PlanStep[], indices: readonly number[]): string {
+function detail(reason: PlanReason, steps: readonly SiteStep[], indices: readonly number[]): string {
   const text = reasonText(reason);
   if (reason === 'keep_middle' || reason === 'grid') return text;
   const highest = Math.max(...indices.map((index) => steps[index]?.asked ?? 0));

@@ -1,21 +1,5 @@
 import { type Graph, loadedBytes, sizeOf, storedBytes, type WeightSpec } from '../graph/index.ts';
-
-/** What the weights of a graph come to. */
-export interface WeightTotals {
-  /** Weights of the model itself: not shapes, axes and other constants of the graph's logic. */
-  readonly count: number;
-  readonly parameters: number;
-  /** Bytes in the shards. */
-  readonly storedBytes: number;
-  /** Bytes in memory: TF.js knows no half floats. */
-  readonly loadedBytes: number;
-  /** Parameters by the type they are stored as. */
-  readonly storedAs: Readonly<Record<string, number>>;
-  /** Small constants of the graph's logic. */
-  readonly constants: number;
-  /** Entries of the manifest that no node uses. */
-  readonly unused: number;
-}
+import type { WeightTotals } from './inspect-report.ts';
 
 /**
  * Whether a Const is a parameter of the model: of floats, of one dimension or more, and not written into its node, as
@@ -40,9 +24,9 @@ export function weightTotals(graph: Graph): WeightTotals {
   return {
     count: own.length,
     parameters: sum(own, ({ shape }) => sizeOf(shape)),
-    storedBytes: sum(own, (spec) => storedBytes(spec) ?? 0),
-    loadedBytes: sum(own, loadedBytes),
-    storedAs,
+    stored_bytes: sum(own, (spec) => storedBytes(spec) ?? 0),
+    loaded_bytes: sum(own, loadedBytes),
+    stored_as: storedAs,
     constants: used.length - own.length,
     unused: specs.length - used.length,
   };

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import type { Graph } from '../graph/index.ts';
-import type { ModelStore } from '../models/model-store.ts';
+import type { ModelStore } from '../models/index.ts';
 import { changeParameters, MID_RESIDUAL } from '../passes/index.ts';
 import { controlTensor, hooksOf } from './control.ts';
 import { firstTimestep, makeUNetFeeds, type UNetInputs } from './feeds.ts';

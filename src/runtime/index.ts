@@ -1,5 +1,4 @@
-import type { ModelStore } from '../models/model-store.ts';
-import { UrlStore } from '../models/url-store.ts';
+import { type ModelStore, UrlStore } from '../models/index.ts';
 import { WEB_BACKENDS } from './backend.ts';
 import { type ControlNet, loadControlNetOn } from './control-net.ts';
 import { type LoadModelOptions, loadModelOn, type Platform } from './load-model.ts';
@@ -7,8 +6,7 @@ import { type LoadOptions, loadUNetOn } from './load-unet.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import type { UNet } from './unet.ts';
 
-export type { ByteSource, ModelStore } from '../models/model-store.ts';
-export { UrlStore } from '../models/url-store.ts';
+export { type ByteSource, type ModelStore, UrlStore } from '../models/index.ts';
 export { defaultHook, type HookStep, type SlothfulHook } from '../passes/index.ts';
 export {
   type BackendCandidate,

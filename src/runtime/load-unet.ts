@@ -1,5 +1,5 @@
 import type { Graph, Pass } from '../graph/index.ts';
-import type { ModelStore } from '../models/model-store.ts';
+import type { ModelStore } from '../models/index.ts';
 import {
   appliedPasses,
   controlNetInputs,

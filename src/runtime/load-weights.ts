@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import { type ConstantValue, constantBytes, type Graph, storedBytes, type WeightSpec } from '../graph/index.ts';
-import { decodeWeight, placeStored } from '../models/decode-weight.ts';
-import type { ModelFile } from '../models/model-file.ts';
+import { decodeWeight, type ModelFile, placeStored } from '../models/index.ts';
 
 /** Told how far loading is, in bytes of stored weights. */
 export type LoadProgress = (done: number, total: number) => void;

@@ -1,5 +1,5 @@
-import type { ModelStore } from '../models/model-store.ts';
-import { openStore } from '../models/read-model.ts';
+import type { ModelStore } from '../models/index.ts';
+import { openStore } from '../models/node.ts';
 import { type BackendOptions, type ChosenBackend, chooseBackend as chooseAmong } from './backend.ts';
 import { type ControlNet, loadControlNetOn } from './control-net.ts';
 import { type LoadModelOptions, loadModelOn, type Platform } from './load-model.ts';

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import type { Prediction, PredictOptions, SiteRecord, UNetInputs } from '../runtime/index.ts';
+import { firstNonFinite } from '../tensors/index.ts';
 import type { Values } from './values.ts';
 
 /** What the loop needs of a model; `UNet` is one, and so is anything with the same `predict`. */
@@ -57,7 +58,7 @@ function checkOutput(output: Float32Array, shape: readonly number[], expected: r
     const problem = `the model's output is [${shape}], and its sample was [${expected}]`;
     throw new SlothfulError('bad-model', place, problem, "is this the model's prediction? outputName names another");
   }
-  const index = output.findIndex((value) => !Number.isFinite(value));
+  const index = firstNonFinite(output);
   if (index < 0) return;
   const problem = `the model answered ${output[index]} at value ${index} of ${output.length}`;
   throw new SlothfulError('bad-model', place, problem, 'its weights are broken, or its inputs far out of range');

@@ -1,14 +1,30 @@
+import { type Html, html, htmlPage, lines } from '../pages/index.ts';
 import type { SlothfulParameters } from '../passes/slothful/index.ts';
 import { pngAddress } from '../pictures/index.ts';
 import type { Picture } from '../sampling/index.ts';
 import type { SweptCell, SweptRun } from './sweep.ts';
-import { PAGE_STYLE } from './sweep-page-style.ts';
 import { plainKey } from './sweep-plan.ts';
 import type { SweepRecord } from './sweep-record.ts';
 
 /** Pictures smaller than the first are enlarged, larger than the second reduced. */
 const LEAST_WIDTH = 208;
 const MOST_WIDTH = 512;
+
+/** What a page of pictures needs besides the style of all pages. */
+const STYLE = `
+section.row { display: flex; gap: 1rem; overflow-x: auto; }
+figure { margin: 0; flex: none; }
+img { display: block; image-rendering: pixelated; outline: 1px solid var(--line); }
+figcaption { padding-top: .4rem; overflow-wrap: anywhere; }
+figcaption table { width: 100%; font-size: .8rem; }
+figcaption th { font-weight: normal; }
+figcaption th, figcaption td { border: 0; padding: 0; }
+figcaption td { text-align: right; padding-left: .5rem; }
+figcaption details, figcaption p { font-size: .8rem; color: var(--quiet); margin: 0; }
+`;
+
+const MEASURES = `Measures are against the picture without Slothful Attention, of the same noise. Fine detail below 1 is smoother,
+above 1 rougher. Attention is the FLOPs of all self-attentions over the run.`;
 
 /**
  * The pictures of a sweep with their parameters and measures as one page: no other file, no network, no script.
@@ -17,27 +33,17 @@ const MOST_WIDTH = 512;
  * @param cells in the record's order
  */
 export function sweepPage(record: SweepRecord, cells: readonly SweptCell[], axes: readonly string[]): string {
-  const title = `Sweep: ${axes.join(' by ') || 'one run'}`;
   const rows = [...new Set(cells.map(({ cell }) => cell.row))];
-  const body = rows.map((row) => rowOf(cells.filter(({ cell }) => cell.row === row)));
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<style>${PAGE_STYLE}</style>
-</head>
-<body>
-<h1>${escapeHtml(title)}</h1>
-<p>${escapeHtml(sourceLine(record))}</p>
-${record.stopped ? '<p class="stopped">Stopped before its end: these are the combinations that were done.</p>' : ''}
-<p>Measures are against the picture without Slothful Attention, of the same noise. Fine detail below 1 is smoother,
-above 1 rougher. Attention is the FLOPs of all self-attentions over the run.</p>
-${body.join('\n')}
-</body>
-</html>
-`;
+  return htmlPage({
+    title: `Sweep: ${axes.join(' by ') || 'one run'}`,
+    summary: sourceLine(record),
+    notes: record.stopped ? ['Stopped before its end: these are the combinations that were done.'] : [],
+    body: [
+      html`<p class="quiet">${MEASURES}</p>`,
+      ...rows.map((row) => rowOf(cells.filter(({ cell }) => cell.row === row))),
+    ],
+    style: STYLE,
+  });
 }
 
 function sourceLine({ source, cells }: SweepRecord): string {
@@ -59,7 +65,7 @@ function sourceLine({ source, cells }: SweepRecord): string {
 }
 
 /** The plain picture of a row goes before it, once for each that there is. */
-function rowOf(cells: readonly SweptCell[]): string {
+function rowOf(cells: readonly SweptCell[]): Html {
   const seen = new Set<string>();
   const figures = cells.flatMap((swept) => {
     const key = plainKey(swept.cell);
@@ -67,18 +73,20 @@ function rowOf(cells: readonly SweptCell[]): string {
     seen.add(key);
     return [...plain, cellFigure(swept)];
   });
-  return `<section>\n${figures.join('\n')}\n</section>`;
+  return html`<section class="row">
+${lines(figures)}
+</section>`;
 }
 
-function plainFigure(plain: SweptRun, { flops }: SweptCell): string {
+function plainFigure(plain: SweptRun, { flops }: SweptCell): Html {
   const facts: Fact[] = [
     ['attention', flopsText(flops.plain)],
     ['time', secondsText(plain.milliseconds)],
   ];
-  return figure(plain.picture, 'without', 'without Slothful Attention', facts, '');
+  return figure(plain.picture, 'without', 'without Slothful Attention', facts);
 }
 
-function cellFigure({ cell, picture, measures, flops, milliseconds, kv_tokens }: SweptCell): string {
+function cellFigure({ cell, picture, measures, flops, milliseconds, kv_tokens }: SweptCell): Html {
   const name = Object.entries(cell.values)
     .map(([axis, value]) => `${axis} ${value}`)
     .join(', ');
@@ -96,19 +104,17 @@ function cellFigure({ cell, picture, measures, flops, milliseconds, kv_tokens }:
 
 type Fact = readonly [name: string, value: string];
 
-function figure(picture: Picture, name: string, alt: string, facts: readonly Fact[], more: string): string {
+function figure(picture: Picture, name: string, alt: string, facts: readonly Fact[], more?: Html): Html {
   const width = Math.max(LEAST_WIDTH, Math.min(picture.width, MOST_WIDTH));
-  const rows = facts
-    .map(([key, value]) => `<tr><th>${escapeHtml(key)}</th><td>${escapeHtml(value)}</td></tr>`)
-    .join('');
-  const image = `<img src="${pngAddress(picture)}" width="${width}" alt="${escapeHtml(alt)}">`;
-  return `<figure style="width:${width}px">${image}<figcaption><b>${escapeHtml(name)}</b><table>${rows}</table>${more}</figcaption></figure>`;
+  const rows = facts.map(([key, value]) => html`<tr><th>${key}</th><td>${value}</td></tr>`);
+  const image = html`<img src="${pngAddress(picture)}" width="${width}" alt="${alt}">`;
+  return html`<figure style="width:${width}px">${image}<figcaption><b>${name}</b><table>${rows}</table>${more}</figcaption></figure>`;
 }
 
-function parametersOf(parameters: SlothfulParameters | undefined): string {
-  if (!parameters) return '<p>Slothful Attention is off</p>';
-  const rows = Object.entries(parameters).map(([name, value]) => `${name} ${value}`);
-  return `<details><summary>parameters</summary>${rows.map((row) => `<div>${escapeHtml(row)}</div>`).join('')}</details>`;
+function parametersOf(parameters: SlothfulParameters | undefined): Html {
+  if (!parameters) return html`<p>Slothful Attention is off</p>`;
+  const rows = Object.entries(parameters).map(([name, value]) => html`<div>${name} ${String(value)}</div>`);
+  return html`<details><summary>parameters</summary>${rows}</details>`;
 }
 
 function flopsText(flops: number): string {
@@ -117,9 +123,4 @@ function flopsText(flops: number): string {
 
 function secondsText(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
-}
-
-function escapeHtml(text: string): string {
-  const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-  return text.replace(/[&<>"]/g, (letter) => entities[letter] ?? letter);
 }

@@ -1,45 +1,51 @@
-import { type Table, tableOf } from '../pages/table.ts';
-import type { SlothfulParameters } from '../passes/slothful/index.ts';
-import type { Measures } from '../pictures/measures/index.ts';
-import type { RunSource } from '../pipeline/run-record.ts';
-import type { RunSettings } from '../pipeline/settings.ts';
+import {
+  type DocumentOf,
+  flag,
+  integer,
+  list,
+  named,
+  nullable,
+  number,
+  object,
+  ownDocument,
+  table,
+  text,
+} from '../documents/index.ts';
+import { type Table, tableOf } from '../pages/index.ts';
+import { MEASURES } from '../pictures/measures/index.ts';
+import { RUN_PARAMETERS, RUN_SETTINGS, RUN_SOURCE, type RunSource } from '../pipeline/run-document.ts';
 import type { Axis } from './axis.ts';
 import type { SweptCell } from './sweep.ts';
 
-/** Version of sweep.json; a change that breaks readers counts it up. */
-export const SWEEP_SCHEMA = 'slothful-sweep/1';
-
 /** One combination as sweep.json has it. */
-export interface CellRecord {
-  readonly column: number;
-  readonly row: number;
-  /** The values of the axes as they were written. */
-  readonly values: Readonly<Record<string, string>>;
-  readonly prompt: string | null;
-  readonly settings: RunSettings;
-  /** Null: without Slothful Attention. */
-  readonly parameters: SlothfulParameters | null;
-  /** Against the same run without Slothful Attention. */
-  readonly measures: Measures;
-  /** Keys and values of all self-attentions in the first step. */
-  readonly kv_tokens: number | null;
-  /** FLOPs of all self-attentions over the run. */
-  readonly attention_flops: number;
-  readonly plain_attention_flops: number;
-  readonly milliseconds: number;
-  readonly plain_milliseconds: number;
-}
+const CELL_RECORD = named(
+  'cell',
+  object({
+    column: integer({ minimum: 0 }),
+    row: integer({ minimum: 0 }),
+    values: table(text(), { description: 'the values of the axes as they were written' }),
+    prompt: nullable(text()),
+    settings: RUN_SETTINGS,
+    parameters: nullable(RUN_PARAMETERS, { description: 'null: without Slothful Attention' }),
+    measures: MEASURES,
+    kv_tokens: nullable(integer(), { description: 'keys and values of all self-attentions in the first step' }),
+    attention_flops: number({ description: 'of all self-attentions over the run' }),
+    plain_attention_flops: number(),
+    milliseconds: number({ minimum: 0 }),
+    plain_milliseconds: number({ minimum: 0 }),
+  }),
+);
+type CellRecord = DocumentOf<typeof CELL_RECORD>;
 
 /** sweep.json. */
-export interface SweepRecord {
-  readonly schema: typeof SWEEP_SCHEMA;
-  readonly source: RunSource;
-  readonly axes: ReadonlyArray<{ readonly name: string; readonly values: readonly string[] }>;
-  /** True where the sweep was stopped before its last cell. */
-  readonly stopped: boolean;
-  readonly cells: readonly CellRecord[];
-  readonly files: readonly string[];
-}
+export const SWEEP_DOCUMENT = ownDocument('sweep', 1, {
+  source: RUN_SOURCE,
+  axes: list(object({ name: text(), values: list(text()) })),
+  stopped: flag({ description: 'true where the sweep was stopped before its last cell' }),
+  cells: list(CELL_RECORD, { description: 'each measured against the same run without Slothful Attention' }),
+  files: list(text()),
+});
+export type SweepRecord = DocumentOf<typeof SWEEP_DOCUMENT>;
 
 /** What a sweep came to, for programs. */
 export function sweepRecord(parts: {
@@ -51,7 +57,7 @@ export function sweepRecord(parts: {
 }): SweepRecord {
   const { source, axes, cells, stopped, files } = parts;
   return {
-    schema: SWEEP_SCHEMA,
+    schema: SWEEP_DOCUMENT.properties.schema.const,
     source,
     axes: axes.map(({ name, values }) => ({ name, values: values.map(({ text }) => text) })),
     stopped,

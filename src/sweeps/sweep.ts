@@ -3,10 +3,10 @@ import type { SlothfulMetadata, SlothfulParameters } from '../passes/slothful/in
 import { type Measures, measure } from '../pictures/measures/index.ts';
 import type { RunConditioning } from '../pipeline/conditioning.ts';
 import { executeRun, type RunOutcome } from '../pipeline/execute.ts';
-import { type AttentionFlops, attentionFlopsOf } from '../pipeline/flops.ts';
+import { attentionFlopsOf } from '../pipeline/flops.ts';
 import type { Look } from '../pipeline/look.ts';
+import type { AttentionFlops, RunSettings } from '../pipeline/run-document.ts';
 import { totalMilliseconds } from '../pipeline/run-record.ts';
-import type { RunSettings } from '../pipeline/settings.ts';
 import type { DenoisingModel, Picture } from '../sampling/index.ts';
 import { plainKey, type SweepCell } from './sweep-plan.ts';
 

@@ -55,6 +55,20 @@ export function floatOf(half: number): number {
   return sign | ((lead + 103) << 23) | ((mantissa << (23 - lead)) & 0x7fffff);
 }
 
+const scratch = new DataView(new ArrayBuffer(4));
+
+/** The number that a float16 stands for. */
+export function halfToFloat(half: number): number {
+  scratch.setInt32(0, floatOf(half));
+  return scratch.getFloat32(0);
+}
+
+/** The bfloat16 bits of a float32, rounded to nearest even; a NaN stays one. */
+export function bfloatOf(bits: number): number {
+  if ((bits & 0x7fffffff) > INFINITY_BITS) return (bits >>> 16) | 0x40;
+  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
 let floats: Int32Array | undefined;
 let halves: Int32Array | undefined;
 

@@ -1,7 +1,31 @@
 import { messageOf, SlothfulError } from '../errors.ts';
-import { isObject } from '../graph/index.ts';
-import { bitsOf } from './dtypes.ts';
-import { duplicateKey } from './keys.ts';
+import { duplicateKey } from './duplicate-key.ts';
+
+/** Bits of one value of every dtype that safetensors knows. */
+const BITS: ReadonlyMap<string, number> = new Map([
+  ['BOOL', 8],
+  ['F4', 4],
+  ['F6_E2M3', 6],
+  ['F6_E3M2', 6],
+  ['U8', 8],
+  ['I8', 8],
+  ['F8_E5M2', 8],
+  ['F8_E4M3', 8],
+  ['F8_E8M0', 8],
+  ['F8_E4M3FNUZ', 8],
+  ['F8_E5M2FNUZ', 8],
+  ['I16', 16],
+  ['U16', 16],
+  ['F16', 16],
+  ['BF16', 16],
+  ['I32', 32],
+  ['U32', 32],
+  ['F32', 32],
+  ['C64', 64],
+  ['F64', 64],
+  ['I64', 64],
+  ['U64', 64],
+]);
 
 /** What the header says of one tensor; `begin` and `end` are bytes from the start of the data. */
 export interface TensorInfo {
@@ -19,12 +43,30 @@ export interface Header {
 }
 
 /** The longest header that the format allows, in bytes. */
-export const MAX_HEADER_BYTES = 100_000_000;
+const MAX_HEADER_BYTES = 100_000_000;
+/** Bytes of the number at the start of a file that says how long the header is. */
+export const LENGTH_BYTES = 8;
+
+/** Bytes of the values of a shape, a fraction where they do not fill whole bytes; undefined where they cannot be counted. */
+export function bytesOfShape(dtype: string, shape: readonly number[]): number | undefined {
+  let values = 1;
+  const bits = BITS.get(dtype);
+  if (bits === undefined) return undefined;
+  for (const size of shape) {
+    values *= size;
+    if (!Number.isSafeInteger(values * bits)) return undefined;
+  }
+  return (values * bits) / 8;
+}
 
 const CURE = 'download it again or save it again with safetensors';
 
 function fail(place: string, problem: string, options?: ErrorOptions): never {
   throw new SlothfulError('bad-checkpoint', place, problem, CURE, options);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isSize(value: unknown): value is number {
@@ -73,27 +115,18 @@ function parseSpan(value: unknown, dataBytes: number, place: string): [number, n
   return [begin, end];
 }
 
-function bytesOf(shape: readonly number[], bits: number, place: string): number {
-  let values = 1;
-  for (const size of shape) {
-    values *= size;
-    if (!Number.isSafeInteger(values * bits)) fail(place, `has an impossible shape [${shape.join(', ')}]`);
-  }
-  if ((values * bits) % 8) fail(place, `has a shape [${shape.join(', ')}] that does not fill whole bytes`);
-  return (values * bits) / 8;
-}
-
 function parseTensor(name: string, value: unknown, dataBytes: number, file: string): TensorInfo {
   const place = `${file} tensor "${name}"`;
   if (!isObject(value)) return fail(place, 'is not an object');
   const { dtype } = value;
-  const bits = typeof dtype === 'string' ? bitsOf(dtype) : undefined;
-  if (typeof dtype !== 'string' || bits === undefined) {
+  if (typeof dtype !== 'string' || !BITS.has(dtype)) {
     return fail(place, `has the unknown dtype ${JSON.stringify(dtype)}`);
   }
   const shape = parseShape(value.shape, place);
   const [begin, end] = parseSpan(value.data_offsets, dataBytes, place);
-  const bytes = bytesOf(shape, bits, place);
+  const bytes = bytesOfShape(dtype, shape);
+  if (bytes === undefined) return fail(place, `has an impossible shape [${shape.join(', ')}]`);
+  if (!Number.isInteger(bytes)) fail(place, `has a shape [${shape.join(', ')}] that does not fill whole bytes`);
   if (bytes !== end - begin) {
     fail(place, `${dtype} [${shape.join(', ')}] takes ${bytes} bytes, but its data_offsets span ${end - begin}`);
   }
@@ -113,6 +146,25 @@ function checkCover(tensors: readonly TensorInfo[], dataBytes: number, file: str
     previous = `"${name}"`;
   }
   if (covered !== dataBytes) fail(file, `${dataBytes - covered} bytes after ${previous} belong to no tensor`);
+}
+
+/**
+ * How long the header of a file is, by its first 8 bytes.
+ *
+ * @param fileBytes bytes of the whole file
+ * @throws SlothfulError `bad-checkpoint` where the file cannot hold such a header
+ */
+export function headerLength(start: Uint8Array, fileBytes: number, file: string): number {
+  const wrong = (problem: string): never => {
+    throw new SlothfulError('bad-checkpoint', file, problem, 'download it again: it is truncated or not safetensors');
+  };
+  if (fileBytes < LENGTH_BYTES) wrong(`has ${fileBytes} bytes, less than the 8 of a header length`);
+  const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER_BYTES)) wrong(`claims a header of ${length} bytes; ${MAX_HEADER_BYTES} are allowed`);
+  if (length > BigInt(fileBytes - LENGTH_BYTES)) {
+    wrong(`claims a header of ${length} bytes, but only ${fileBytes - LENGTH_BYTES} bytes follow`);
+  }
+  return Number(length);
 }
 
 /**

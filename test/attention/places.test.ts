@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { weightSpec } from '../../converters/nn/graph-builder.ts';
-import { buildUNet } from '../../converters/unet/build.ts';
-import { parseUNetConfig } from '../../converters/unet/config.ts';
+import { weightSpec } from '../../converters/nn/index.ts';
+import { buildUNet, parseUNetConfig } from '../../converters/unet/index.ts';
 import { type AttentionSite, type Location, locate } from '../../src/attention/index.ts';
 import { type Graph, isObject } from '../../src/graph/index.ts';
 import { smallUNet, type UNetVariant } from './small-unet.ts';

@@ -3,17 +3,11 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { diffPage, inspectPage, planPage } from '../../src/pages/index.ts';
 import { slothful } from '../../src/passes/index.ts';
-import {
-  diffGraphs,
-  diffPage,
-  inspectGraph,
-  inspectPage,
-  type PlanReport,
-  planGraph,
-  planPage,
-  scheduleOf,
-} from '../../src/reports/index.ts';
+import { DEFAULT_PARAMETERS } from '../../src/passes/slothful/index.ts';
+import { completeSettings, type SweptCell, sweepPage, sweepRecord } from '../../src/pipeline/index.ts';
+import { diffGraphs, inspectGraph, type PlanReport, planGraph, scheduleOf } from '../../src/reports/index.ts';
 import { startChromium } from '../support/chromium.ts';
 import { fullSizeGraph, goldenGraph } from '../support/golden-graph.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -179,6 +173,8 @@ test('without scripts the whole run can still be read', async () => {
 for (const family of ['sd15', 'ssd1b', 'sdxl'] as const) {
   test(`${family}: cells lie in their boxes, apart from each other, with their labels inside`, async () => {
     const { page } = await open(planPage(planOf(family, 2)));
+    // tsx wraps inner functions of what is evaluated here in calls of this.
+    await page.evaluate('globalThis.__name = (value) => value');
     const overlaps = await page.evaluate(() => {
       const rects = [...document.querySelectorAll('.cell > rect')].map((rect) => rect.getBoundingClientRect());
       const boxes = [...document.querySelectorAll('rect.box')].map((rect) => rect.getBoundingClientRect());
@@ -215,6 +211,43 @@ test('an inspection and a comparison open without an error, names and all', asyn
   assert.equal([...inspected.faults, ...compared.faults], []);
   await inspected.page.close();
   await compared.page.close();
+});
+
+/** A sweep of two cells, whose names are other people's. */
+function sweptCells(): SweptCell[] {
+  const { settings } = completeSettings({ data_space: 'rgb' }, {}, { rows: 2, columns: 2, batch: 1, scale: 1 }, true);
+  const picture = { width: 2, height: 2, rgba: new Uint8ClampedArray(16).fill(99) };
+  const run = { picture, milliseconds: 1234 };
+  const measures = { psnr: null, ssim: 1, high_frequency_ratio: 1, gradient_similarity: 1 };
+  return [DEFAULT_PARAMETERS, undefined].map((parameters, column) => {
+    const cell = { column, row: 0, values: { preset: HOSTILE }, request: {}, prompt: HOSTILE, parameters };
+    return { ...run, cell, settings, kv_tokens: 160, flops: { plain: 4e9, patched: 2e9 }, plain: run, measures };
+  });
+}
+
+test('a sweep: pictures beside the plain one, parameters that open, no script and no network', async () => {
+  const cells = sweptCells();
+  const companions = { controlnets: [], controlnets_patched: false, image_embeds: null, ip_adapter_scale: null };
+  const files = { cond: null, uncond: null, negative_prompt: null, companions };
+  const backend = { name: 'cpu', device: 'CPU' };
+  const source = { version: '1', model: HOSTILE, family: null, backend, prompt: HOSTILE, ...files };
+  const record = sweepRecord({ source, axes: [], cells, stopped: true, files: [] });
+  const { page, faults } = await open(sweepPage(record, cells, [HOSTILE]));
+  assert.is(await page.locator('h1').innerText(), `Sweep: ${HOSTILE}`);
+  assert.is(await page.locator('img').count(), 3);
+  assert.is(await page.locator('script').count(), 0);
+  const widths = await page.$$eval('img', (images) => images.map((image) => [image.naturalWidth, image.width]));
+  assert.equal(new Set(widths.map(String)), new Set(['2,208']));
+  await page.locator('summary').click();
+  assert.ok(await page.getByText('in_strength 6').isVisible());
+  assert.match(await page.locator('main').innerText(), /Slothful Attention is off/);
+  assert.match(await page.locator('.warn').innerText(), /^Stopped before its end/);
+  const tops = await page.$$eval('figure', (list) =>
+    list.map((figure) => Math.round(figure.getBoundingClientRect().top)),
+  );
+  assert.is(new Set(tops).size, 1, 'in one row');
+  assert.equal(faults, []);
+  await page.close();
 });
 
 test('a graph without attention has a page too', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodePng } from '../../src/pictures/index.ts';
-import { writeSafetensors } from '../../src/tensors/write.ts';
+import { writeSafetensors } from '../../src/tensors/node.ts';
 import { slothful } from '../support/cli.ts';
 import { companion } from '../support/companion-goldens.ts';
 import { largestDifference } from '../support/numbers.ts';

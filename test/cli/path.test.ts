@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { writeSafetensors } from '../../src/tensors/write.ts';
+import { writeSafetensors } from '../../src/tensors/node.ts';
 import { slothful } from '../support/cli.ts';
 import { largestDifference } from '../support/numbers.ts';
 import { readSafetensors } from '../support/safetensors.ts';

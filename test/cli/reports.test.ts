@@ -29,12 +29,12 @@ test('inspect: JSON of a lone model.json, without its weights', async () => {
   const { code, stdout, stderr } = await slothful(['inspect', lone, '--size', '512x768', '--json']);
   assert.equal([code, stderr], [0, '']);
   const report = JSON.parse(stdout);
-  assert.is(report.schema, 'slothful-inspect/1');
+  assert.is(report.schema, 'slothful-inspect/2');
   assert.equal(report.size, {
     rows: 96,
     columns: 64,
     batch: 1,
-    contextTokens: 77,
+    context_tokens: 77,
     pixels: { width: 512, height: 768 },
   });
   assert.is(report.sites.length, 68);
@@ -84,8 +84,8 @@ test('diff: what a patch changed, and that the weights are shared', async () => 
   const { code, stdout, stderr } = await slothful(['diff', plain, patched, '--json']);
   assert.equal([code, stderr], [0, '']);
   const report = JSON.parse(stdout);
-  assert.is(report.schema, 'slothful-diff/1');
-  assert.is(report.weights.comparedBy, 'bytes');
+  assert.is(report.schema, 'slothful-diff/2');
+  assert.is(report.weights.compared_by, 'bytes');
   assert.equal([report.weights.different, report.weights.shared], [[], report.weights.equal]);
   assert.ok(report.sites.every((site: { change: string }) => site.change === 'patched'));
 });

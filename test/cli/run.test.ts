@@ -5,10 +5,11 @@ import { PNG } from 'pngjs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { convertCheckpoint } from '../../converters/index.ts';
-import { writeSafetensors } from '../../src/tensors/write.ts';
+import { writeSafetensors } from '../../src/tensors/node.ts';
 import { slothful } from '../support/cli.ts';
 import { fixture, readJson } from '../support/fixtures.ts';
 import { interrupted } from '../support/interrupt.ts';
+import { readPublished } from '../support/published.ts';
 import { readSafetensors } from '../support/safetensors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -78,7 +79,7 @@ async function run(...args: string[]) {
 }
 
 function record(name: string) {
-  return JSON.parse(readFileSync(at(`${name}/run.json`), 'utf8'));
+  return readPublished('run-1', at(`${name}/run.json`));
 }
 
 function readPng(path: string) {

@@ -1,9 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inferUNetConfig } from '../../converters/checkpoint/infer-config.ts';
-import { openCheckpoint } from '../../converters/checkpoint/open.ts';
-import { unetTensors } from '../../converters/checkpoint/unet-tensors.ts';
-import { parseUNetConfig, type UNetConfig } from '../../converters/unet/config.ts';
+import { openCheckpoint } from '../../converters/checkpoint/index.ts';
+import { inferUNetConfig, parseUNetConfig, UNET, type UNetConfig, unetTensors } from '../../converters/unet/index.ts';
 import { fixture, readJson } from '../support/fixtures.ts';
 import { rejection, thrown } from './support.ts';
 
@@ -40,7 +38,7 @@ for (const family of ['sd15', 'sdxl', 'ssd1b']) {
 test('the golden single file of sd15, and its folder', async () => {
   const { sampleSize, ...wanted } = parseUNetConfig(readJson('unet/sd15/diffusers/config.json'));
   for (const path of ['ldm.safetensors', 'diffusers']) {
-    const checkpoint = await openCheckpoint(fixture(`unet/sd15/${path}`).pathname);
+    const checkpoint = await openCheckpoint(fixture(`unet/sd15/${path}`).pathname, UNET);
     const inferred = inferUNetConfig(unetTensors(checkpoint).tensors, path);
     assert.equal(comparable({ ...inferred, sampleSize }), comparable({ ...wanted, sampleSize }));
     await checkpoint.close();
@@ -49,7 +47,7 @@ test('the golden single file of sd15, and its folder', async () => {
 
 test('the golden single files of sdxl and ssd1b need a config for their heads', async () => {
   for (const family of ['sdxl', 'ssd1b']) {
-    const checkpoint = await openCheckpoint(fixture(`unet/${family}/ldm.safetensors`).pathname);
+    const checkpoint = await openCheckpoint(fixture(`unet/${family}/ldm.safetensors`).pathname, UNET);
     const { tensors } = unetTensors(checkpoint);
     const { code, message } = thrown(() => inferUNetConfig(tensors, checkpoint.path));
     assert.is(code, 'unsupported');
@@ -65,7 +63,7 @@ const REFUSED: ReadonlyArray<readonly [what: string, family: string, change: (sh
       'an odd attention width',
       'sdxl',
       (shapes) => shapes.set('down_blocks.1.resnets.0.conv1.weight', { shape: [672, 320, 3, 3] }),
-      /width 672 is no whole number of 64-wide heads.*--config/,
+      /width 672 is not a whole number of 64-wide heads.*--config/,
     ],
     [
       'SD2.x',
@@ -133,7 +131,7 @@ for (const [what, family, change, says] of REFUSED) {
 }
 
 test('names a missing tensor as the file would', async () => {
-  const checkpoint = await openCheckpoint(fixture('unet/sdxl/ldm.safetensors').pathname);
+  const checkpoint = await openCheckpoint(fixture('unet/sdxl/ldm.safetensors').pathname, UNET);
   const { nameInFile, tensors, unknown } = unetTensors(checkpoint);
   assert.equal(unknown, []);
   assert.is(tensors.size, 1680);
@@ -143,7 +141,7 @@ test('names a missing tensor as the file would', async () => {
 });
 
 test('refuses what is not there', async () => {
-  assert.is((await rejection(openCheckpoint('/no/such/path'))).code, 'io');
+  assert.is((await rejection(openCheckpoint('/no/such/path', UNET))).code, 'io');
 });
 
 test.run();

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { layoutOfDiffusers, layoutOfLdm, ldmNames } from '../../converters/checkpoint/ldm-names.ts';
+import { layoutOfDiffusers, layoutOfLdm, ldmNames } from '../../converters/unet/ldm-names.ts';
 import { readJson } from '../support/fixtures.ts';
 import { thrown } from './support.ts';
 
@@ -79,7 +79,7 @@ test('refuses blocks that are not regular', () => {
   ];
   for (const names of irregular) {
     const { message } = thrown(() => layoutOfLdm(names, 'm.safetensors'));
-    assert.match(message, /^m.safetensors: has \d+ input_blocks with downsamplers at .* which is no regular UNet/);
+    assert.match(message, /^m.safetensors: has \d+ input_blocks with downsamplers at .* which is not a regular UNet/);
   }
   assert.match(thrown(() => layoutOfDiffusers(['conv_in.weight'], 'm')).message, /no down_blocks/);
 });

@@ -2,8 +2,8 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { looksLike } from '../../converters/checkpoint/identify.ts';
-import { openCheckpoint } from '../../converters/checkpoint/open.ts';
+import { looksLike, openCheckpoint } from '../../converters/checkpoint/index.ts';
+import { UNET } from '../../converters/unet/index.ts';
 import { fixture } from '../support/fixtures.ts';
 import { rejection, temporaryFolder, writeZeros } from './support.ts';
 
@@ -37,7 +37,7 @@ function make(name: string, files: Record<string, unknown>): string {
 }
 
 async function summary(path: string, variant?: string) {
-  const checkpoint = await openCheckpoint(path, variant === undefined ? {} : { variant });
+  const checkpoint = await openCheckpoint(path, UNET, { variant });
   const { layout, tensors, config, schedulerConfig, otherTensors, bytes, notes } = checkpoint;
   await checkpoint.close();
   const files = [...new Set([...tensors.values()].map(({ file }) => file.slice(root.length + 1)))];
@@ -50,8 +50,8 @@ for (const [family, size] of [
   ['ssd1b', 944],
 ] as const) {
   test(`${family}: the golden folder and the golden single file hold the same values`, async () => {
-    const folder = await openCheckpoint(fixture(`unet/${family}/diffusers`).pathname);
-    const single = await openCheckpoint(fixture(`unet/${family}/ldm.safetensors`).pathname);
+    const folder = await openCheckpoint(fixture(`unet/${family}/diffusers`).pathname, UNET);
+    const single = await openCheckpoint(fixture(`unet/${family}/ldm.safetensors`).pathname, UNET);
     assert.is(folder.layout, 'diffusers');
     assert.is(single.layout, 'ldm');
     assert.is(folder.tensors.size, size);
@@ -136,11 +136,11 @@ test('variants: the plain one, the only one, the one asked for', async () => {
   assert.equal((await summary(both)).notes, [`took ${plain}; --variant can choose fp16`]);
   assert.equal((await summary(both, 'fp16')).files, [`both/${fp16}`]);
   assert.equal((await summary(make('one', { [fp16]: DIFFUSERS }))).files, [`one/${fp16}`]);
-  const error = await rejection(openCheckpoint(both, { variant: 'bf16' }));
+  const error = await rejection(openCheckpoint(both, UNET, { variant: 'bf16' }));
   assert.match(error.message, /has no variant "bf16"; it has \(plain\), fp16/);
   const odd = make('odd', { [fp16]: DIFFUSERS, 'diffusion_pytorch_model.non_ema.safetensors': DIFFUSERS });
   assert.match(
-    (await rejection(openCheckpoint(odd))).message,
+    (await rejection(openCheckpoint(odd, UNET))).message,
     /has the variants fp16, non_ema; choose one with --variant/,
   );
   assert.equal((await summary(make('lone', { 'any name.safetensors': LDM }))).layout, 'ldm');
@@ -192,9 +192,9 @@ const INDEXES: ReadonlyArray<readonly [what: string, index: unknown, says: RegEx
   ['an empty map', { weight_map: {} }, /has an empty "weight_map"/],
   ['a file that is a number', { weight_map: { a: 7 } }, /maps "a" to 7/],
   ['a folder above', { weight_map: { a: '../shards/x.safetensors' } }, /maps "a" to "..\/shards/],
-  ['an absolute path', { weight_map: { a: '/etc/x.safetensors' } }, /no .safetensors file beside it/],
-  ['a Windows path', { weight_map: { a: '..\\x.safetensors' } }, /no .safetensors file beside it/],
-  ['a pickle', { weight_map: { a: 'model.bin' } }, /no .safetensors file beside it/],
+  ['an absolute path', { weight_map: { a: '/etc/x.safetensors' } }, /not a .safetensors file beside it/],
+  ['a Windows path', { weight_map: { a: '..\\x.safetensors' } }, /not a .safetensors file beside it/],
+  ['a pickle', { weight_map: { a: 'model.bin' } }, /not a .safetensors file beside it/],
   ['a key twice', `{"weight_map":{"a":"${one}","a":"${two}"}}`, /has the key "a" twice/],
   ['missing shards', { weight_map: { a: 'x.safetensors', b: one, c: 'y.safetensors' } }, /missing: x.*, y.safetensors/],
   ['a tensor that is elsewhere', { weight_map: { ...weightMap, [first]: two } }, /maps "conv_in.weight" to .*00002-of/],
@@ -203,7 +203,7 @@ const INDEXES: ReadonlyArray<readonly [what: string, index: unknown, says: RegEx
 for (const [what, index, says] of INDEXES) {
   test(`refuses an index with ${what}`, async () => {
     const files = { [one]: shardMaps[0], [two]: shardMaps[1], [INDEX]: index };
-    const { code, message } = await rejection(openCheckpoint(make(`index-${what.replaceAll(' ', '-')}`, files)));
+    const { code, message } = await rejection(openCheckpoint(make(`index-${what.replaceAll(' ', '-')}`, files), UNET));
     assert.is(code, 'bad-checkpoint');
     assert.match(message, says);
     assert.match(message, /index\.json: /);
@@ -212,7 +212,7 @@ for (const [what, index, says] of INDEXES) {
 
 test('a broken shard is named', async () => {
   const folder = make('broken', { [one]: shardMaps[0], [two]: 'short', [INDEX]: { weight_map: weightMap } });
-  assert.match((await rejection(openCheckpoint(folder))).message, /00002-of-00002.safetensors: has 5 bytes/);
+  assert.match((await rejection(openCheckpoint(folder, UNET))).message, /00002-of-00002.safetensors: has 5 bytes/);
 });
 
 const REFUSED: ReadonlyArray<readonly [what: string, files: Record<string, unknown>, path: string, says: RegExp]> = [
@@ -234,7 +234,7 @@ const REFUSED: ReadonlyArray<readonly [what: string, files: Record<string, unkno
 for (const [what, files, path, says] of REFUSED) {
   test(`refuses ${what}`, async () => {
     const folder = make(`refused-${what.replaceAll(' ', '-')}`, files);
-    assert.match((await rejection(openCheckpoint(join(folder, path)))).message, says);
+    assert.match((await rejection(openCheckpoint(join(folder, path), UNET))).message, says);
   });
 }
 

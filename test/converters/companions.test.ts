@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ConvertOptions, convertCheckpoint } from '../../converters/index.ts';
 import { locate } from '../../src/attention/index.ts';
-import { readModel } from '../../src/models/index.ts';
+import { readModel } from '../../src/models/node.ts';
 import { loadUNet } from '../../src/node.ts';
 import { controlNetInputs } from '../../src/passes/index.ts';
 import type { UNet, UNetInputs } from '../../src/runtime/index.ts';

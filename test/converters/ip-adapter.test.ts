@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { convertCheckpoint, parseUNetConfig } from '../../converters/index.ts';
-import { crossAttentions } from '../../converters/unet/image-tokens.ts';
+import { crossAttentions } from '../../converters/unet/index.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { loadUNet } from '../../src/node.ts';
 import { companion, companionInputs, goldenInput } from '../support/companion-goldens.ts';
@@ -105,7 +105,7 @@ const REFUSED: readonly Refusal[] = [
   [
     'half a token',
     'bad-checkpoint',
-    /projects an image to 90 values, which is no whole number of 24-wide tokens/,
+    /projects an image to 90 values, which is not a whole number of 24-wide tokens/,
     () => changed((tensors) => tensors.set('image_proj.proj.weight', floats([90, 20], new Float32Array(1800)))),
   ],
   [
@@ -124,7 +124,7 @@ const REFUSED: readonly Refusal[] = [
   [
     'a resampler with odd heads',
     'bad-checkpoint',
-    /has a resampler of width 100, which is no whole number of 64-wide heads/,
+    /has a resampler of width 100, which is not a whole number of 64-wide heads/,
     () =>
       changed((tensors) => {
         tensors.set('image_proj.layers.0.0.to_q.weight', floats([100, 32], new Float32Array(3200)));

@@ -2,9 +2,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FusePool } from '../../converters/lora/kernel/fuse-pool.ts';
 import { type FuseTask, packDown, packUp } from '../../converters/lora/kernel/layout.ts';
-import type { StoredDtype } from '../../converters/weights/convert.ts';
-import type { WeightDtype } from '../../src/tensors/dtypes.ts';
-import { floatOf, halfOf } from '../../src/tensors/half.ts';
+import type { StoredDtype } from '../../converters/weights/index.ts';
+import type { FloatDtype } from '../../src/tensors/index.ts';
+import { floatOf, halfOf } from '../../src/tensors/index.ts';
 import { failsWith } from '../support/errors.ts';
 import { pseudoRandom } from '../support/numbers.ts';
 
@@ -21,7 +21,7 @@ function bitsOfFloat(value: number): number {
 }
 
 /** Values as a checkpoint stores them, and what is stored. */
-function store(values: Float32Array, dtype: WeightDtype): { bytes: Uint8Array<ArrayBuffer>; values: Float32Array } {
+function store(values: Float32Array, dtype: FloatDtype): { bytes: Uint8Array<ArrayBuffer>; values: Float32Array } {
   if (dtype === 'F32') return { bytes: new Uint8Array(values.slice().buffer), values };
   const shorts = Uint16Array.from(values, (value) => {
     return dtype === 'F16' ? halfOf(bitsOfFloat(value)) : bitsOfFloat(value) >>> 16;
@@ -59,7 +59,7 @@ async function fuse({ base, up, down, ...task }: FuseJob, given?: FusePool): Pro
   return own;
 }
 
-function makeJob({ rows, columns, rank }: Size, from: WeightDtype, to: StoredDtype) {
+function makeJob({ rows, columns, rank }: Size, from: FloatDtype, to: StoredDtype) {
   const base = store(pseudoRandom(rows * columns, 1), from);
   const up = pseudoRandom(rows * rank, 2);
   const down = pseudoRandom(rank * columns, 3);
@@ -119,7 +119,7 @@ for (const from of ['F16', 'BF16', 'F32'] as const) {
 /** What comes out where nothing is added: what went in, through both conversions. */
 async function converted(values: Int32Array | Uint16Array, columns: number, to: StoredDtype): Promise<Uint8Array> {
   const rows = values.length / columns;
-  const from: WeightDtype = values instanceof Int32Array ? 'F32' : 'F16';
+  const from: FloatDtype = values instanceof Int32Array ? 'F32' : 'F16';
   const base = new Uint8Array(values.slice().buffer);
   const product = { rank: 1, up: new Float32Array(rows), down: new Float32Array(columns) };
   return fuse({ from, to, rows, columns, place: 'w', base, ...product });

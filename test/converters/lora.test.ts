@@ -3,13 +3,13 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ldmNames } from '../../converters/checkpoint/ldm-names.ts';
-import { openCheckpoint } from '../../converters/checkpoint/open.ts';
-import { unetTensors } from '../../converters/checkpoint/unet-tensors.ts';
+import { openCheckpoint } from '../../converters/checkpoint/index.ts';
 import { convertCheckpoint, type LoraOption } from '../../converters/index.ts';
 import { type FuseOptions, fuseLoras } from '../../converters/lora/fuse.ts';
 import { isLcmLora } from '../../converters/lora/parse-lora.ts';
-import { halfToFloat } from '../../src/graph/index.ts';
+import { UNET, unetTensors } from '../../converters/unet/index.ts';
+import { ldmNames } from '../../converters/unet/ldm-names.ts';
+import { halfToFloat } from '../../src/tensors/index.ts';
 import { companion } from '../support/companion-goldens.ts';
 import { failsWith } from '../support/errors.ts';
 import { KOHYA, respelled, withTensor } from '../support/lora-files.ts';
@@ -31,7 +31,7 @@ async function fusedBytes(
   loras: readonly LoraOption[],
   options: Partial<FuseOptions> = {},
 ): Promise<Map<string, Uint8Array>> {
-  const checkpoint = await openCheckpoint(unetGoldens(family).diffusers);
+  const checkpoint = await openCheckpoint(unetGoldens(family).diffusers, UNET);
   try {
     const found = unetTensors(checkpoint);
     const fused = await fuseLoras(found, loras, { dtype: 'float32', partial: false, place: 'checkpoint', ...options });
@@ -137,7 +137,7 @@ test('two LoRAs add up, whatever their order, and one taken away leaves nothing'
 });
 
 test('rows of a fused weight are those of the whole: value and gate of a feed-forward are stored apart', async () => {
-  const checkpoint = await openCheckpoint(unetGoldens('sd15').diffusers);
+  const checkpoint = await openCheckpoint(unetGoldens('sd15').diffusers, UNET);
   const found = unetTensors(checkpoint);
   const options = { dtype: 'float32', partial: false, place: 'checkpoint' } as const;
   const fused = await fuseLoras(found, [{ file: KOHYA }], options);

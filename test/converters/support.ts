@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
+import { encodeSafetensors, type StoredTensor } from '../../src/tensors/index.ts';
 
 /** A folder that is removed when the test process ends. */
 export function temporaryFolder(): string {
@@ -21,13 +22,11 @@ export function safetensorsBytes(header: unknown, dataBytes = 0): Uint8Array {
 
 /** Writes a valid safetensors file of F16 zeros with these names and shapes. */
 export function writeZeros(path: string, shapes: ReadonlyMap<string, readonly number[]>): void {
-  let offset = 0;
-  const entries = [...shapes].map(([name, shape]): [string, unknown] => {
-    const begin = offset;
-    offset += 2 * shape.reduce((product, size) => product * size, 1);
-    return [name, { dtype: 'F16', shape, data_offsets: [begin, offset] }];
+  const zeros = [...shapes].map(([name, shape]): [string, StoredTensor] => {
+    const bytes = new Uint8Array(2 * shape.reduce((product, size) => product * size, 1));
+    return [name, { dtype: 'F16', shape, bytes }];
   });
-  writeFileSync(path, safetensorsBytes(Object.fromEntries(entries), offset));
+  writeFileSync(path, encodeSafetensors(new Map(zeros)));
 }
 
 /** The SlothfulError that a promise rejects with; anything else fails the test. */

@@ -1,8 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { toFloat32Array } from '../../converters/weights/convert.ts';
-import { type Recipe, type TensorSource, weightEntry } from '../../converters/weights/entry.ts';
-import { Scratch } from '../../converters/weights/scratch.ts';
+import { type Recipe, Scratch, type TensorSource, weightEntry } from '../../converters/weights/index.ts';
+import { toFloat32Array } from '../../src/tensors/index.ts';
 import { thrown } from './support.ts';
 
 const test = suite('weights: entries');
@@ -121,9 +120,9 @@ const REFUSED: ReadonlyArray<readonly [dtype: string, shape: number[], recipe: P
   ],
   ['F8_E4M3', [2], {}, /is F8_E4M3/],
   ['I64', [2], {}, /is I64/],
-  ['F16', [2], { layout: 'matrix' }, /is no matrix, its shape is \[2\]/],
-  ['F16', [2, 2, 3, 3], { layout: 'matrix' }, /is no matrix/],
-  ['F16', [2, 2], { layout: 'conv' }, /is no convolution/],
+  ['F16', [2], { layout: 'matrix' }, /is not a matrix, its shape is \[2\]/],
+  ['F16', [2, 2, 3, 3], { layout: 'matrix' }, /is not a matrix/],
+  ['F16', [2, 2], { layout: 'conv' }, /is not a convolution/],
   ['F16', [4, 2], { rows: { from: 2, to: 5 } }, /has no rows 2 to 5, its shape is \[4, 2\]/],
   ['F16', [4, 2], { rows: { from: 2, to: 2 } }, /has no rows/],
   ['F16', [], { rows: { from: 0, to: 1 } }, /has no rows/],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { WeightEntry } from '../../converters/weights/entry.ts';
+import type { WeightEntry } from '../../converters/weights/index.ts';
 import { planShards, writeWeights } from '../../converters/weights/writer.ts';
 import { SlothfulError } from '../../src/errors.ts';
 import { rejection, temporaryFolder } from './support.ts';

@@ -20,8 +20,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   runtime: ['graph', 'attention', 'passes', 'kernels', 'models'],
   sampling: ['runtime', 'passes'],
   pictures: ['sampling', 'pipeline'],
-  reports: ['graph', 'attention', 'passes', 'sampling', 'pages'],
-  pages: ['graph', 'attention', 'passes', 'sampling', 'reports'],
+  reports: ['graph', 'attention', 'passes', 'sampling'],
+  pages: ['reports'],
   pipeline: ['graph', 'passes', 'sampling', 'pictures', 'reports'],
   sweeps: ['graph', 'passes', 'sampling', 'pictures', 'reports', 'pages', 'pipeline'],
 };
@@ -35,6 +35,7 @@ const BROWSER_ROOMS: ReadonlySet<string> = new Set([
   'kernels',
   'sampling',
   'reports',
+  'pages',
 ]);
 
 interface Import {

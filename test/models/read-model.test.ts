@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readModel } from '../../src/models/index.ts';
+import { readModel } from '../../src/models/node.ts';
 import { failsWith } from '../support/errors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { tinyGraph, writeTiny } from '../support/tiny-model.ts';

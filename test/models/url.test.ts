@@ -2,8 +2,8 @@ import { mkdirSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ModelFile, readModel, UrlStore } from '../../src/models/index.ts';
-import { UrlSource } from '../../src/models/url-source.ts';
+import { ModelFile, readModel, UrlStore } from '../../src/models/node.ts';
+import { UrlSource } from '../../src/models/url-store.ts';
 import { failsWith } from '../support/errors.ts';
 import { serveFolder } from '../support/server.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -104,7 +104,7 @@ test('errors name the address', async () => {
   await failsWith('io', /group1-shard1\.bin: the server answered HTTP 404; check/, () => allWeights(file));
   await server.close();
   await failsWith('io', /cannot be fetched \(.+\); check/, () => readModel(`${server.url}/model`));
-  await failsWith('bad-input', /is no http\(s\) address/, () => new UrlStore('ftp://x/model.json'));
+  await failsWith('bad-input', /is not an http\(s\) address/, () => new UrlStore('ftp://x/model.json'));
 });
 
 test.run();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SlothfulError } from '../../src/errors.ts';
-import { atomicDirectory, atomicFile, type ModelFile, readModel, writeModel } from '../../src/models/index.ts';
+import { atomicDirectory, atomicFile, type ModelFile, readModel, writeModel } from '../../src/models/node.ts';
 import { failsWith } from '../support/errors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { tinyGraph, writeTiny } from '../support/tiny-model.ts';
@@ -169,7 +169,7 @@ test('a file is written whole, and not over another without force', async () => 
   await atomicFile(path, Uint8Array.from([50]), { force: true });
   assert.is(readFileSync(path, 'utf8'), '2');
   await failsWith('exists', /is a folder/, () => atomicFile(join(root, 'new'), 'x', { force: true }));
-  await failsWith('io', /lies under something that is no folder/, () => atomicFile(join(path, 'x'), 'x'));
+  await failsWith('io', /lies under something that is not a folder/, () => atomicFile(join(path, 'x'), 'x'));
   assert.equal(readdirSync(join(root, 'new')), ['run.json']);
 });
 

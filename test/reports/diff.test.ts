@@ -1,8 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Graph } from '../../src/graph/index.ts';
+import { diffSummary } from '../../src/pages/index.ts';
 import { slothful } from '../../src/passes/index.ts';
-import { comparableWeights, diffGraphs, diffSummary } from '../../src/reports/index.ts';
+import { comparableWeights, diffGraphs } from '../../src/reports/index.ts';
 import { goldenGraph } from '../support/golden-graph.ts';
 
 const test = suite('diff');
@@ -35,7 +36,7 @@ test('a model and its patch', async () => {
   const strength = report.parameters.find(({ name }) => name === 'in_strength');
   assert.equal(strength, { name: 'in_strength', a: null, b: '8' });
   assert.is(report.a.flops, report.b.flops);
-  assert.is(report.weights.equalParameters, report.a.parameters + constantsOf(plain, patched));
+  assert.is(report.weights.equal_parameters, report.a.parameters + constantsOf(plain, patched));
   const back = diff(patched, plain);
   assert.is(back.sites.filter(({ change }) => change === 'unpatched').length, 32);
 });
@@ -79,10 +80,10 @@ test('weights of other bytes are told from equal ones', () => {
   const [a, b] = [goldenGraph('sd15'), goldenGraph('sd15')];
   const [first = '', ...equal] = comparableWeights(a, b);
   const report = diff(a, b, { weights: { equal, different: [first], shared: 3 } });
-  assert.equal([report.weights.comparedBy, report.weights.shared], ['bytes', 3]);
+  assert.equal([report.weights.compared_by, report.weights.shared], ['bytes', 3]);
   assert.equal(report.weights.different, [first]);
   assert.is(report.weights.equal, equal.length);
-  assert.is(diff(a, b).weights.comparedBy, 'shapes');
+  assert.is(diff(a, b).weights.compared_by, 'shapes');
 });
 
 test('weights stored as another type are not the same', () => {

@@ -143,10 +143,10 @@ for (const family of FAMILIES) {
       const [rows, columns] = each.size;
       const report = inspectGraph(graph, { size: { rows, columns, ...textOf(each) } });
       within(report.totals.flops, executed.flops, 'FLOPs');
-      assert.is(Math.max(...report.sites.map((site) => site.logitsBytes ?? 0)), executed.largestLogits);
+      assert.is(Math.max(...report.sites.map((site) => site.logits_bytes ?? 0)), executed.largestLogits);
       const planned = plan(graph, each, 'wasm', DEFAULT_PARAMETERS).steps[0];
       within(planned?.flops.plain ?? 0, executed.flops, 'planned FLOPs');
-      assert.is(planned?.peakLogitsBytes.plain, executed.largestLogits);
+      assert.is(planned?.peak_logits_bytes.plain, executed.largestLogits);
     });
   }
 
@@ -167,7 +167,13 @@ for (const family of FAMILIES) {
 function checkStep({ sites, steps }: PlanReport, executed: Executed): void {
   const self = sites.filter(({ kind }) => kind === 'self');
   const planned = self.map(({ id, tokens, steps: [step] }) => {
-    return { id, tokens, kvTokens: step?.kvTokens, logitsBytes: step?.peakLogitsBytes, pooled: step?.reason === null };
+    return {
+      id,
+      tokens,
+      kvTokens: step?.kv_tokens,
+      logitsBytes: step?.peak_logits_bytes,
+      pooled: step?.reason === null,
+    };
   });
   assert.equal(
     planned,
@@ -180,7 +186,7 @@ function checkStep({ sites, steps }: PlanReport, executed: Executed): void {
     })),
   );
   within(steps[0]?.flops.patched ?? 0, executed.flops, 'patched FLOPs');
-  assert.is(steps[0]?.peakLogitsBytes.patched, executed.largestLogits, 'the largest logits tensor');
+  assert.is(steps[0]?.peak_logits_bytes.patched, executed.largestLogits, 'the largest logits tensor');
 }
 
 test.run();

@@ -1,8 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Graph } from '../../src/graph/index.ts';
+import { inspectSummary } from '../../src/pages/index.ts';
 import { slothful } from '../../src/passes/index.ts';
-import { type InspectReport, inspectGraph, inspectSummary } from '../../src/reports/index.ts';
+import { type InspectReport, inspectGraph } from '../../src/reports/index.ts';
 import { failsWith } from '../support/errors.ts';
 import { familyFixture, fullSizeGraph, goldenGraph } from '../support/golden-graph.ts';
 import { tinyGraph } from '../support/tiny-model.ts';
@@ -36,12 +37,12 @@ for (const family of FAMILIES) {
     const self = selfSites(report);
     const counts = ['input', 'middle', 'output'].map((block) => self.filter((site) => site.block === block).length);
     assert.equal(counts, [...COUNTS[family].blocks]);
-    assert.is(report.totals.crossSites, self.length);
+    assert.is(report.totals.cross_sites, self.length);
     assert.is(report.rejections.length, 0);
     assert.is(report.weights.parameters, familyFixture(family).parameters);
     assert.equal([report.top, report.deep], [COUNTS[family].top, COUNTS[family].deep]);
     assert.is(report.family.name, family);
-    const levels = new Set(self.map((s) => `${s.level}: ${s.channels}, ${s.heads} x ${s.headDim}, ${s.tokens}`));
+    const levels = new Set(self.map((s) => `${s.level}: ${s.channels}, ${s.heads} x ${s.head_dim}, ${s.tokens}`));
     assert.equal([...levels].sort(), [...LEVELS[family]]);
     assert.is(new Set(report.sites.map(({ id }) => id)).size, report.sites.length);
     assert.equal(report.notes, []);
@@ -79,7 +80,7 @@ test('self-attentions alone can be patched: the others are still found', async (
   const patched = report.sites.filter((site) => site.patched);
   assert.is(patched.length, 16);
   assert.ok(patched.every(({ kind }) => kind === 'self'));
-  assert.is(report.totals.crossSites, 16);
+  assert.is(report.totals.cross_sites, 16);
   assert.is(report.sites[1]?.id, 'input.0.0.0.cross');
 });
 
@@ -99,9 +100,9 @@ test('sizes: pixels, batch and text are told apart', () => {
   assert.equal(one.sites.find(({ level }) => level === 1)?.grid, [23, 40]);
   assert.equal(two.sites[0]?.tokens, 3600, 'tokens of one sample');
   assert.is(two.totals.self.flops, 2 * one.totals.self.flops);
-  assert.is(two.sites[0]?.logitsBytes, 2 * (one.sites[0]?.logitsBytes ?? 0));
+  assert.is(two.sites[0]?.logits_bytes, 2 * (one.sites[0]?.logits_bytes ?? 0));
   const cross = two.sites.find(({ kind }) => kind === 'cross');
-  assert.equal([cross?.kvTokens, cross?.contextChannels], [154, 24]);
+  assert.equal([cross?.kv_tokens, cross?.context_channels], [154, 24]);
 });
 
 test('sizes that are none are refused', async () => {
@@ -143,10 +144,10 @@ test('what the document does not tell is null, with the reason', () => {
   const site = report.sites[0];
   assert.is(report.sites.length, 32, 'structure alone finds them');
   assert.is(site?.heads, null);
-  assert.is(site?.logitsBytes, null);
+  assert.is(site?.logits_bytes, null);
   assert.ok(site?.unknown);
-  assert.ok(report.totals.unknownFlops > 0);
-  assert.is(report.totals.self.flopShare, null);
+  assert.ok(report.totals.unknown_flops > 0);
+  assert.is(report.totals.self.flop_share, null);
   assert.match(report.notes[0] ?? '', /FLOPs of \d+ nodes are not known/);
 });
 
@@ -174,9 +175,9 @@ test('inputs, outputs, ops and bytes', () => {
     report.nodes,
   );
   assert.is(report.ops.Softmax, 140);
-  assert.is(report.weights.storedBytes, 2 * report.weights.parameters);
-  assert.is(report.weights.loadedBytes, 4 * report.weights.parameters);
-  assert.equal(report.weights.storedAs, { float16: report.weights.parameters });
+  assert.is(report.weights.stored_bytes, 2 * report.weights.parameters);
+  assert.is(report.weights.loaded_bytes, 4 * report.weights.parameters);
+  assert.equal(report.weights.stored_as, { float16: report.weights.parameters });
 });
 
 test.run();

@@ -31,7 +31,7 @@ function self({ sites }: PlanReport) {
 /** K/V tokens of one step by the names that diffusers gives the attentions. */
 function tokensByName(report: PlanReport, step: number): Record<string, number> {
   return Object.fromEntries(
-    self(report).map((site) => [site.exporterName.replaceAll('/', '.'), site.steps[step]?.kvTokens ?? 0] as const),
+    self(report).map((site) => [site.exporter_name.replaceAll('/', '.'), site.steps[step]?.kv_tokens ?? 0] as const),
   );
 }
 
@@ -70,7 +70,7 @@ test('all cases of the original on the grids of the real models', () => {
     });
     group.forEach(({ kv_tokens }, step) => {
       for (const site of self(report)) {
-        assert.is(site.steps[step]?.kvTokens, kv_tokens[`${site.block}/${site.level}`], `${site.id} of ${family}`);
+        assert.is(site.steps[step]?.kv_tokens, kv_tokens[`${site.block}/${site.level}`], `${site.id} of ${family}`);
         checked++;
       }
     });
@@ -92,9 +92,9 @@ for (const family of FAMILIES) {
         size: { rows: size[0], columns: size[1] },
       });
       group.forEach(({ kv_tokens, out }, step) => {
-        const planned = self(report).map(({ exporterName, tokens, steps }) => [
-          exporterName.replaceAll('/', '.'),
-          [tokens, steps[step]?.kvTokens],
+        const planned = self(report).map(({ exporter_name, tokens, steps }) => [
+          exporter_name.replaceAll('/', '.'),
+          [tokens, steps[step]?.kv_tokens],
         ]);
         assert.equal(Object.fromEntries(planned), { ...kv_tokens }, out);
       });
@@ -147,7 +147,7 @@ test('the attention FLOPs of SD1.5 over the schedule are those of the reference'
   const graph = fullSizeGraph('sd15');
   const patched = (rows: number) =>
     planGraph(graph, { schedule: at(999, 600, 300, 100), size: { rows, columns: rows } }).steps.map((step) =>
-      Math.round(step.selfFlops.patched / 1e9),
+      Math.round(step.self_flops.patched / 1e9),
     );
   assert.equal(patched(64), [68, 76, 100, 151]);
   assert.equal(patched(128), [630, 727, 1064, 1814]);
@@ -193,7 +193,7 @@ test('says where a window is clipped to the grid', () => {
   const parameters = parseParameters({ in_strength: 50, in_depth_decay: 0 });
   const report = planGraph(goldenGraph('sd15'), { schedule: at(999), parameters, size: { rows: 7, columns: 5 } });
   const site = report.sites.find(({ id }) => id === 'input.2.0.0');
-  assert.equal([site?.grid, site?.steps[0]?.kvTokens, site?.steps[0]?.clipped], [[2, 2], 1, true]);
+  assert.equal([site?.grid, site?.steps[0]?.kv_tokens, site?.steps[0]?.clipped], [[2, 2], 1, true]);
   assert.match(site?.verdict ?? '', /the window is clipped to the grid in step 1$/);
 });
 
@@ -229,9 +229,9 @@ test('totals add up', () => {
   const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
   report.steps.forEach((step, index) => {
     const patched = self(report).map((site) => site.steps[index]?.flops ?? 0);
-    assert.is(step.selfFlops.patched, sum(patched));
-    assert.is(step.flops.plain - step.flops.patched, step.selfFlops.plain - step.selfFlops.patched);
-    assert.is(step.kvTokens.patched, sum(self(report).map((site) => site.steps[index]?.kvTokens ?? 0)));
+    assert.is(step.self_flops.patched, sum(patched));
+    assert.is(step.flops.plain - step.flops.patched, step.self_flops.plain - step.self_flops.patched);
+    assert.is(step.kv_tokens.patched, sum(self(report).map((site) => site.steps[index]?.kv_tokens ?? 0)));
   });
   assert.is(report.run.flops.patched, sum(report.steps.map((step) => step.flops.patched)));
   const last = report.steps.at(-1);
@@ -245,13 +245,13 @@ test('the backend decides how much of the logits is there at once', () => {
   const planFor = (backend: 'wasm' | 'native', logitsLimit?: number) =>
     planGraph(graph, { schedule: at(999), backend, logitsLimit, parameters });
   const peaks = (backend: 'wasm' | 'native', logitsLimit: number) =>
-    planFor(backend, logitsLimit).steps[0]?.peakLogitsBytes;
+    planFor(backend, logitsLimit).steps[0]?.peak_logits_bytes;
   assert.equal(peaks('native', 1024 * MIB), { plain: 512 * MIB, patched: 512 * MIB });
   assert.equal(peaks('wasm', 1024 * MIB), { plain: 512 * MIB, patched: 64 * MIB }, 'head by head');
   const { logitsBytes } = cutLogits({ heads: 8, queries: 4096, keys: 4096 }, 'batched', 100 * MIB);
   assert.ok(logitsBytes <= 100 * MIB);
   assert.equal(peaks('native', 100 * MIB), { plain: 512 * MIB, patched: logitsBytes }, 'in slices');
-  assert.is(planFor('native').backend.logitsLimit, defaultLogitsLimit('tensorflow'));
+  assert.is(planFor('native').backend.logits_limit, defaultLogitsLimit('tensorflow'));
 });
 
 test('a graph without self-attention has no plan', async () => {

@@ -19,16 +19,16 @@ for (const spelling of SPELLINGS) {
     const plain = inspectGraph(graph, { size });
     const [site] = plain.sites;
     assert.equal([plain.sites.length, plain.rejections], [1, []]);
-    assert.equal([site?.heads, site?.headDim, site?.channels, site?.tokens], [heads, headDim, channels, tokens]);
+    assert.equal([site?.heads, site?.head_dim, site?.channels, site?.tokens], [heads, headDim, channels, tokens]);
     assert.ok(plain.totals.flops > 0);
     assert.is(site?.flops, plain.totals.flops, 'by the formula and by the ops');
     assert.is(site?.parameters, plain.weights.parameters);
     if (spelling.kind === 'cross') return;
     const patched = inspectGraph(await graph.clone().transform(slothful()), { size });
     const { node: _, patched: isPatched, ...same } = patched.sites[0] ?? {};
-    const { node: __, patched: ___, exporterName: ____, ...before } = site ?? {};
+    const { node: __, patched: ___, exporter_name: ____, ...before } = site ?? {};
     assert.ok(isPatched);
-    assert.equal({ ...same, exporterName: undefined }, { ...before, exporterName: undefined });
+    assert.equal({ ...same, exporter_name: undefined }, { ...before, exporter_name: undefined });
     assert.is(patched.totals.flops, plain.totals.flops);
   });
 
@@ -45,9 +45,11 @@ for (const spelling of SPELLINGS) {
 
   test(`${spelling.name}: a lone model.json without the values of constants gives numbers or a reason, no guess`, () => {
     const report = inspectGraph(withoutValues(spelling.build().graph), { size });
-    for (const { heads: count, tokens: queries, logitsBytes, unknown } of report.sites) {
+    for (const { heads: count, tokens: queries, logits_bytes, unknown } of report.sites) {
       assert.ok(unknown !== null || (count === heads && queries === tokens));
-      assert.ok(logitsBytes === null || logitsBytes === 4 * batch * heads * tokens * (report.sites[0]?.kvTokens ?? 0));
+      assert.ok(
+        logits_bytes === null || logits_bytes === 4 * batch * heads * tokens * (report.sites[0]?.kv_tokens ?? 0),
+      );
     }
     assert.is(report.sites.length + report.rejections.length, 1);
   });
@@ -57,7 +59,7 @@ for (const spelling of SPELLINGS) {
       const parameters = parseParameters({ keep_middle: false });
       const { sites } = planGraph(spelling.build().graph, { schedule, size, parameters });
       assert.equal([sites.length, sites[0]?.tokens], [1, tokens]);
-      assert.ok((sites[0]?.steps[0]?.kvTokens ?? tokens) < tokens);
+      assert.ok((sites[0]?.steps[0]?.kv_tokens ?? tokens) < tokens);
     });
   }
 }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { attr, constantFromBytes, Graph, type Quantization, type WeightSpec } from '../../src/graph/index.ts';
-import { readModel } from '../../src/models/index.ts';
+import { readModel } from '../../src/models/node.ts';
 import { chooseBackend } from '../../src/runtime/backend.ts';
 import { loadWeights, pageAligned } from '../../src/runtime/load-weights.ts';
 import { NODE_BACKENDS } from '../../src/runtime/native-backends.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ByteSource } from '../../src/models/index.ts';
+import type { ByteSource } from '../../src/models/node.ts';
 import { loadUNet as loadInBrowser } from '../../src/runtime/index.ts';
 import { guardMemory } from '../../src/runtime/load-model.ts';
 import { loadUNet } from '../../src/runtime/node.ts';

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { convertCheckpoint } from '../../converters/index.ts';
-import { readModel, writeModel } from '../../src/models/index.ts';
+import { readModel, writeModel } from '../../src/models/node.ts';
 import { slothful } from '../../src/passes/index.ts';
 import { UNTOUCHED } from '../../src/passes/slothful/index.ts';
 import type { HookStep, UNet, UNetInputs } from '../../src/runtime/index.ts';

@@ -4,12 +4,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { matchLora, WeightIndex } from '../../converters/lora/match.ts';
 import { openLora } from '../../converters/lora/open.ts';
-import { toFloat32Array } from '../../converters/weights/convert.ts';
 import { FAMILIES, type FamilyTensor, readFamily } from '../../scripts/checkpoint/family.ts';
-import { type Dtype, RandomWeights } from '../../scripts/checkpoint/random-weights.ts';
-import { type CheckpointLayout, writeCheckpoint } from '../../scripts/checkpoint/write-checkpoint.ts';
-import { writeLora } from '../../scripts/checkpoint/write-lora.ts';
-import { openSafetensors } from '../../src/tensors/open.ts';
+import { RandomWeights } from '../../scripts/checkpoint/random-weights.ts';
+import { type CheckpointLayout, writeCheckpoint, writeLora } from '../../scripts/checkpoint/write-checkpoint.ts';
+import { toFloat32Array } from '../../src/tensors/index.ts';
+import { type FloatDtype, openSafetensors } from '../../src/tensors/node.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const test = suite('generated checkpoints');
@@ -34,7 +33,10 @@ for (const family of FAMILIES) {
   });
 }
 
-async function write(layout: CheckpointLayout, dtype: Dtype): Promise<{ path: string; file: string; bytes: number }> {
+async function write(
+  layout: CheckpointLayout,
+  dtype: FloatDtype,
+): Promise<{ path: string; file: string; bytes: number }> {
   const folder = temporaryFolder();
   const plan = { config: CONFIG, tensors: TENSORS, layout, dtype };
   const { path, bytes } = await writeCheckpoint(folder, plan);

@@ -1,6 +1,6 @@
 import { buildUNet, parseUNetConfig } from '../../converters/index.ts';
 import { unetMetadata } from '../../converters/metadata.ts';
-import { weightSpec } from '../../converters/nn/graph-builder.ts';
+import { weightSpec } from '../../converters/nn/index.ts';
 import type { Graph } from '../../src/graph/index.ts';
 import { readJson } from './fixtures.ts';
 import type { FamilyName } from './unet-goldens.ts';

@@ -1,11 +1,8 @@
 import { writeFileSync } from 'node:fs';
+import { decodeStored, encodeSafetensors, type StoredTensor } from '../../src/tensors/index.ts';
 
 /** A tensor as a file has it. */
-export interface RawTensor {
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly bytes: Uint8Array;
-}
+export type RawTensor = StoredTensor;
 
 /** A float32 tensor. */
 export function floats(shape: readonly number[], values: ArrayLike<number>): RawTensor {
@@ -18,40 +15,10 @@ export function writeTensors(
   tensors: ReadonlyMap<string, RawTensor>,
   metadata?: Readonly<Record<string, string>>,
 ): void {
-  let offset = 0;
-  const entries = [...tensors].map(([name, { dtype, shape, bytes }]): [string, unknown] => {
-    const begin = offset;
-    offset += bytes.length;
-    return [name, { dtype, shape, data_offsets: [begin, offset] }];
-  });
-  const header = JSON.stringify({ ...(metadata ? { __metadata__: metadata } : {}), ...Object.fromEntries(entries) });
-  const text = Buffer.from(header);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(text.length));
-  writeFileSync(path, Buffer.concat([length, text, ...[...tensors.values()].map(({ bytes }) => bytes)]));
+  writeFileSync(path, encodeSafetensors(tensors, metadata));
 }
 
 /** Reads a safetensors file as it is. */
-export function readTensors(bytes: Buffer): Map<string, RawTensor> {
-  const headerBytes = Number(bytes.readBigUInt64LE(0));
-  const header: Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }> = JSON.parse(
-    bytes.toString('utf8', 8, 8 + headerBytes),
-  );
-  const start = 8 + headerBytes;
-  return new Map(
-    Object.entries(header)
-      .filter(([name]) => name !== '__metadata__')
-      .map(
-        ([
-          name,
-          {
-            dtype,
-            shape,
-            data_offsets: [from, to],
-          },
-        ]) => {
-          return [name, { dtype, shape, bytes: new Uint8Array(bytes.subarray(start + from, start + to)) }];
-        },
-      ),
-  );
+export function readTensors(bytes: Uint8Array): Map<string, RawTensor> {
+  return decodeStored(bytes);
 }

@@ -1,7 +1,17 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bitsView, toFloat32Array, toFloats, toHalves } from '../../converters/weights/convert.ts';
-import { floatOf, halfOf, OVERFLOW } from '../../src/tensors/half.ts';
+import {
+  bfloatOf,
+  bitsView,
+  floatOf,
+  halfOf,
+  halfToFloat,
+  OVERFLOW,
+  toFloat32Array,
+  toFloatBytes,
+  toFloats,
+  toHalves,
+} from '../../src/tensors/index.ts';
 import { thrown } from '../converters/support.ts';
 
 const test = suite('weights: half floats');
@@ -41,6 +51,7 @@ function nearest(value: number): number {
 test('all 65,536 halves become their value, and come back', () => {
   for (let half = 0; half < 65536; half++) {
     const value = floatFrom(floatOf(half));
+    if (!Object.is(halfToFloat(half), halfValue(half))) assert.unreachable(`half ${half}: ${halfToFloat(half)}`);
     if (!Object.is(value, halfValue(half))) assert.unreachable(`half ${half} became ${value}`);
     const back = halfOf(floatOf(half));
     const nan = (half & 0x7c00) === 0x7c00 && (half & 1023) !== 0;
@@ -107,6 +118,50 @@ test('all 65,536 bfloat16 values: exact to float32, rounded to float16', () => {
     if (half === OVERFLOW) continue;
     const one = toHalves(values.slice(bits, bits + 1), new Uint16Array(1), '');
     if (one[0] !== half) assert.unreachable(`bfloat ${bits} became ${one[0]}`);
+  }
+});
+
+test('float32 to bfloat16: nearest, ties to even; infinities and NaN stay', () => {
+  for (const [bits, wanted] of [
+    [0x3f800000, 0x3f80],
+    [0x3f808000, 0x3f80],
+    [0x3f808001, 0x3f81],
+    [0x3f818000, 0x3f82],
+    [0xbf818000, 0xbf82],
+    [0x7f7fffff, 0x7f80],
+    [0x7f800000, 0x7f80],
+    [0xff800000, 0xff80],
+    [0x7f800001, 0x7fc0],
+    [0xff800001, 0xffc0],
+    [0x00000001, 0x0000],
+  ] as const) {
+    assert.is(bfloatOf(bits | 0), wanted, bits.toString(16));
+    assert.is(bfloatOf(bits), wanted, 'signed or not');
+  }
+});
+
+test('float32 to bytes of every dtype and back', () => {
+  const all = Float32Array.of(9, 1, -0.5, 3, 65504, Number.NEGATIVE_INFINITY);
+  const values = all.subarray(1);
+  for (const dtype of ['F32', 'F16'] as const) {
+    assert.equal(toFloat32Array(toFloatBytes(values, dtype), dtype), Float32Array.from(values), dtype);
+  }
+  const rounded = Float32Array.of(1, -0.5, 3, 65536, Number.NEGATIVE_INFINITY);
+  assert.equal(toFloat32Array(toFloatBytes(values, 'BF16'), 'BF16'), rounded);
+  assert.is(toFloatBytes(values, 'F32').buffer, all.buffer);
+  assert.match(thrown(() => toFloatBytes(Float32Array.of(7e4), 'F16', 'w')).message, /^w: holds 70000, above/);
+});
+
+test('halves widen in the memory whose end they are, aligned to pairs or not, odd or even in number', () => {
+  const halves = Uint16Array.from({ length: 9 }, (_, index) => 0x3c00 + 7 * index);
+  for (let count = 0; count <= 9; count++) {
+    for (const before of [0, 1]) {
+      const memory = new ArrayBuffer(4 * count + 4);
+      const stored = new Uint16Array(memory, 2 * (count + before), count);
+      stored.set(halves.subarray(0, count));
+      const floats = new Float32Array(toFloats(stored, 'F16', new Uint32Array(memory, 0, count)).buffer, 0, count);
+      assert.equal(Array.from(floats), Array.from(halves.subarray(0, count), halfValue), `${count}, ${before}`);
+    }
   }
 });
 

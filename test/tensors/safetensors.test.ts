@@ -1,11 +1,23 @@
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { duplicateKey } from '../../src/tensors/keys.ts';
-import { openSafetensors } from '../../src/tensors/open.ts';
-import { writeSafetensors } from '../../src/tensors/write.ts';
-import { rejection, safetensorsBytes, temporaryFolder } from '../converters/support.ts';
+import {
+  checkFinite,
+  checkValues,
+  decodeSafetensors,
+  decodeStored,
+  duplicateKey,
+  encodeSafetensors,
+  firstNonFinite,
+  openSafetensors,
+  readSafetensors,
+  streamSafetensors,
+  toFloatBytes,
+  type WritableTensor,
+  writeSafetensors,
+} from '../../src/tensors/node.ts';
+import { rejection, safetensorsBytes, temporaryFolder, thrown } from '../converters/support.ts';
 import { fixture } from '../support/fixtures.ts';
 
 const test = suite('safetensors');
@@ -158,6 +170,107 @@ test('writes what it reads, and leaves nothing when it cannot', async () => {
   assert.match((await rejection(writeSafetensors(path, wrong))).message, /shape \[2\] does not hold 3 values/);
   assert.is((await rejection(writeSafetensors(join(folder, 'no/where'), tensors))).code, 'io');
   assert.equal(readdirSync(folder).sort(), before);
+});
+
+const STORED = new Map<string, WritableTensor>([
+  ['half', { dtype: 'F16', shape: [3], bytes: toFloatBytes(Float32Array.of(1, -2, 0.5), 'F16') }],
+  ['brain', { dtype: 'BF16', shape: [1, 1], bytes: toFloatBytes(Float32Array.of(-3), 'BF16') }],
+  ['floats', { shape: [2], data: Float32Array.of(9, 4).subarray(0) }],
+]);
+
+test('in memory as in files: floats of every dtype, and metadata', async () => {
+  const path = join(folder, 'same.safetensors');
+  await writeSafetensors(path, STORED, { format: 'pt' });
+  const bytes = encodeSafetensors(STORED, { format: 'pt' });
+  assert.ok(readFileSync(path).equals(bytes));
+  const values = [...decodeSafetensors(readFileSync(path))].map(([name, { shape, data }]) => [name, shape, [...data]]);
+  assert.equal(values, [
+    ['half', [3], [1, -2, 0.5]],
+    ['brain', [1, 1], [-3]],
+    ['floats', [2], [9, 4]],
+  ]);
+  assert.equal([...(await readSafetensors(path))], [...decodeSafetensors(bytes)]);
+  assert.equal(
+    [...decodeStored(bytes).values()].map(({ dtype }) => dtype),
+    ['F16', 'BF16', 'F32'],
+  );
+  const file = await openSafetensors(path);
+  assert.is(file.metadata.get('format'), 'pt');
+  await file.close();
+});
+
+test('values that were read are their own: changing them leaves the bytes and each other as they are', () => {
+  const bytes = encodeSafetensors(STORED);
+  const before = bytes.slice();
+  for (const content of [bytes, Buffer.from(bytes.buffer)]) {
+    for (const { data } of decodeSafetensors(content).values()) data.fill(7);
+    assert.equal(bytes, before);
+  }
+});
+
+test('memory is checked as files are', () => {
+  const bytes = encodeSafetensors(STORED);
+  assert.match(thrown(() => decodeSafetensors(bytes.subarray(0, 5), 'a.bin')).message, /^a.bin: has 5 bytes/);
+  assert.match(thrown(() => decodeSafetensors(bytes.subarray(0, -1))).message, /the file holds|truncated/);
+  const ints = encodeSafetensors(new Map([['ids', { dtype: 'I64', shape: [1], bytes: new Uint8Array(8) }]]));
+  const { code, message } = thrown(() => decodeSafetensors(ints, 'a.bin'));
+  assert.is(code, 'unsupported');
+  assert.match(message, /^a.bin tensor "ids": is I64/);
+});
+
+const UNWRITABLE: ReadonlyArray<readonly [name: string, tensor: WritableTensor, says: RegExp]> = [
+  ['__metadata__', { shape: [1], data: new Float32Array(1) }, /reserved/],
+  ['a', { dtype: 'F17', shape: [1], bytes: new Uint8Array(4) }, /F17 \[1\] is not a tensor/],
+  ['a', { dtype: 'F4', shape: [3], bytes: new Uint8Array(2) }, /F4 \[3\] is not a tensor/],
+  ['a', { dtype: 'F32', shape: [-1], bytes: new Uint8Array(4) }, /is not a tensor/],
+  ['a', { dtype: 'F16', shape: [3], bytes: new Uint8Array(4) }, /shape \[3\] does not hold 4 bytes of F16/],
+];
+
+for (const [name, tensor, says] of UNWRITABLE) {
+  test(`refuses to write what a file cannot hold: ${says.source}`, async () => {
+    const { code, message } = thrown(() => encodeSafetensors(new Map([[name, tensor]])));
+    assert.is(code, 'bad-input');
+    assert.match(message, says);
+    const path = join(folder, 'unwritable.safetensors');
+    assert.match((await rejection(writeSafetensors(path, new Map([[name, tensor]])))).message, says);
+    assert.not(existsSync(path));
+  });
+}
+
+test('streams pieces, tells how far it is, and leaves nothing when pieces are missing', async () => {
+  const path = join(folder, 'streamed.safetensors');
+  const pieces = () => [Uint8Array.of(1, 2, 3), Uint8Array.of(4)];
+  const told: number[][] = [];
+  const onProgress = (done: number, total: number) => told.push([done, total]);
+  const bytes = await streamSafetensors(path, [{ name: 'a', dtype: 'U8', shape: [4], pieces }], { onProgress });
+  assert.equal([...(decodeStored(readFileSync(path)).get('a')?.bytes ?? [])], [1, 2, 3, 4]);
+  assert.is(readFileSync(path).length, bytes);
+  assert.equal(
+    told,
+    [bytes - 4, bytes - 1, bytes].map((done) => [done, bytes]),
+  );
+  const short = [{ name: 'a', dtype: 'U8', shape: [5], pieces }];
+  assert.match((await rejection(streamSafetensors(path, short))).message, /was given 4 bytes of its 5/);
+  assert.is(readFileSync(path).length, bytes, 'what was there before stays');
+});
+
+test('finite or not', () => {
+  const values = Float32Array.of(1, Number.NaN, Number.POSITIVE_INFINITY);
+  assert.is(firstNonFinite(values), 1);
+  assert.is(firstNonFinite(values.subarray(0, 1)), -1);
+  assert.match(thrown(() => checkFinite(values, 'x')).message, /x: value 1 is NaN/);
+  assert.match(thrown(() => checkValues({ shape: [2], data: values }, 'x')).message, /has 3 values/);
+});
+
+test('what users are given: memory everywhere, files in Node', async () => {
+  const [web, node] = [await import('../../src/index.ts'), await import('../../src/node.ts')];
+  assert.is(web.decodeSafetensors, decodeSafetensors);
+  assert.is(web.encodeSafetensors, encodeSafetensors);
+  assert.is(node.decodeSafetensors, decodeSafetensors);
+  assert.is(node.readSafetensors, readSafetensors);
+  assert.is(node.writeSafetensors, writeSafetensors);
+  assert.is(node.openSafetensors, openSafetensors);
+  assert.not('readSafetensors' in web);
 });
 
 test('finds duplicate keys at their own level only', () => {

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { SlothfulError } from '../../../src/errors.ts';
-import { Scratch } from '../../weights/scratch.ts';
+import { Scratch } from '../../weights/index.ts';
 import { Kernel, type Share } from './kernel.ts';
 import { type FuseTask, type Layout, layoutOf, MOST_PAGES, TILE_ROWS } from './layout.ts';
 import { Thread } from './thread.ts';

@@ -1,4 +1,4 @@
-import { toHalves } from '../../weights/convert.ts';
+import { toHalves } from '../../../src/tensors/index.ts';
 import { KERNEL_BINARY } from './kernel-binary.ts';
 import { type Bench, BLOCK_ROWS, type FuseTask, type Layout, TILE_ROWS } from './layout.ts';
 

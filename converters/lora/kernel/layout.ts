@@ -1,6 +1,6 @@
 /** How a task lies in the kernel's memory: where everything is, and in which order it is read. */
-import type { WeightDtype } from '../../../src/tensors/dtypes.ts';
-import type { StoredDtype } from '../../weights/convert.ts';
+import type { FloatDtype } from '../../../src/tensors/index.ts';
+import type { StoredDtype } from '../../weights/index.ts';
 
 /** Rows and columns of what `addProduct` (kernel.wat) keeps in registers. */
 export const TILE_ROWS = 4;
@@ -14,7 +14,7 @@ export const MOST_PAGES = 32768;
 /** Rows of a weight to which a product is to be added: `W += up * down`. */
 export interface FuseTask {
   /** How the checkpoint has the rows. */
-  readonly from: WeightDtype;
+  readonly from: FloatDtype;
   /** How they will be stored. */
   readonly to: StoredDtype;
   readonly rows: number;

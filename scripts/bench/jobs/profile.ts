@@ -1,9 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { inferShapes } from '../../../src/graph/index.ts';
-import { readModel } from '../../../src/models/index.ts';
+import { readModel } from '../../../src/models/node.ts';
 import { loadUNet } from '../../../src/node.ts';
-import { graphFlops } from '../../../src/reports/graph-flops.ts';
-import { resolveSize } from '../../../src/reports/size.ts';
+import { graphFlops, resolveSize } from '../../../src/reports/index.ts';
 import type { Prediction } from '../../../src/runtime/index.ts';
 import { clockStep, PARTS, type StepClock } from '../clock-step.ts';
 import { printReport } from '../report.ts';

@@ -1,5 +1,5 @@
 import { buildUNet, parseUNetConfig } from '../../../converters/index.ts';
-import { weightSpec } from '../../../converters/nn/graph-builder.ts';
+import { weightSpec } from '../../../converters/nn/index.ts';
 import { chooseBackend } from '../../../src/node.ts';
 import { appliedPasses, slothful } from '../../../src/passes/index.ts';
 import { controlTensor, hooksOf } from '../../../src/runtime/control.ts';

@@ -8,7 +8,7 @@ import {
   parseLoraOption,
 } from '../../../converters/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { formatBytes } from '../../reports/index.ts';
+import { formatBytes } from '../../pages/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { readJson } from '../flags/parameter-flags.ts';
 import { startProgress } from '../print/progress.ts';

@@ -1,11 +1,12 @@
 import type { Argv } from 'yargs';
 import { messageOf } from '../../errors.ts';
-import { diffGraphs, diffPage, diffSiteTable, diffTables, type WeightComparison } from '../../reports/index.ts';
+import { diffPage, diffSiteTable, diffTables } from '../../pages/index.ts';
+import { diffGraphs, type WeightComparison } from '../../reports/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { compareWeights } from '../files/compare-weights.ts';
 import { type OpenedGraph, openGraph } from '../files/open-graph.ts';
 import { printReport, withReportFlags } from '../flags/report-flags.ts';
-import { drawingSection, printDrawings, siteDrawings, withSiteFlags } from '../flags/site-flags.ts';
+import { printDrawings, siteDrawings, withSiteFlags } from '../flags/site-flags.ts';
 import { readSize, withSizeFlags } from '../flags/size-flags.ts';
 import { startProgress } from '../print/progress.ts';
 
@@ -39,7 +40,7 @@ export const diffCommand = defineCommand({
     const tables = diffTables(report);
     const main = diffSiteTable(report);
     await printReport(
-      { title, report, tables, main, notes: report.notes, html: () => diffPage(report, drawingSection(drawings)) },
+      { title, report, tables, main, notes: report.notes, html: () => diffPage(report, drawings) },
       argv,
     );
   },

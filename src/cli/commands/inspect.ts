@@ -1,19 +1,12 @@
 import type { Argv } from 'yargs';
+import { inspectPage, inspectSummary, inspectTables, printTable, siteTable } from '../../pages/index.ts';
 import { slothful } from '../../passes/index.ts';
 import { readSlothfulMetadata } from '../../passes/slothful/index.ts';
-import {
-  type DrawnModel,
-  inspectGraph,
-  inspectPage,
-  inspectSummary,
-  inspectTables,
-  printTable,
-  siteTable,
-} from '../../reports/index.ts';
+import { type DrawnModel, inspectGraph } from '../../reports/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { type OpenedGraph, openGraph } from '../files/open-graph.ts';
 import { printReport, withReportFlags } from '../flags/report-flags.ts';
-import { drawingSection, printDrawings, siteDrawings, withSiteFlags } from '../flags/site-flags.ts';
+import { printDrawings, siteDrawings, withSiteFlags } from '../flags/site-flags.ts';
 import { readSize, withSizeFlags } from '../flags/size-flags.ts';
 
 function options(cli: Argv<object>) {
@@ -42,7 +35,7 @@ export const inspectCommand = defineCommand({
         tables: inspectTables(report),
         main: siteTable(report),
         notes: report.notes,
-        html: () => inspectPage(report, drawingSection(drawings)),
+        html: () => inspectPage(report, drawings),
       },
       argv,
     );

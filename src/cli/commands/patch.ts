@@ -1,9 +1,9 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import { readModel, type WrittenModel, writeModel } from '../../models/index.ts';
+import { readModel, type WrittenModel, writeModel } from '../../models/node.ts';
+import { formatBytes } from '../../pages/index.ts';
 import { controlNetInputs, slothful } from '../../passes/index.ts';
 import { DEFAULT_PARAMETERS, readSlothfulMetadata, type SlothfulMetadata } from '../../passes/slothful/index.ts';
-import { formatBytes } from '../../reports/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameters, withParameterFlags } from '../flags/parameter-flags.ts';
 

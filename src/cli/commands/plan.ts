@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
-import { planGraph, planPage, planTables, scheduleOf, siteStepTable } from '../../reports/index.ts';
+import { planPage, planTables, siteStepTable } from '../../pages/index.ts';
+import { planGraph, scheduleOf } from '../../reports/index.ts';
 import { SAMPLERS, SIGMA_SCHEDULES } from '../../sampling/schedulers/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { openGraph } from '../files/open-graph.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { locateWeights } from '../../graph/index.ts';
-import type { ModelFile } from '../../models/index.ts';
+import type { ModelFile } from '../../models/node.ts';
 import { comparableWeights, type WeightComparison } from '../../reports/index.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { messageOf } from '../../errors.ts';
 import { type Graph, isSmall } from '../../graph/index.ts';
-import { type ModelFile, readModel } from '../../models/index.ts';
+import { type ModelFile, readModel } from '../../models/node.ts';
 import { isParameter } from '../../reports/index.ts';
 
 /** A model that is to be looked at, not run. */

@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import { atomicFile } from '../../models/index.ts';
-import { printCsv, printMarkdown, printText, type Table } from '../../reports/index.ts';
+import { atomicFile } from '../../models/node.ts';
+import { printCsv, printMarkdown, printText, type Table } from '../../pages/index.ts';
 
 /** What a command that reports was asked for. */
 export interface ReportArguments {

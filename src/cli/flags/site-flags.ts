@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import { type Drawing, type DrawnModel, drawSites, printDot, printSvg, type RunSize } from '../../reports/index.ts';
+import { printDot, printSvg } from '../../pages/index.ts';
+import { type Drawing, type DrawnModel, drawSites, type RunSize } from '../../reports/index.ts';
 
 /** The flags that ask for a drawing of one site. */
 export interface SiteArguments {
@@ -42,12 +43,4 @@ export function printDrawings(argv: SiteArguments, drawings: readonly Drawing[])
   if (argv.dot) process.stdout.write(printDot(drawings));
   else if (argv.svg) process.stdout.write(printSvg(drawings));
   return argv.dot || argv.svg;
-}
-
-/** Drawings as a section of a page. */
-export function drawingSection(drawings: readonly Drawing[]): string[] {
-  if (!drawings.length) return [];
-  return [
-    `<section class="figure"><h2>Site ${drawings[0]?.title.split(' ')[0]}</h2><div class="scroll">${printSvg(drawings)}</div></section>`,
-  ];
 }

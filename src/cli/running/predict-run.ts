@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../../errors.ts';
 import { loadUNet } from '../../node.ts';
-import { type Field, printTable, tableOf } from '../../reports/index.ts';
+import { type Field, printTable, tableOf } from '../../pages/index.ts';
 import type { Layout, Prediction, SiteRecord, UNet, UNetInputs } from '../../runtime/index.ts';
-import { writeSafetensors } from '../../tensors/write.ts';
+import { writeSafetensors } from '../../tensors/node.ts';
 import { makeTensors, readTensorValues } from '../files/tensor-file.ts';
 import { type ParameterArguments, readParameters } from '../flags/parameter-flags.ts';
 

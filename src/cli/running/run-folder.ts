@@ -2,9 +2,9 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlothfulError } from '../../errors.ts';
 import { isObject } from '../../graph/index.ts';
-import { ioError, systemCode } from '../../models/io-error.ts';
+import { ioError, systemCode } from '../../models/node.ts';
 import { atomicFile } from '../../node.ts';
-import { type Float32Tensor, writeSafetensors } from '../../tensors/write.ts';
+import { type Float32Tensor, writeSafetensors } from '../../tensors/node.ts';
 
 const NUMBERS = 10_000;
 

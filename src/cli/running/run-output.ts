@@ -16,7 +16,7 @@ import {
   runRecord,
 } from '../../pipeline/index.ts';
 import type { DenoiseStep } from '../../sampling/index.ts';
-import type { Float32Tensor } from '../../tensors/write.ts';
+import type { Float32Tensor } from '../../tensors/node.ts';
 import type { RunFolder } from './run-folder.ts';
 
 /** A run that is over, and where its files go. */

@@ -17,8 +17,7 @@ import {
   type RunSettings,
   type RunSource,
 } from '../../pipeline/index.ts';
-import { pixelScale } from '../../reports/index.ts';
-import { resolveSize } from '../../reports/size.ts';
+import { pixelScale, resolveSize } from '../../reports/index.ts';
 import type { LoadOptions, UNet } from '../../runtime/index.ts';
 import { openGraph } from '../files/open-graph.ts';
 import type { RunArguments } from '../flags/run-flags.ts';

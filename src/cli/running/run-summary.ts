@@ -1,5 +1,5 @@
+import { formatFlops } from '../../pages/index.ts';
 import type { Measures, RunRecord } from '../../pipeline/index.ts';
-import { formatFlops } from '../../reports/index.ts';
 import type { RunFolder } from './run-folder.ts';
 
 /**

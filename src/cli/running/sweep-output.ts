@@ -1,3 +1,4 @@
+import { printCsv, printTable } from '../../pages/index.ts';
 import { encodePng } from '../../pictures/index.ts';
 import {
   type Axis,
@@ -9,7 +10,6 @@ import {
   sweepSheet,
   sweepTable,
 } from '../../pipeline/index.ts';
-import { printCsv, printTable } from '../../reports/index.ts';
 import type { RunFolder } from './run-folder.ts';
 
 const SHEET = 'sheet.png';

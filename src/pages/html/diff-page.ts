@@ -1,12 +1,11 @@
-import type { DiffReport, DiffSite, SiteChange } from '../../reports/diff-report.ts';
+import type { DiffReport, DiffSite, Drawing, SiteChange } from '../../reports/index.ts';
+import type { ClientSite } from '../client/data.ts';
 import { diffSummary, diffTables } from '../diff-tables.ts';
+import { drawingSection } from '../drawings/print-drawings.ts';
 import { formatValue } from '../units.ts';
-import { boxHead } from './box-head.ts';
-import type { ClientSite } from './client-data.ts';
-import { tableSection } from './html-table.ts';
-import { mapSection } from './map-section.ts';
-import { htmlPage } from './page.ts';
-import type { CellLook } from './u-map.ts';
+import { type Html, html } from './html.ts';
+import { htmlPage, tableSection } from './page.ts';
+import { type CellLook, mapSection } from './unet-map.ts';
 
 const MARKS: Readonly<Record<SiteChange, string | undefined>> = {
   same: undefined,
@@ -25,8 +24,12 @@ const LETTERS: Readonly<Record<SiteChange, string>> = {
   removed: '-',
 };
 
-/** A comparison as one self-contained page: the UNet as a U with every change, and every table. */
-export function diffPage(report: DiffReport, figures: readonly string[] = []): string {
+/**
+ * A comparison as one self-contained page: the UNet as a U with every change, and every table.
+ *
+ * @param drawings of one site in both models, to stand in the page too
+ */
+export function diffPage(report: DiffReport, drawings: readonly Drawing[] = []): string {
   const { a, b, sites, notes } = report;
   return htmlPage({
     title: `${a.model} against ${b.model}`,
@@ -34,14 +37,14 @@ export function diffPage(report: DiffReport, figures: readonly string[] = []): s
     notes,
     body: [
       ...(sites.length ? [changeMap(sites)] : []),
-      ...figures,
+      ...drawingSection(drawings),
       ...diffTables(report).map((table) => tableSection(table)),
     ],
     data: { sites: sites.map(clientSite), steps: [] },
   });
 }
 
-function changeMap(sites: readonly DiffSite[]): string {
+function changeMap(sites: readonly DiffSite[]): Html {
   const shown = sites.flatMap((site) => {
     const own = site.b ?? site.a;
     return own ? [{ ...own, id: site.id }] : [];
@@ -51,13 +54,12 @@ function changeMap(sites: readonly DiffSite[]): string {
     ['removed', 'u no longer patched, - only in a'],
     ['changed', '! changed'],
     ['cold', '= the same.'],
-  ].map(([name, text]) => `<span class="swatch" style="background:var(--${name})"></span>${text}`);
+  ].map(([name, text]) => html`<span class="swatch" style="background:var(--${name})"></span>${text}`);
   return mapSection(shown, {
     title: 'What changed',
-    legend: legend.join(''),
+    legend,
     label: 'The attentions of both models, marked by what changed',
     look: (index) => lookOf(sites[index]),
-    headOf: (box) => boxHead(box, shown),
   });
 }
 
@@ -68,16 +70,16 @@ function lookOf(site: DiffSite | undefined): CellLook {
   return { label: LETTERS[change], shade: 0, title, mark: MARKS[change] };
 }
 
-function clientSite({ id, kind, exporterName, change, details, a, b }: DiffSite): ClientSite {
+function clientSite({ id, kind, exporter_name, change, details, a, b }: DiffSite): ClientSite {
   const facts: [string, string][] = [
     ['site', id],
     ['kind', kind],
-    ['exporter name', exporterName],
+    ['exporter name', exporter_name],
     ['change', change],
     ...details.map((detail): [string, string] => ['', detail]),
     ['node of a', a?.node ?? '-'],
     ['node of b', b?.node ?? '-'],
     ['FLOPs', formatValue(b?.flops ?? a?.flops ?? null, 'flops')],
   ];
-  return { facts, at: [], asked: [], states: [] };
+  return { facts, at: [], states: [], series: [] };
 }

@@ -1,15 +1,18 @@
-import type { InspectReport, ReportSite } from '../../reports/inspect-report.ts';
+import type { Drawing, InspectReport, ReportSite } from '../../reports/index.ts';
+import type { ClientSite } from '../client/data.ts';
+import { drawingSection } from '../drawings/print-drawings.ts';
 import { inspectSummary, inspectTables } from '../inspect-tables.ts';
 import { formatFlops, formatValue } from '../units.ts';
-import { boxHead } from './box-head.ts';
-import type { ClientSite } from './client-data.ts';
-import { tableSection } from './html-table.ts';
-import { CROSS_LEGEND, mapSection } from './map-section.ts';
-import { htmlPage } from './page.ts';
-import type { CellLook } from './u-map.ts';
+import { type Html, html } from './html.ts';
+import { htmlPage, tableSection } from './page.ts';
+import { type CellLook, CROSS_LEGEND, mapSection } from './unet-map.ts';
 
-/** An inspection as one self-contained page: the UNet as a U, coloured by where the FLOPs are, and every table. */
-export function inspectPage(report: InspectReport, figures: readonly string[] = []): string {
+/**
+ * An inspection as one self-contained page: the UNet as a U, coloured by where the FLOPs are, and every table.
+ *
+ * @param drawings of one site, to stand in the page too
+ */
+export function inspectPage(report: InspectReport, drawings: readonly Drawing[] = []): string {
   const { model, notes, sites } = report;
   const sections = inspectTables(report).map((table) =>
     table.name === 'sites' ? tableSection(table, { id: 'sites', siteOfRow: (row) => row }) : tableSection(table),
@@ -18,19 +21,18 @@ export function inspectPage(report: InspectReport, figures: readonly string[] = 
     title: `Attentions of ${model}`,
     summary: inspectSummary(report),
     notes,
-    body: [...(sites.length ? [flopsMap(report)] : []), ...figures, ...sections],
+    body: [...(sites.length ? [flopsMap(report)] : []), ...drawingSection(drawings), ...sections],
     data: { sites: sites.map(clientSite), steps: [] },
   });
 }
 
-function flopsMap({ sites }: InspectReport): string {
+function flopsMap({ sites }: InspectReport): Html {
   const most = Math.max(1, ...sites.map(({ flops }) => flops ?? 0));
   return mapSection(sites, {
     title: 'Where the attentions are',
-    legend: `<span class="ramp"></span> no FLOPs to ${formatFlops(most)}; the number is of tokens ${CROSS_LEGEND}`,
+    legend: html`<span class="ramp"></span> no FLOPs to ${formatFlops(most)}; the number is of tokens ${CROSS_LEGEND}`,
     label: 'The attentions of the UNet, coloured by their FLOPs',
     look: (index) => lookOf(sites[index], most),
-    headOf: (box) => boxHead(box, sites),
   });
 }
 
@@ -42,18 +44,18 @@ function lookOf(site: ReportSite | undefined, most: number): CellLook {
 }
 
 function clientSite(site: ReportSite): ClientSite {
-  const { kind, block, level, channels, heads, headDim, grid, tokens, kvTokens } = site;
+  const { kind, block, level, channels, heads, head_dim, grid, tokens, kv_tokens } = site;
   const facts: [string, string][] = [
     ['site', site.id],
-    ['exporter name', site.exporterName],
+    ['exporter name', site.exporter_name],
     ['node', site.node],
     ['kind', `${kind}-attention, ${block} block, level ${level}${site.patched ? ', patched' : ''}`],
-    ['heads', `${heads ?? '?'} x ${headDim ?? '?'}, ${channels} channels`],
+    ['heads', `${heads ?? '?'} x ${head_dim ?? '?'}, ${channels} channels`],
     ['queries', `${tokens ?? '?'}${grid ? ` (${grid.join(' x ')})` : ''}`],
-    ['K/V', `${kvTokens ?? '?'}, of ${site.contextChannels} channels`],
+    ['K/V', `${kv_tokens ?? '?'}, of ${site.context_channels} channels`],
     ['parameters', String(site.parameters)],
     ['FLOPs', formatValue(site.flops, 'flops')],
-    ['logits', formatValue(site.logitsBytes, 'bytes')],
+    ['logits', formatValue(site.logits_bytes, 'bytes')],
   ];
-  return { facts: site.unknown ? [...facts, ['not known', site.unknown]] : facts, at: [], asked: [], states: [] };
+  return { facts: site.unknown ? [...facts, ['not known', site.unknown]] : facts, at: [], states: [], series: [] };
 }

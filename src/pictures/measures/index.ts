@@ -1,3 +1,4 @@
+import { type DocumentOf, named, nullable, number, object } from '../../documents/index.ts';
 import { gradientSimilarity } from './gradients.ts';
 import { highFrequencyRatio } from './high-frequency.ts';
 import type { Plane } from './plane.ts';
@@ -11,16 +12,18 @@ export { psnr } from './psnr.ts';
 export { ssim } from './ssim.ts';
 
 /** How one image compares with another. */
-export interface Measures {
-  /** dB; null for images that are the same. */
-  readonly psnr: number | null;
-  /** -1 to 1. */
-  readonly ssim: number;
-  /** Below 1: smoother; above 1: rougher; null where the reference has no detail at all. */
-  readonly high_frequency_ratio: number | null;
-  /** 0 to 1. */
-  readonly gradient_similarity: number;
-}
+export const MEASURES = named(
+  'measures',
+  object({
+    psnr: nullable(number(), { description: 'dB; null for images that are the same' }),
+    ssim: number({ minimum: -1, maximum: 1 }),
+    high_frequency_ratio: nullable(number({ minimum: 0 }), {
+      description: 'below 1: smoother; above 1: rougher; null where the reference has no detail at all',
+    }),
+    gradient_similarity: number({ minimum: 0, maximum: 1 }),
+  }),
+);
+export type Measures = DocumentOf<typeof MEASURES>;
 
 /**
  * All measures of an image against a reference.

@@ -1,0 +1,194 @@
+import { SlothfulError } from '../../src/errors.ts';
+import { parseUNetConfig, type UNetConfig } from './config.ts';
+import { layoutOfDiffusers } from './ldm-names.ts';
+
+type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
+
+const SDXL_ADDITION = 2816;
+const REFINER_ADDITION = 2560;
+const SD2_CONTEXT = 1024;
+const HEAD_DIM = 64;
+const SD1_HEADS = 8;
+
+/** Reads a UNet's structure off its tensors, by their diffusers names. */
+class Inference {
+  private readonly names: readonly string[];
+
+  constructor(
+    private readonly tensors: Shapes,
+    private readonly place: string,
+  ) {
+    this.names = [...tensors.keys()];
+  }
+
+  unsupported(problem: string, cure: string): never {
+    throw new SlothfulError('unsupported', this.place, problem, cure);
+  }
+
+  /** One size of a tensor that every UNet has. */
+  size(name: string, dimension: number): number {
+    const tensor = this.tensors.get(name);
+    const size = tensor?.shape[dimension];
+    if (size !== undefined) return size;
+    const problem = tensor ? `"${name}" has the shape [${tensor.shape.join(', ')}]` : `has no tensor "${name}"`;
+    throw new SlothfulError('bad-checkpoint', this.place, problem, 'the checkpoint is incomplete: download it again');
+  }
+
+  has(name: string): boolean {
+    return this.tensors.has(name);
+  }
+
+  find(pattern: RegExp): string | undefined {
+    return this.names.find((name) => pattern.test(name));
+  }
+
+  /** Transformer blocks of the attention `prefix`, 0 where there is none. */
+  depth(prefix: string): number {
+    const start = `${prefix}.transformer_blocks.`;
+    const found = this.names.filter((name) => name.startsWith(start)).map((name) => name.slice(start.length));
+    return found.reduce((most, rest) => Math.max(most, Number.parseInt(rest, 10) + 1), 0);
+  }
+
+  depths(block: string, layers: number): number[] {
+    return Array.from({ length: layers }, (_, layer) => this.depth(`${block}.attentions.${layer}`));
+  }
+}
+
+/** diffusers' spelling of a block's depths: a number where all are the same. */
+function spellDepths(depths: readonly number[]): number | readonly number[] {
+  const [first = 0] = depths;
+  return depths.every((depth) => depth === first) ? first : depths;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}
+
+/** Attending widths must be a whole number of 64-wide heads, as in SDXL; in SD1.x there are 8 heads everywhere. */
+function headsOf(inference: Inference, widths: readonly number[], attending: readonly number[], sd1: boolean) {
+  if (sd1) return widths.map(() => SD1_HEADS);
+  const odd = attending.find((width) => width % HEAD_DIM);
+  if (odd !== undefined) {
+    inference.unsupported(
+      `an attention of width ${odd} is not a whole number of ${HEAD_DIM}-wide heads, and tensors alone cannot tell the heads`,
+      'give the config.json of its UNet with --config',
+    );
+  }
+  return widths.map((width) => Math.max(1, Math.floor(width / HEAD_DIM)));
+}
+
+function additionOf(inference: Inference): Record<string, unknown> {
+  if (!inference.has('add_embedding.linear_1.weight')) return {};
+  const width = inference.size('add_embedding.linear_1.weight', 1);
+  if (width === REFINER_ADDITION) inference.unsupported('is the SDXL refiner', 'give the base model');
+  if (width !== SDXL_ADDITION) {
+    inference.unsupported(
+      `its added embedding is ${width} wide, not SDXL's ${SDXL_ADDITION}, and tensors alone cannot tell text from sizes`,
+      'give the config.json of its UNet with --config',
+    );
+  }
+  return {
+    addition_embed_type: 'text_time',
+    addition_time_embed_dim: 256,
+    projection_class_embeddings_input_dim: width,
+  };
+}
+
+/** Parts that other UNets have; their names in the config make its validation refuse them by name. */
+function foreignParts(inference: Inference): Record<string, unknown> {
+  return {
+    time_cond_proj_dim: inference.has('time_embedding.cond_proj.weight') ? 'learned' : null,
+    class_embed_type: inference.find(/^class_embedding\./) ? 'projection' : null,
+    encoder_hid_dim_type: inference.find(/^encoder_hid_proj\./) ? 'projection' : null,
+  };
+}
+
+function contextOf(inference: Inference, crossAttention: string | undefined): number {
+  if (crossAttention === undefined) {
+    return inference.unsupported('has no cross-attention', 'only text-conditioned UNets can be converted');
+  }
+  const context = inference.size(crossAttention, 1);
+  if (context === SD2_CONTEXT) {
+    inference.unsupported(
+      `its text embeddings are ${SD2_CONTEXT} wide: it is SD2.x, whose heads and prediction type tensors cannot tell`,
+      'give the config.json of its UNet with --config',
+    );
+  }
+  return context;
+}
+
+interface Depths {
+  readonly down: readonly (readonly number[])[];
+  readonly up: readonly (readonly number[])[];
+  readonly mid: number;
+}
+
+function attends(depths: readonly number[]): boolean {
+  return depths.some((depth) => depth > 0);
+}
+
+/**
+ * Blocks and depths as diffusers spells them. The deepest entry also stands for the middle block; a block without
+ * attention ignores its entry.
+ */
+function blockFields(inference: Inference, { down, up, mid }: Depths): Record<string, unknown> {
+  const perDown = down.map((depths) => (attends(depths) ? spellDepths(depths) : 1));
+  const deepest = down.at(-1) ?? [];
+  if (mid > 0 && attends(deepest) && spellDepths(deepest) !== mid) {
+    inference.unsupported(
+      `the middle has ${mid} transformer blocks and the deepest down block ${deepest.join(', ')}`,
+      'diffusers has no such UNet',
+    );
+  }
+  if (mid > 0) perDown[perDown.length - 1] = mid;
+  return {
+    down_block_types: down.map((depths) => (attends(depths) ? 'CrossAttnDownBlock2D' : 'DownBlock2D')),
+    up_block_types: up.map((depths) => (attends(depths) ? 'CrossAttnUpBlock2D' : 'UpBlock2D')),
+    mid_block_type: mid > 0 ? 'UNetMidBlock2DCrossAttn' : 'UNetMidBlock2D',
+    transformer_layers_per_block: perDown,
+    reverse_transformer_layers_per_block: up.map((depths) => (attends(depths) ? spellDepths(depths) : 1)),
+  };
+}
+
+/**
+ * Tells a UNet's config from its tensors alone: widths, layers, depths per attention, context, projections. Heads are 8
+ * in SD1.x and 64 wide in SDXL kin; groups are the most up to 32 that divide every width.
+ *
+ * @param tensors shapes by diffusers names
+ * @param place the checkpoint, for messages
+ * @throws SlothfulError `bad-checkpoint` for missing tensors, `unsupported` for what needs `--config` or is another model
+ */
+export function inferUNetConfig(tensors: Shapes, place: string): UNetConfig {
+  const inference = new Inference(tensors, place);
+  const { blocks, layers } = layoutOfDiffusers([...tensors.keys()], place);
+  const numbers = Array.from({ length: blocks }, (_, block) => block);
+  const widths = numbers.map((block) => inference.size(`down_blocks.${block}.resnets.0.conv1.weight`, 0));
+  const depths: Depths = {
+    down: numbers.map((block) => inference.depths(`down_blocks.${block}`, layers)),
+    up: numbers.map((block) => inference.depths(`up_blocks.${block}`, layers + 1)),
+    mid: inference.depth('mid_block.attentions.0'),
+  };
+  const context = contextOf(inference, inference.find(/\.attn2\.to_k\.weight$/));
+  const projection = inference.find(/\.attentions\.0\.proj_in\.weight$/);
+  const sd1 = projection !== undefined && tensors.get(projection)?.shape.length === 4;
+  const attending = widths.filter((_, block) =>
+    attends([...(depths.down[block] ?? []), ...(depths.up.at(-1 - block) ?? [])]),
+  );
+  const deepest = depths.mid > 0 ? widths.slice(-1) : [];
+  const addition = additionOf(inference);
+  const json = {
+    ...foreignParts(inference),
+    ...blockFields(inference, depths),
+    ...addition,
+    block_out_channels: widths,
+    layers_per_block: layers,
+    attention_head_dim: headsOf(inference, widths, [...attending, ...deepest], sd1),
+    cross_attention_dim: context,
+    in_channels: inference.size('conv_in.weight', 1),
+    out_channels: inference.size('conv_out.weight', 0),
+    norm_num_groups: widths.reduce(gcd, 32),
+    use_linear_projection: !sd1,
+    sample_size: 'addition_embed_type' in addition ? 128 : 64,
+  };
+  return parseUNetConfig(json, place);
+}

@@ -1,0 +1,10 @@
+/** Models at any place, read from and written to Node's file system. */
+export { atomicDirectory, atomicFile, type OutputOptions } from './atomic.ts';
+export { openStore, readModel } from './file-store.ts';
+export * from './index.ts';
+export {
+  type WriteModelOptions,
+  type WrittenModel,
+  writeModel,
+  writeModelJson,
+} from './write-model.ts';

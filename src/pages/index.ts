@@ -1,0 +1,12 @@
+export { diffSiteTable, diffSummary, diffTables } from './diff-tables.ts';
+export { printDot, printSvg } from './drawings/print-drawings.ts';
+export { diffPage } from './html/diff-page.ts';
+export { Html, type HtmlPart, html, lines } from './html/html.ts';
+export { inspectPage } from './html/inspect-page.ts';
+export { htmlPage, type Page } from './html/page.ts';
+export { planPage } from './html/plan-page.ts';
+export { inspectSummary, inspectTables, siteTable } from './inspect-tables.ts';
+export { planTables, siteStepTable } from './plan-tables.ts';
+export { printCsv, printMarkdown, printTable, printText } from './print-table.ts';
+export { type Cell, type Field, type Table, type TableColumn, tableOf } from './table.ts';
+export { formatBytes, formatCount, formatFlops, formatValue, type Unit } from './units.ts';
