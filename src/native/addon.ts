@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
-import { copyFile, lstat, mkdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { copyFile, lstat, mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { SlothfulError } from '../../src/errors.ts';
+import { SlothfulError } from '../errors.ts';
+import { HUSH_ADDON } from '../runtime/native-package.ts';
+import { HUSH_SOURCE } from './hush.ts';
 import { TFJS_VERSION } from './npm-package.ts';
 import { phase } from './phase.ts';
 import { mustRun } from './run-program.ts';
@@ -13,40 +15,80 @@ const NAPI_VERSION = 8;
 /** Where the addon looks for the library, from its own folder: the package's `deps/lib`. */
 const SEARCH_PATH = '$ORIGIN/../../deps/lib';
 
-/** The built addon in the cache. It is for one library and any Node, and knows no path of the machine. */
-export function cachedAddon(libraryFolder: string): string {
-  return join(libraryFolder, `tfjs_binding-${TFJS_VERSION}-napi${NAPI_VERSION}.node`);
+/** An addon in the cache. It is for one library and any Node, and knows no path of the machine. */
+interface CachedAddons {
+  /** The package's own. */
+  readonly binding: string;
+  /** What keeps TensorFlow's start-up lines off. */
+  readonly hush: string;
 }
 
-/** Compiles the package's addon against the library. The two sources need no build system. */
-export async function buildAddon(
+function cachedAddons(libraryFolder: string): CachedAddons {
+  const at = (name: string) => join(libraryFolder, `${name}-napi${NAPI_VERSION}.node`);
+  return { binding: at(`tfjs_binding-${TFJS_VERSION}`), hush: at('slothful_hush-1') };
+}
+
+/** Whether the cache has both addons for this library. */
+export function hasAddons(libraryFolder: string): boolean {
+  return Object.values(cachedAddons(libraryFolder)).every((path) => existsSync(path));
+}
+
+export async function removeCachedAddons(libraryFolder: string): Promise<void> {
+  for (const path of Object.values(cachedAddons(libraryFolder))) await rm(path, { force: true });
+}
+
+/** Compiles the package's addon against the library, and the small one beside it. They need no build system. */
+export async function buildAddons(
   tools: { readonly compiler: string; readonly headers: string },
   packageFolder: string,
   libraryFolder: string,
 ): Promise<void> {
-  const built = `${cachedAddon(libraryFolder)}.${process.pid}`;
   const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(packageFolder, 'binding', name));
-  const args = ['-std=c++17', '-O3', '-fPIC', '-shared', `-DNAPI_VERSION=${NAPI_VERSION}`, `-I${tools.headers}`];
-  args.push(`-I${join(libraryFolder, 'include')}`, ...sources, '-o', built, `-L${join(libraryFolder, 'lib')}`);
-  args.push('-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', `-Wl,-rpath,${SEARCH_PATH}`);
-  const cure = 'see that the compiler knows C++17, or name another in CXX';
+  const library = [`-I${join(libraryFolder, 'include')}`, ...sources, `-L${join(libraryFolder, 'lib')}`];
+  library.push('-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', `-Wl,-rpath,${SEARCH_PATH}`);
+  const cached = cachedAddons(libraryFolder);
+  const hushSource = `${cached.hush}.${process.pid}.cc`;
   try {
-    await phase('compiling the addon', () => mustRun(tools.compiler, args, { place: tools.compiler, cure }));
-    await rename(built, cachedAddon(libraryFolder));
+    await writeFile(hushSource, HUSH_SOURCE);
+    await phase('compiling the addon', async () => {
+      await compile(tools, library, cached.binding);
+      await compile(tools, [hushSource], cached.hush);
+    });
   } finally {
-    await rm(built, { force: true });
+    await rm(hushSource, { force: true });
   }
 }
 
-/** Puts the addon where the package loads it, and the library where the addon finds it. Returns the addon's path. */
-export async function placeAddon(packageFolder: string, libraryFolder: string): Promise<string> {
-  const addon = bindingPath(packageFolder);
+async function compile(
+  { compiler, headers }: { readonly compiler: string; readonly headers: string },
+  args: readonly string[],
+  path: string,
+): Promise<void> {
+  const temporary = `${path}.${process.pid}`;
+  const options = ['-std=c++17', '-O3', '-fPIC', '-shared', `-DNAPI_VERSION=${NAPI_VERSION}`, `-I${headers}`];
+  const cure = 'see that the compiler knows C++17, or name another in CXX';
+  try {
+    await mustRun(compiler, [...options, ...args, '-o', temporary], { place: compiler, cure });
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Puts the addons where the package loads its own, and the library where that one finds it. */
+export async function placeAddons(packageFolder: string, libraryFolder: string): Promise<void> {
+  const binding = bindingPath(packageFolder);
+  const cached = cachedAddons(libraryFolder);
   await linkLibrary(join(packageFolder, 'deps'), libraryFolder);
-  await mkdir(dirname(addon), { recursive: true });
-  const temporary = `${addon}.${process.pid}`;
-  await copyFile(cachedAddon(libraryFolder), temporary);
-  await rename(temporary, addon);
-  return addon;
+  await mkdir(dirname(binding), { recursive: true });
+  await place(cached.hush, join(dirname(binding), HUSH_ADDON));
+  await place(cached.binding, binding);
+}
+
+async function place(cached: string, path: string): Promise<void> {
+  const temporary = `${path}.${process.pid}`;
+  await copyFile(cached, temporary);
+  await rename(temporary, path);
 }
 
 /** `deps` becomes a link to the cache; what npm's own installation left there goes. */

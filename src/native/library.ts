@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { atomicDirectory } from '../../src/io/atomic.ts';
+import { atomicDirectory } from '../io/atomic.ts';
 import { phase } from './phase.ts';
 import { removeWheel, unpackWheel, wheelDownload } from './wheel.ts';
 import type { WheelTarget } from './wheel-target.ts';

@@ -17,13 +17,14 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   rewrite: ['attention', 'graph', 'slothful'],
   converters: ['graph', 'io'],
   runtime: ['graph', 'slothful', 'layers', 'attention', 'rewrite', 'io'],
+  native: ['io', 'runtime'],
   sampling: ['runtime', 'slothful'],
   pictures: ['sampling'],
   report: ['graph', 'attention', 'slothful', 'sampling'],
   runs: ['graph', 'slothful', 'sampling', 'pictures', 'report'],
 };
 
-const TFJS_ROOMS: ReadonlySet<string> = new Set(['layers', 'runtime', 'sampling', 'cli']);
+const TFJS_ROOMS: ReadonlySet<string> = new Set(['layers', 'runtime', 'native', 'sampling', 'cli']);
 const BROWSER_ROOMS: ReadonlySet<string> = new Set([
   'graph',
   'attention',
@@ -76,7 +77,7 @@ test('rooms import only from the rooms below them', () => {
   assert.equal(wrong, []);
 });
 
-test('tfjs is imported in layers, runtime, sampling and the commands only', () => {
+test('tfjs is imported in layers, runtime, native, sampling and the commands only', () => {
   const wrong = IMPORTS.filter(({ room, target }) => target.startsWith('@tensorflow/') && !TFJS_ROOMS.has(room));
   assert.equal(wrong, []);
 });
