@@ -4,7 +4,7 @@ import { inferUNetConfig } from '../../converters/checkpoint/infer-config.ts';
 import { openCheckpoint } from '../../converters/checkpoint/open.ts';
 import { unetTensors } from '../../converters/checkpoint/unet-tensors.ts';
 import { parseUNetConfig, type UNetConfig } from '../../converters/unet/config.ts';
-import { fixture, readJson } from '../support/fixtures.ts';
+import { fixturePath, readJson } from '../support/fixtures.ts';
 import { rejection, thrown } from './support.ts';
 
 const test = suite('checkpoint: config from tensors');
@@ -40,7 +40,7 @@ for (const family of ['sd15', 'sdxl', 'ssd1b']) {
 test('the golden single file of sd15, and its folder', async () => {
   const { sampleSize, ...wanted } = parseUNetConfig(readJson('unet/sd15/diffusers/config.json'));
   for (const path of ['ldm.safetensors', 'diffusers']) {
-    const checkpoint = await openCheckpoint(fixture(`unet/sd15/${path}`).pathname);
+    const checkpoint = await openCheckpoint(fixturePath(`unet/sd15/${path}`));
     const inferred = inferUNetConfig(unetTensors(checkpoint).tensors, path);
     assert.equal(comparable({ ...inferred, sampleSize }), comparable({ ...wanted, sampleSize }));
     await checkpoint.close();
@@ -49,7 +49,7 @@ test('the golden single file of sd15, and its folder', async () => {
 
 test('the golden single files of sdxl and ssd1b need a config for their heads', async () => {
   for (const family of ['sdxl', 'ssd1b']) {
-    const checkpoint = await openCheckpoint(fixture(`unet/${family}/ldm.safetensors`).pathname);
+    const checkpoint = await openCheckpoint(fixturePath(`unet/${family}/ldm.safetensors`));
     const { tensors } = unetTensors(checkpoint);
     const { code, message } = thrown(() => inferUNetConfig(tensors, checkpoint.path));
     assert.is(code, 'unsupported');
@@ -133,7 +133,7 @@ for (const [what, family, change, says] of REFUSED) {
 }
 
 test('names a missing tensor as the file would', async () => {
-  const checkpoint = await openCheckpoint(fixture('unet/sdxl/ldm.safetensors').pathname);
+  const checkpoint = await openCheckpoint(fixturePath('unet/sdxl/ldm.safetensors'));
   const { nameInFile, tensors, unknown } = unetTensors(checkpoint);
   assert.equal(unknown, []);
   assert.is(tensors.size, 1680);

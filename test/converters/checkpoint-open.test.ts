@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { looksLike } from '../../converters/checkpoint/identify.ts';
 import { openCheckpoint } from '../../converters/checkpoint/open.ts';
-import { fixture } from '../support/fixtures.ts';
+import { fixture, fixturePath } from '../support/fixtures.ts';
 import { rejection, temporaryFolder, writeZeros } from './support.ts';
 
 const test = suite('checkpoint: open');
@@ -50,8 +50,8 @@ for (const [family, size] of [
   ['ssd1b', 944],
 ] as const) {
   test(`${family}: the golden folder and the golden single file hold the same values`, async () => {
-    const folder = await openCheckpoint(fixture(`unet/${family}/diffusers`).pathname);
-    const single = await openCheckpoint(fixture(`unet/${family}/ldm.safetensors`).pathname);
+    const folder = await openCheckpoint(fixturePath(`unet/${family}/diffusers`));
+    const single = await openCheckpoint(fixturePath(`unet/${family}/ldm.safetensors`));
     assert.is(folder.layout, 'diffusers');
     assert.is(single.layout, 'ldm');
     assert.is(folder.tensors.size, size);

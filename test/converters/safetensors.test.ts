@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { duplicateKey } from '../../converters/safetensors/keys.ts';
 import { openSafetensors } from '../../converters/safetensors/open.ts';
 import { writeSafetensors } from '../../converters/safetensors/write.ts';
-import { fixture } from '../support/fixtures.ts';
+import { fixturePath } from '../support/fixtures.ts';
 import { rejection, safetensorsBytes, temporaryFolder } from './support.ts';
 
 const test = suite('safetensors');
@@ -114,7 +114,7 @@ test('reads odd but true files', async () => {
 });
 
 test('reads into memory that is given where it is long enough', async () => {
-  const open = await openSafetensors(fixture('unet/sd15/goldens.safetensors').pathname);
+  const open = await openSafetensors(fixturePath('unet/sd15/goldens.safetensors'));
   const name = '24x40.encoder_hidden_states';
   const buffer = new Uint8Array(4096);
   const into = await open.read(name, buffer);
