@@ -5,23 +5,30 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 interface Tally {
   passed: number;
   failed: number;
 }
 
-const root = new URL('.', import.meta.url).pathname;
-const patterns = process.argv.slice(2);
+const root = fileURLToPath(new URL('.', import.meta.url));
+const { values: options, positionals: patterns } = parseArgs({
+  allowPositionals: true,
+  // Which backend the golden UNets run on; wasm by default.
+  options: { backend: { type: 'string' } },
+});
+
+/** These need what not every machine has: a Chromium, a package registry and pip. `npm run test:browser`, `test:package`. */
+const ON_DEMAND = ['browser', 'package'];
 
 function testFiles(): string[] {
   const names = readdirSync(root, { recursive: true, encoding: 'utf8' });
   const files = names.filter((name) => name.endsWith('.test.ts')).sort();
   if (patterns.length) return files.filter((name) => patterns.some((pattern) => name.includes(pattern)));
-  // The pages need a Chromium, which not every machine has: `npm run test:browser`.
-  return files.filter((name) => !name.startsWith('browser/'));
+  return files.filter((name) => !ON_DEMAND.includes(dirname(name)));
 }
 
 function count(output: string, label: string): number {
@@ -29,11 +36,17 @@ function count(output: string, label: string): number {
   return Number(found?.[1] ?? 0);
 }
 
+const environment = {
+  FORCE_COLOR: '0',
+  NO_COLOR: '1',
+  ...(options.backend === undefined ? {} : { SLOTHFUL_BACKEND: options.backend }),
+};
+
 function runFile(name: string): Promise<Tally> {
   const path = join(root, name);
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', pathToFileURL(path).pathname], {
-      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1', TF_CPP_MIN_LOG_LEVEL: '2' },
+    const child = spawn(process.execPath, ['--import', 'tsx', path], {
+      env: { ...process.env, ...environment },
     });
     let output = '';
     const keep = (chunk: Buffer) => {

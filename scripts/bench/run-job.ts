@@ -17,7 +17,7 @@ const TAIL = 600;
  * @throws SlothfulError `bug` where it fails, with the end of what it said
  */
 export async function runJob(name: string, args: readonly (string | number)[]): Promise<JobResult> {
-  const script = fileURLToPath(new URL(`../../dist/scripts/bench/jobs/${name}.js`, import.meta.url));
+  const script = fileURLToPath(new URL(`../../.bench/scripts/bench/jobs/${name}.js`, import.meta.url));
   const start = performance.now();
   const child = spawn(process.execPath, [script, ...args.map(String)], {
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -47,4 +47,9 @@ export const COMMANDS = [
     'convert, inspect, patch and run the embedded checkpoint',
     async () => (await import('./commands/demo.ts')).demoCommand,
   ),
+  lazyCommand(
+    'setup-native',
+    'build the native backend of this project on the TensorFlow of today',
+    async () => (await import('./commands/setup-native.ts')).setupNativeCommand,
+  ),
 ] as const;

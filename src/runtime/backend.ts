@@ -9,6 +9,8 @@ export interface BackendCandidate {
   readonly name: Exclude<BackendName, 'current'>;
   /** Where it comes from: a package. */
   readonly from: string;
+  /** What makes it work where it does not. */
+  readonly cure?: string;
   /** Loads the package and returns the name under which TF.js knows the backend. Throws where it cannot. */
   load(): Promise<string>;
 }
@@ -29,6 +31,7 @@ export interface FailedBackend {
   readonly name: BackendName;
   readonly from: string;
   readonly reason: string;
+  readonly cure?: string | undefined;
 }
 
 export interface BackendOptions {
@@ -84,7 +87,7 @@ async function useCurrent(): Promise<ChosenBackend> {
 async function useFirst(
   candidates: readonly BackendCandidate[],
   asked: BackendName | undefined,
-  before: string | null,
+  before: string | null | undefined,
 ): Promise<ChosenBackend> {
   const failed: FailedBackend[] = [];
   for (const candidate of candidates.filter(({ name }) => asked === undefined || name === asked)) {
@@ -93,10 +96,11 @@ async function useFirst(
       const reason = asked ? 'it was asked for' : explain(failed);
       return { name: candidate.name, tfjsName, device: deviceOf(tfjsName), reason, failed };
     } catch (error) {
-      failed.push({ name: candidate.name, from: candidate.from, reason: messageOf(error) });
+      failed.push({ name: candidate.name, from: candidate.from, reason: messageOf(error), cure: candidate.cure });
     }
   }
-  if (before !== null) await tf.setBackend(before);
+  // Until a backend is chosen TF.js has none: undefined, whatever its types say.
+  if (before) await tf.setBackend(before);
   throw noneWorks(asked, failed);
 }
 
@@ -132,19 +136,24 @@ function withoutAdvice<T>(run: () => T): T {
 }
 
 function explain(failed: readonly FailedBackend[]): string {
-  const reasons = failed.map(inShort);
-  return reasons.length ? `the first that works (${reasons.join('; ')})` : 'the first choice';
+  if (!failed.length) return 'the first choice';
+  const cures = curesOf(failed).map((cure) => `; ${cure}`);
+  return `the first that works (${reasonsOf(failed)}${cures.join('')})`;
 }
 
-/** The first sentence says what is wrong; what follows is advice for other set-ups. */
-function inShort({ from, reason }: FailedBackend): string {
-  return `${from}: ${reason.replace(/\.\s.*$/s, '')}`;
+function reasonsOf(failed: readonly FailedBackend[]): string {
+  return failed.map(({ from, reason }) => `${from}: ${reason}`).join('; ');
+}
+
+/** Each cure once: two packages of one backend have the same. */
+function curesOf(failed: readonly FailedBackend[]): string[] {
+  return [...new Set(failed.flatMap(({ cure }) => cure ?? []))];
 }
 
 function noneWorks(asked: BackendName | undefined, failed: readonly FailedBackend[]): SlothfulError {
-  const reasons = failed.map(inShort).join('; ') || 'there is none here';
-  const cure = asked === 'native' ? 'run "npm run setup:native", or leave the backend to the toolkit' : undefined;
-  return new SlothfulError('backend', `backend ${asked ?? 'choice'}`, `does not work: ${reasons}`, cure);
+  const reasons = reasonsOf(failed) || 'there is none here';
+  const cures = [...curesOf(failed), ...(asked ? ['leave the backend to the toolkit'] : [])].join(', or ');
+  return new SlothfulError('backend', `backend ${asked ?? 'choice'}`, `does not work: ${reasons}`, cures);
 }
 
 /** The native backend tells whether it computes on a GPU; the others have their device in their name. */

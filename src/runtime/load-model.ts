@@ -130,7 +130,7 @@ export function guardMemory(weights: readonly WeightSpec[], place: string): void
     'backend',
     place,
     `needs ${gib(loaded)} of weights, kept twice on wasm (${gib(loaded + packed)}), and wasm has 4 GiB in all`,
-    'use the native backend (npm run setup:native) or --backend cpu, which is slow',
+    'use the native backend (npx slothful setup-native) or --backend cpu, which is slow',
   );
 }
 

@@ -1,35 +1,36 @@
-import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BackendCandidate, WEB_BACKENDS } from './backend.ts';
+import { loadNativePackage } from './native-package.ts';
+
+/** The packages that have TensorFlow's own library, in the order in which they are tried. */
+const NATIVE_PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
 
 /** The backends that Node has: TensorFlow's own library first, where one of its packages is installed. */
-export const NODE_BACKENDS: readonly BackendCandidate[] = [
-  nativeBackend('@tensorflow/tfjs-node-gpu'),
-  nativeBackend('@tensorflow/tfjs-node'),
-  ...WEB_BACKENDS.map(withoutListeners),
-];
+export const NODE_BACKENDS: readonly BackendCandidate[] = nodeBackends(import.meta.url);
 
-function nativeBackend(packageName: string): BackendCandidate {
+/** The same, with the native packages that modules in `from` find. */
+export function nodeBackends(from: string): BackendCandidate[] {
+  const native = NATIVE_PACKAGES.map((name) => nativeBackend(name, from));
+  return [...native, ...WEB_BACKENDS.map(withoutListeners)];
+}
+
+function nativeBackend(packageName: string, from: string): BackendCandidate {
   return {
     name: 'native',
     from: packageName,
+    cure: cureFor(process.platform, import.meta.url),
     async load() {
-      checkInstalled(packageName);
-      // TensorFlow talks on stderr while it starts; warnings and errors are enough.
-      process.env.TF_CPP_MIN_LOG_LEVEL ??= '1';
-      await import(packageName);
+      await loadNativePackage(packageName, from);
       return 'tensorflow';
     },
   };
 }
 
-/** Optional packages are often absent, and Node's own message for that is long. */
-function checkInstalled(packageName: string): void {
-  try {
-    createRequire(import.meta.url).resolve(packageName);
-  } catch (error) {
-    throw new Error('is not installed', { cause: error });
-  }
+/** What gives a native backend to this machine. The script of package.json is in a checkout of the toolkit alone. */
+export function cureFor(platform: NodeJS.Platform, moduleUrl: string): string {
+  if (platform !== 'linux') return 'install @tensorflow/tfjs-node 4.22 and let npm run its install script';
+  const isInstalled = moduleUrl.includes('/node_modules/');
+  return `run "${isInstalled ? 'npx slothful setup-native' : 'npm run setup:native'}" for the native backend`;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -41,9 +42,10 @@ async function open(html: string, options: Parameters<Browser['newPage']>[0] = {
   page.on('console', (message) => faults.push(`${message.type()}: ${message.text()}`));
   page.on('pageerror', (error) => faults.push(error.message));
   page.on('request', (request) => {
-    if (!request.url().startsWith(`file://${path}`) && !request.url().startsWith('data:')) faults.push(request.url());
+    if (!request.url().startsWith(pathToFileURL(path).href) && !request.url().startsWith('data:'))
+      faults.push(request.url());
   });
-  await page.goto(`file://${path}`);
+  await page.goto(pathToFileURL(path).href);
   return { page, faults };
 }
 

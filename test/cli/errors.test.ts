@@ -100,6 +100,9 @@ const CASES: ReadonlyArray<readonly [title: string, args: () => string[], stderr
     /no self-attention to patch: .*"classes" because/,
   ],
   ['inputs that are not there', () => predict('--timestep', '601'), /none\.safetensors/],
+  ['a place of CUDA that is none', () => ['setup-native', '--cuda', '12'], /cuda.*12.*auto.*pip.*system/],
+  ['a TensorFlow that is no release', () => ['setup-native', '--tensorflow', '2'], /--tensorflow: got "2"; give a rel/],
+  ['a flag that setup-native has not', () => ['setup-native', '--gpuu'], /"gpuu"; did you mean --gpu\?/],
   ['a backend that is not one', () => predict('--backend', 'cuda'), /backend.*cuda/],
 ];
 

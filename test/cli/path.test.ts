@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { writeSafetensors } from '../../src/tensors/node.ts';
@@ -59,7 +60,7 @@ test('patching a patched model gives it the new parameters, and says so', async 
 });
 
 function workflow(): string {
-  return new URL('../../fixtures/workflow/workflow_sa.json', import.meta.url).pathname;
+  return fileURLToPath(new URL('../../fixtures/workflow/workflow_sa.json', import.meta.url));
 }
 
 for (const layout of ['nchw', 'nhwc'] as const) {

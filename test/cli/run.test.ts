@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { convertCheckpoint } from '../../converters/index.ts';
 import { writeSafetensors } from '../../src/tensors/node.ts';
 import { slothful } from '../support/cli.ts';
-import { fixture, readJson } from '../support/fixtures.ts';
+import { fixture, fixturePath, readJson } from '../support/fixtures.ts';
 import { interrupted } from '../support/interrupt.ts';
 import { readPublished } from '../support/published.ts';
 import { readSafetensors } from '../support/safetensors.ts';
@@ -26,9 +26,9 @@ function tensor(name: string) {
 }
 
 test.before(async () => {
-  await convertCheckpoint(fixture('demo').pathname, at('demo'), { dataSpace: 'premultiplied-rgba' });
-  await convertCheckpoint(fixture('unet/sd15/diffusers').pathname, at('sd15'));
-  await convertCheckpoint(fixture('unet/sdxl/diffusers').pathname, at('sdxl'));
+  await convertCheckpoint(fixturePath('demo'), at('demo'), { dataSpace: 'premultiplied-rgba' });
+  await convertCheckpoint(fixturePath('unet/sd15/diffusers'), at('sd15'));
+  await convertCheckpoint(fixturePath('unet/sdxl/diffusers'), at('sdxl'));
   await writeSafetensors(at('cond.safetensors'), new Map([['text', tensor('cond')]]));
   await writeSafetensors(at('uncond.safetensors'), new Map([['encoder_hidden_states', tensor('uncond')]]));
   const { shape, data } = tensor('cond');

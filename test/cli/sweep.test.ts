@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { convertCheckpoint } from '../../converters/index.ts';
 import { writeSafetensors } from '../../src/tensors/node.ts';
 import { slothful } from '../support/cli.ts';
-import { fixture } from '../support/fixtures.ts';
+import { fixturePath } from '../support/fixtures.ts';
 import { interrupted } from '../support/interrupt.ts';
 import { readPublished } from '../support/published.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -17,7 +17,7 @@ const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
 
 test.before(async () => {
-  await convertCheckpoint(fixture('demo').pathname, at('demo'), { dataSpace: 'premultiplied-rgba' });
+  await convertCheckpoint(fixturePath('demo'), at('demo'), { dataSpace: 'premultiplied-rgba' });
   writeFileSync(at('strong.json'), '{"in_strength": 20, "out_strength": 20}');
   await writeSafetensors(
     at('cond.safetensors'),

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openCheckpoint } from '../../converters/checkpoint/index.ts';
 import { inferUNetConfig, parseUNetConfig, UNET, type UNetConfig, unetTensors } from '../../converters/unet/index.ts';
-import { fixture, readJson } from '../support/fixtures.ts';
+import { fixturePath, readJson } from '../support/fixtures.ts';
 import { rejection, thrown } from './support.ts';
 
 const test = suite('checkpoint: config from tensors');
@@ -38,7 +38,7 @@ for (const family of ['sd15', 'sdxl', 'ssd1b']) {
 test('the golden single file of sd15, and its folder', async () => {
   const { sampleSize, ...wanted } = parseUNetConfig(readJson('unet/sd15/diffusers/config.json'));
   for (const path of ['ldm.safetensors', 'diffusers']) {
-    const checkpoint = await openCheckpoint(fixture(`unet/sd15/${path}`).pathname, UNET);
+    const checkpoint = await openCheckpoint(fixturePath(`unet/sd15/${path}`), UNET);
     const inferred = inferUNetConfig(unetTensors(checkpoint).tensors, path);
     assert.equal(comparable({ ...inferred, sampleSize }), comparable({ ...wanted, sampleSize }));
     await checkpoint.close();
@@ -47,7 +47,7 @@ test('the golden single file of sd15, and its folder', async () => {
 
 test('the golden single files of sdxl and ssd1b need a config for their heads', async () => {
   for (const family of ['sdxl', 'ssd1b']) {
-    const checkpoint = await openCheckpoint(fixture(`unet/${family}/ldm.safetensors`).pathname, UNET);
+    const checkpoint = await openCheckpoint(fixturePath(`unet/${family}/ldm.safetensors`), UNET);
     const { tensors } = unetTensors(checkpoint);
     const { code, message } = thrown(() => inferUNetConfig(tensors, checkpoint.path));
     assert.is(code, 'unsupported');
@@ -131,7 +131,7 @@ for (const [what, family, change, says] of REFUSED) {
 }
 
 test('names a missing tensor as the file would', async () => {
-  const checkpoint = await openCheckpoint(fixture('unet/sdxl/ldm.safetensors').pathname, UNET);
+  const checkpoint = await openCheckpoint(fixturePath('unet/sdxl/ldm.safetensors'), UNET);
   const { nameInFile, tensors, unknown } = unetTensors(checkpoint);
   assert.equal(unknown, []);
   assert.is(tensors.size, 1680);

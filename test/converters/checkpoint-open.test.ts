@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { looksLike, openCheckpoint } from '../../converters/checkpoint/index.ts';
 import { UNET } from '../../converters/unet/index.ts';
-import { fixture } from '../support/fixtures.ts';
+import { fixture, fixturePath } from '../support/fixtures.ts';
 import { rejection, temporaryFolder, writeZeros } from './support.ts';
 
 const test = suite('checkpoint: open');
@@ -50,8 +50,8 @@ for (const [family, size] of [
   ['ssd1b', 944],
 ] as const) {
   test(`${family}: the golden folder and the golden single file hold the same values`, async () => {
-    const folder = await openCheckpoint(fixture(`unet/${family}/diffusers`).pathname, UNET);
-    const single = await openCheckpoint(fixture(`unet/${family}/ldm.safetensors`).pathname, UNET);
+    const folder = await openCheckpoint(fixturePath(`unet/${family}/diffusers`), UNET);
+    const single = await openCheckpoint(fixturePath(`unet/${family}/ldm.safetensors`), UNET);
     assert.is(folder.layout, 'diffusers');
     assert.is(single.layout, 'ldm');
     assert.is(folder.tensors.size, size);

@@ -1,10 +1,11 @@
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 
 const test = suite('browser bundle');
 
-const ENTRY = new URL('../../src/index.ts', import.meta.url).pathname;
+const ENTRY = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
 
 test("src/index.ts bundles for a browser and needs nothing of Node's", async () => {
   const { errors, outputFiles, metafile } = await build({

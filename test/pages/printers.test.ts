@@ -15,7 +15,8 @@ import {
   type Table,
 } from '../../src/pages/index.ts';
 import { slothful } from '../../src/passes/index.ts';
-import { diffGraphs, inspectGraph, planGraph, scheduleOf } from '../../src/reports/index.ts';
+import { scheduleOf } from '../../src/pipeline/index.ts';
+import { diffGraphs, inspectGraph, planGraph } from '../../src/reports/index.ts';
 import { goldenGraph } from '../support/golden-graph.ts';
 
 const test = suite('printers');

@@ -19,7 +19,7 @@ const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
 
 /** The names that the plan's JSON has for what is compared. */
-const PLAN = { kvTokens: 'kvTokens', selfFlops: 'selfFlops' } as const;
+const PLAN = { kvTokens: 'kv_tokens', selfFlops: 'self_flops' } as const;
 
 test.before(async () => {
   await convertCheckpoint(fixture('demo').pathname, at('demo'), { dataSpace: 'premultiplied-rgba' });

@@ -9,7 +9,7 @@ import { UNTOUCHED } from '../../src/passes/slothful/index.ts';
 import type { HookStep, UNet, UNetInputs } from '../../src/runtime/index.ts';
 import { loadUNet } from '../../src/runtime/node.ts';
 import { failsWith } from '../support/errors.ts';
-import { fixture } from '../support/fixtures.ts';
+import { fixturePath } from '../support/fixtures.ts';
 import { largestDifference, pseudoRandom } from '../support/numbers.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -22,7 +22,7 @@ let patched: UNet;
 let inputs: { sample: tf.Tensor; timestep: number; encoder_hidden_states: tf.Tensor };
 
 test.before(async () => {
-  await convertCheckpoint(fixture('unet/sd15/diffusers').pathname, folder);
+  await convertCheckpoint(fixturePath('unet/sd15/diffusers'), folder);
   const file = await readModel(folder);
   await file.loadConstants();
   await writeModel(await file.graph.transform(slothful({ in_strength: 12 })), patchedFolder, { shardsFrom: file });

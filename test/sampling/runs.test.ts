@@ -15,7 +15,7 @@ import {
   type SlothfulParameters,
   type UNet,
 } from '../../src/node.ts';
-import { fixture, readJson } from '../support/fixtures.ts';
+import { fixture, fixturePath, readJson } from '../support/fixtures.ts';
 import { largestDifference } from '../support/numbers.ts';
 import { type FixtureTensor, readSafetensors } from '../support/safetensors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -94,7 +94,7 @@ const context: { unet?: UNet } = {};
 
 test.before(async () => {
   const model = join(temporaryFolder(), 'sd15');
-  await convertCheckpoint(fixture('unet/sd15/diffusers').pathname, model);
+  await convertCheckpoint(fixturePath('unet/sd15/diffusers'), model);
   context.unet = await loadUNet(model, { backend: 'wasm', slothful: true });
 });
 test.after(() => context.unet?.dispose());

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
-const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 export interface CliResult {
   code: number | null;
@@ -9,7 +10,10 @@ export interface CliResult {
 }
 
 /** Runs the command line as a user does, in a process of its own. */
-export function slothful(args: readonly string[], options: { cwd?: string } = {}): Promise<CliResult> {
+export function slothful(
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import type { SlothfulOptions } from '../../src/passes/slothful/index.ts';
 import { type FixtureTensor, readSafetensors } from './safetensors.ts';
@@ -18,7 +19,7 @@ export interface CompanionCase {
   readonly conditioning_scale?: number;
 }
 
-const folder = new URL('../../fixtures/companions/', import.meta.url).pathname;
+const folder = fileURLToPath(new URL('../../fixtures/companions/', import.meta.url));
 
 /** The path of a companion. */
 export function companion(name: string): string {

@@ -17,8 +17,8 @@ interface Context {
 }
 
 /**
- * All golden evaluations of a family, on wasm or on the backend that SLOTHFUL_BACKEND names (`npm run test:native`): the patched model with each case's parameters, and with none fed for
- * the plain cases. Outputs to 1e-4; K/V tokens of every site as the original node had them.
+ * All golden evaluations of a family, on wasm or on the backend that `test/run.ts --backend` names (`npm run test:native`):
+ * the patched model with each case's parameters, and with none fed for the plain cases. Outputs to 1e-4; K/V tokens of every site as the original node had them.
  */
 export function goldenSuite(family: FamilyName): void {
   const backend = testedBackend();

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import type { SlothfulOptions } from '../../src/passes/slothful/index.ts';
 import type { UNetInputs } from '../../src/runtime/index.ts';
@@ -31,7 +32,7 @@ export interface UNetGoldens {
 
 /** The goldens of a family: 48 cases at regular sizes, 36 at sizes that the original refuses. */
 export function unetGoldens(family: FamilyName): UNetGoldens {
-  const folder = new URL(`../../fixtures/unet/${family}/`, import.meta.url).pathname;
+  const folder = fileURLToPath(new URL(`../../fixtures/unet/${family}/`, import.meta.url));
   const json = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
   const tensors = new Map([
     ...readSafetensors(join(folder, 'goldens.safetensors')),

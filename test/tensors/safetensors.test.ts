@@ -18,7 +18,7 @@ import {
   writeSafetensors,
 } from '../../src/tensors/node.ts';
 import { rejection, safetensorsBytes, temporaryFolder, thrown } from '../converters/support.ts';
-import { fixture } from '../support/fixtures.ts';
+import { fixturePath } from '../support/fixtures.ts';
 
 const test = suite('safetensors');
 const folder = temporaryFolder();
@@ -126,7 +126,7 @@ test('reads odd but true files', async () => {
 });
 
 test('reads into memory that is given where it is long enough', async () => {
-  const open = await openSafetensors(fixture('unet/sd15/goldens.safetensors').pathname);
+  const open = await openSafetensors(fixturePath('unet/sd15/goldens.safetensors'));
   const name = '24x40.encoder_hidden_states';
   const buffer = new Uint8Array(4096);
   const into = await open.read(name, buffer);

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { convertCheckpoint } from '../../../converters/index.ts';
 import { messageOf } from '../../../src/errors.ts';
 import type { BenchBackend } from '../backend-name.ts';
@@ -21,7 +22,7 @@ export const backendsRow: Row = {
   fullSize: false,
   async run({ quick, log }) {
     const model = join(cacheFolder(), `small-${process.pid}`);
-    await convertCheckpoint(new URL('../../../fixtures/unet/sd15/diffusers', import.meta.url).pathname, model);
+    await convertCheckpoint(fileURLToPath(new URL('../../../fixtures/unet/sd15/diffusers', import.meta.url)), model);
     try {
       return await measure(model, quick ? 3 : 7, log);
     } finally {

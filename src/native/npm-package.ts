@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { SlothfulError } from '../../src/errors.ts';
+import { SlothfulError } from '../errors.ts';
 import { phase } from './phase.ts';
 import { mustRun, runProgram } from './run-program.ts';
 
@@ -18,15 +19,20 @@ const CORE = '@tensorflow/tfjs-core';
  */
 export async function installPackage(root: string): Promise<string> {
   if (!existsSync(join(root, 'package.json'))) {
-    throw new SlothfulError('backend', root, 'has no package.json', 'run setup:native in the folder of your project');
+    throw new SlothfulError('backend', root, 'has no package.json', 'run setup-native in the folder of your project');
   }
   if (!folderOf(CORE, root)) {
-    throw new SlothfulError('backend', root, `has no ${CORE}`, 'run npm install first');
+    throw new SlothfulError(
+      'backend',
+      root,
+      `has no ${CORE}`,
+      'run it where slothful-attention is installed, after npm install',
+    );
   }
   if (!isInstalled(root)) {
     const specs = [`${PACKAGE}@${TFJS_VERSION}`, ...(await extraneous(root))];
     const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', ...specs];
-    const cure = 'see that npm reaches its registry, then run setup:native again';
+    const cure = 'see that npm reaches its registry, then run setup-native again';
     await phase(`installing ${PACKAGE} ${TFJS_VERSION} by npm`, () =>
       mustRun(...npm(args), { place: `npm install ${PACKAGE}`, cure }, { cwd: root }),
     );
@@ -35,6 +41,12 @@ export async function installPackage(root: string): Promise<string> {
   if (!folder) throw new SlothfulError('bug', `npm install ${PACKAGE}`, 'it is not there after its installation');
   checkOneCore(root, folder);
   return folder;
+}
+
+/** Removes tfjs-node-gpu as modules in `root` find it, so that it is installed anew. */
+export async function removePackage(root: string): Promise<void> {
+  const folder = folderOf(PACKAGE, root);
+  if (folder) await rm(folder, { recursive: true, force: true });
 }
 
 function isInstalled(root: string): boolean {

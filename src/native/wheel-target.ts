@@ -1,4 +1,4 @@
-import { SlothfulError } from '../../src/errors.ts';
+import { SlothfulError } from '../errors.ts';
 
 /** What of a machine decides which wheel runs on it. */
 export interface Machine {
@@ -33,7 +33,7 @@ const OLDEST_GLIBC_MINOR = 17;
 export function wheelTarget(machine: Machine, gpu: boolean): WheelTarget {
   const { platform, arch, glibc } = machine;
   if (platform !== 'linux') {
-    throw new SlothfulError('unsupported', `${platform} ${arch}`, 'setup:native knows Linux only', STOCK);
+    throw new SlothfulError('unsupported', `${platform} ${arch}`, 'setup-native knows Linux only', STOCK);
   }
   const wheelArch = arch === 'x64' ? 'x86_64' : arch === 'arm64' ? 'aarch64' : undefined;
   if (!wheelArch) throw new SlothfulError('unsupported', `linux ${arch}`, 'has no TensorFlow wheel', STOCK);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { SlothfulError } from '../../src/errors.ts';
+import { SlothfulError } from '../errors.ts';
 import { runProgram } from './run-program.ts';
 
 /** A tool's command or folder, or the error that says how to get it. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { atomicDirectory } from '../../src/models/node.ts';
+import { atomicDirectory } from '../models/node.ts';
 import { phase } from './phase.ts';
 import { removeWheel, unpackWheel, wheelDownload } from './wheel.ts';
 import type { WheelTarget } from './wheel-target.ts';

@@ -1,17 +1,15 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { describeResult, gpuRemark, parseResult } from '../../scripts/native/check-result.ts';
-import { cudaRequirements, planCuda } from '../../scripts/native/cuda.ts';
-import { extraneousSpecs } from '../../scripts/native/npm-package.ts';
-import { parseOptions } from '../../scripts/native/options.ts';
-import { tellingLine } from '../../scripts/native/run-program.ts';
-import { findCompiler, findHeaders, findPython } from '../../scripts/native/tools.ts';
-import { wheelTarget } from '../../scripts/native/wheel-target.ts';
 import { SlothfulError } from '../../src/errors.ts';
+import { describeResult, gpuRemark, parseResult } from '../../src/native/check-result.ts';
+import { cudaRequirements, planCuda } from '../../src/native/cuda.ts';
+import { extraneousSpecs } from '../../src/native/npm-package.ts';
+import { tellingLine } from '../../src/native/run-program.ts';
+import { findCompiler, findHeaders, findPython } from '../../src/native/tools.ts';
+import { wheelTarget } from '../../src/native/wheel-target.ts';
+import { slothful } from '../support/cli.ts';
 import { failsWith } from '../support/errors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -37,8 +35,8 @@ for (const { machine, gpu, project, first } of WHEELS) {
 }
 
 const NO_WHEELS = [
-  { machine: { ...linux, platform: 'darwin' }, gpu: false, message: /darwin x64: setup:native knows Linux only; try/ },
-  { machine: { ...linux, platform: 'win32' }, gpu: true, message: /win32 x64: setup:native knows Linux only/ },
+  { machine: { ...linux, platform: 'darwin' }, gpu: false, message: /darwin x64: setup-native knows Linux only; try/ },
+  { machine: { ...linux, platform: 'win32' }, gpu: true, message: /win32 x64: setup-native knows Linux only/ },
   { machine: { ...linux, arch: 'riscv64' }, gpu: false, message: /linux riscv64: has no TensorFlow wheel/ },
   {
     machine: { ...linux, glibc: undefined },
@@ -107,18 +105,6 @@ test("finds Node's headers below a prefix or in the folder itself", () => {
     errorOf(findHeaders('/nowhere', {}, [prefix])),
     /no node_api\.h in \/nowhere\/include\/node, \/nowhere;/,
   );
-});
-
-test('the options: defaults, all given, and what is refused', async () => {
-  const { gpu, cuda, tensorflow, nodedir, json } = parseOptions([]);
-  assert.equal([gpu, cuda, nodedir, json], [false, 'auto', undefined, false]);
-  assert.match(tensorflow, /^2\.\d+\.\d+$/);
-  const given = parseOptions(['--gpu', '--cuda=pip', '--tensorflow', '2.20.0', '--nodedir', '/opt/node', '--json']);
-  assert.equal([given.gpu, given.cuda, given.tensorflow, given.nodedir], [true, 'pip', '2.20.0', '/opt/node']);
-  await failsWith('usage', /--gpuu.*--help/, () => parseOptions(['--gpuu']));
-  await failsWith('usage', /--cuda: got "12"; give auto, pip or system/, () => parseOptions(['--cuda', '12']));
-  await failsWith('usage', /--tensorflow: got "2"/, () => parseOptions(['--tensorflow', '2']));
-  await failsWith('usage', /extra/, () => parseOptions(['extra']));
 });
 
 const LINKER = ['cudart.so.12', 'cublas.so.12', 'cublasLt.so.12', 'cudnn.so.9', 'cufft.so.11', 'cusolver.so.11'].map(
@@ -191,20 +177,15 @@ test('of a failed program the line with the error is told', () => {
 
 /** Elsewhere the platform is refused first. */
 if (process.platform === 'linux')
-  test('run without tools and with an empty cache: a line for each, exit 1, nothing downloaded', () => {
-    if (process.platform !== 'linux') return;
+  test('run without tools and with an empty cache: a line for each, exit 1, nothing downloaded', async () => {
     const cache = temporaryFolder();
-    const script = fileURLToPath(new URL('../../scripts/setup-native.ts', import.meta.url));
-    const nodedir = join(cache, 'nothing');
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', script, '--nodedir', nodedir], {
-      env: { PATH: temporaryFolder(), XDG_CACHE_HOME: cache, HOME: cache },
-      encoding: 'utf8',
-    });
-    assert.is(status, 1);
+    const env = { PATH: temporaryFolder(), XDG_CACHE_HOME: cache, HOME: cache };
+    const { code, stdout, stderr } = await slothful(['setup-native', '--nodedir', join(cache, 'nothing')], { env });
+    assert.is(code, 1);
     assert.is(stdout, '');
-    const errors = stderr.split('\n').filter((line) => line.startsWith('setup:native: '));
+    const errors = stderr.split('\n').filter((line) => line.startsWith('slothful: '));
     assert.equal(
-      errors.map((line) => line.split(':')[2]?.trim()),
+      errors.map((line) => line.split(':')[1]?.trim()),
       ['python3', 'C++ compiler', "Node's headers"],
     );
     assert.not.match(stderr, /downloading|^\s+at /m);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { SlothfulError } from '../../src/errors.ts';
-import { systemCode } from '../../src/models/index.ts';
+import { SlothfulError } from '../errors.ts';
+import { systemCode } from '../models/index.ts';
 
 export interface ProgramResult {
   /** Exit status; 127 where the program is not there, 128 and the signal's name in `stderr` where one killed it. */

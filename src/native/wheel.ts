@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SlothfulError } from '../../src/errors.ts';
+import { SlothfulError } from '../errors.ts';
 import { mustRun } from './run-program.ts';
 import type { WheelTarget } from './wheel-target.ts';
 
@@ -75,7 +75,7 @@ export async function unpackWheel(
   folder: string,
   rules: Readonly<Record<string, string>>,
 ) {
-  const failure = { place: wheel, cure: 'see that the disk has room, then run setup:native again' };
+  const failure = { place: wheel, cure: 'see that the disk has room, then run setup-native again' };
   await mustRun(python, ['-c', UNPACK, wheel, folder, ...Object.entries(rules).flat()], failure);
 }
 

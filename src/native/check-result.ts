@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SlothfulError } from '../../src/errors.ts';
+import { SlothfulError } from '../errors.ts';
 import { phase } from './phase.ts';
 import { runProgram } from './run-program.ts';
 
@@ -25,7 +25,7 @@ export interface Checked {
  * Runs the check in a process of its own: a library that crashes takes only that one down, and TensorFlow reads its
  * environment once.
  *
- * @throws SlothfulError `backend` with the reason where the backend does not work
+ * @throws FailedCheck with the reason where the backend does not work
  */
 export async function runCheck(root: string): Promise<Checked> {
   const script = fileURLToPath(new URL(`./check${extname(import.meta.url)}`, import.meta.url));
@@ -37,8 +37,14 @@ export async function runCheck(root: string): Promise<Checked> {
   if (result) return { result, log: stderr };
   const said = stderr.split('\n').filter((line) => line.trim());
   const reason = said.find((line) => line.startsWith('error: ')) ?? said.at(-1) ?? `exit status ${status}`;
-  const cure = 'remove the cache folder that was named above and run setup:native again; --verbose shows all';
-  throw new SlothfulError('backend', 'native backend', `does not work: ${reason.replace(/^error: /, '')}`, cure);
+  throw new FailedCheck(`does not work: ${reason.replace(/^error: /, '')}`);
+}
+
+/** The backend that was set up does not work. */
+export class FailedCheck extends SlothfulError {
+  constructor(problem: string) {
+    super('backend', 'native backend', problem, 'leave the backend to the toolkit: it takes wasm');
+  }
 }
 
 /** The result in the check's output; undefined where there is none. */

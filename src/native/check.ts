@@ -4,9 +4,9 @@
  */
 import { cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
-import { messageOf, SlothfulError } from '../../src/errors.ts';
-import { chooseBackend } from '../../src/runtime/backend.ts';
-import { NODE_BACKENDS } from '../../src/runtime/native-backends.ts';
+import { messageOf, SlothfulError } from '../errors.ts';
+import { chooseBackend } from '../runtime/backend.ts';
+import { NODE_BACKENDS } from '../runtime/native-backends.ts';
 import type { CheckResult } from './check-result.ts';
 import { runProgram } from './run-program.ts';
 
