@@ -12,7 +12,7 @@ import {
   table,
   text,
 } from '../documents/index.ts';
-import { RUN_SETTINGS } from '../sampling/index.ts';
+import { RUN_SETTINGS } from '../sampling/run-settings.ts';
 import { STEP_FACTS } from './plan-step.ts';
 import { FAMILY, FLOPS, NAMES, REPORT_PARAMETERS, REPORT_SIZE, SITE_MAKE, SITE_PLACE } from './report-parts.ts';
 
