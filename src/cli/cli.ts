@@ -3,6 +3,7 @@ import { suggest } from '../documents/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
+import { usePasses } from './flags/pass-flags.ts';
 
 function buildCli(args: readonly string[]) {
   const cli = yargs([...args])
@@ -10,6 +11,10 @@ function buildCli(args: readonly string[]) {
     .usage(
       '$0 <command>\n\nSlothful Attention for TensorFlow.js: convert, inspect, patch and run Stable Diffusion UNets.',
     )
+    .option('use', {
+      ...{ type: 'string', array: true, nargs: 1, global: true },
+      describe: 'a JavaScript module with a pass of your own; repeatable',
+    })
     .option('verbose', { type: 'boolean', global: true, default: false, describe: 'print the stack of an error' })
     .demandCommand(1, 'name a command')
     .recommendCommands()
@@ -30,8 +35,9 @@ function buildCli(args: readonly string[]) {
  */
 export async function runCli(args: readonly string[]): Promise<number> {
   stopOnClosedPipe();
-  const cli = buildCli(args);
   try {
+    await usePasses(args);
+    const cli = buildCli(args);
     await cli.parseAsync();
     return Number(process.exitCode ?? 0);
   } catch (error) {

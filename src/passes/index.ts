@@ -14,6 +14,16 @@ export {
 } from './applied.ts';
 export { CONTROL_NET, controlNetInputs, downResidual, MID_RESIDUAL } from './control-net/control-net.ts';
 export type { PassDefinition, PassPreset, PassStep, SiteFacts } from './definition.ts';
+export { rowsAt } from './definition.ts';
+export {
+  type AskedPasses,
+  PASS_PARAMETERS,
+  type PassParameters,
+  parsePassOption,
+  passesInForce,
+  passesOf,
+  valueOfText,
+} from './in-force.ts';
 export { makePass } from './make-pass.ts';
 export { expectPass, findPass, passDefinitions, registerPass } from './registry.ts';
 export * from './slothful/index.ts';

@@ -1,4 +1,5 @@
 import { SlothfulError } from '../errors.ts';
+import type { PassChanges } from '../passes/index.ts';
 import type { RunSettings } from '../sampling/index.ts';
 import { type DenoiseStep, type DenoisingModel, denoise, makeScheduler } from '../sampling/index.ts';
 import type { RunConditioning } from './conditioning.ts';
@@ -100,6 +101,12 @@ function optionsOf({ unet, settings, conditioning, patch, signal }: RunTask) {
     ...conditioning,
     guidanceScale: guidance_scale,
     ...{ height: rows, width: columns, batch, seed, signal },
-    ...(patch ? { control: () => patch.parameters } : { slothful: false as const }),
+    ...(patch ? actingPasses(patch) : { slothful: false as const }),
   };
+}
+
+function actingPasses({ metadata, parameters, passes }: PatchInForce) {
+  const off: PassChanges = metadata && !parameters ? { slothful: false } : {};
+  const others: PassChanges = { ...off, ...passes };
+  return { control: () => parameters, ...(Object.keys(others).length ? { passes: others } : {}) };
 }

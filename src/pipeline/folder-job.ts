@@ -1,11 +1,11 @@
-import type { SlothfulParameters } from '../passes/slothful/index.ts';
+import { type PassDefinition, registerPass } from '../passes/index.ts';
 import type { BackendName, ModelStore, SlothfulHook, UNet } from '../runtime/index.ts';
 import { NODE_PLATFORM } from '../runtime/node.ts';
 import type { RunExtent } from '../sampling/index.ts';
 import { VERSION } from '../version.ts';
 import { type OpenedModel, openModelOn, pixelsOf } from './open-model.ts';
 import { type ControlNetFiles, readControlNets, type TextChoice } from './read-inputs.ts';
-import type { RunChoices } from './resolve-run.ts';
+import type { ResolvedRun, RunChoices } from './resolve-run.ts';
 import type { RunSource } from './run-document.ts';
 import { type SteeredUNet, steer } from './steer.ts';
 
@@ -13,6 +13,8 @@ import { type SteeredUNet, steer } from './steer.ts';
 export interface FolderJob extends TextChoice, Omit<RunChoices, 'conditioning' | 'contextTokens' | 'patched'> {
   /** Folder, model.json or URL of the model. */
   readonly model: string;
+  /** Passes of the caller's own, to be known by their names. */
+  readonly use?: readonly PassDefinition[] | undefined;
   readonly controlNets?: readonly ControlNetFiles[] | undefined;
   /** Patch the ControlNets' own self-attentions too, default false. */
   readonly patchControlNets?: boolean | undefined;
@@ -50,7 +52,8 @@ export function openModel(source: string | ModelStore): Promise<OpenedModel> {
 }
 
 /** Opens the model of a job, and tells its notes. */
-export async function openJob({ model, onNote }: FolderJob): Promise<OpenedModel> {
+export async function openJob({ model, use = [], onNote }: FolderJob): Promise<OpenedModel> {
+  for (const definition of use) registerPass(definition, 'use');
   const opened = await openModel(model);
   for (const note of opened.notes) onNote?.(note);
   return opened;
@@ -61,11 +64,11 @@ export async function steerJob(
   job: FolderJob,
   model: OpenedModel,
   extent: RunExtent,
-  parameters: SlothfulParameters | undefined,
+  { parameters, passes }: Partial<Pick<ResolvedRun, 'parameters' | 'passes'>>,
 ): Promise<SteeredUNet> {
   const { controlNets = [], patchControlNets, ipAdapterScale, backend, hook, log, onNote, onProgress } = job;
   return steer(model, {
-    ...{ patchControlNets, ipAdapterScale, backend, hook, log, onNote, parameters },
+    ...{ patchControlNets, ipAdapterScale, backend, hook, log, onNote, parameters, passes },
     pixels: pixelsOf(extent),
     controlNets: await readControlNets(controlNets),
     onProgress: (done, total) => onProgress?.({ part: 'loading', done, total }),

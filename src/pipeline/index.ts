@@ -34,7 +34,7 @@ export {
   pixelsOf,
   sampleSize,
 } from './open-model.ts';
-export { parametersInForce, parametersLine } from './parameters.ts';
+export { parametersInForce, parametersLine, passLines } from './parameters.ts';
 export {
   attentionFlopsOf,
   backendToRun,

@@ -1,10 +1,11 @@
 import {
   DEFAULT_PARAMETERS,
+  type PassParameters,
   parseParameters,
   type SlothfulMetadata,
   type SlothfulOptions,
   type SlothfulParameters,
-} from '../passes/slothful/index.ts';
+} from '../passes/index.ts';
 
 /**
  * The one rule for parameters, of every command and every function here: the model's own (those that its patch recorded),
@@ -25,4 +26,12 @@ export function parametersInForce(
 export function parametersLine(parameters: SlothfulParameters): string {
   const values = Object.entries(parameters).map(([name, value]) => `${name} ${value}`);
   return `parameters: ${values.join(', ')}`;
+}
+
+/** The other passes that act, a line each, for people. */
+export function passLines(passes: PassParameters): string[] {
+  return Object.entries(passes).map(([name, parameters]) => {
+    const values = Object.entries(parameters).map(([key, value]) => `${key} ${value}`);
+    return `pass ${name}${values.length ? `: ${values.join(', ')}` : ''}`;
+  });
 }

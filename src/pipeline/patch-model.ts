@@ -1,7 +1,13 @@
-import type { Pass } from '../graph/index.ts';
+import { type Pass, type PassResult, recordedPasses } from '../graph/index.ts';
 import type { ModelFile } from '../models/index.ts';
 import { type OutputOptions, readModel, type WrittenModel, writeModel } from '../models/node.ts';
-import { readSlothfulMetadata, type SlothfulMetadata, type SlothfulParameters } from '../passes/slothful/index.ts';
+import {
+  type PassParameters,
+  passesInForce,
+  readSlothfulMetadata,
+  type SlothfulMetadata,
+  type SlothfulParameters,
+} from '../passes/index.ts';
 
 /** How a patched model is written. */
 export interface PatchOptions extends OutputOptions {
@@ -11,8 +17,12 @@ export interface PatchOptions extends OutputOptions {
 
 /** What patching a model did. */
 export interface PatchedModel extends WrittenModel {
-  /** Names of the passes that were applied, in their order. */
+  /** Names of the passes that were applied, in their order, those that they required included. */
   readonly passes: readonly string[];
+  /** What each of them did, by name, as the model records it. */
+  readonly results: Readonly<Record<string, PassResult>>;
+  /** The other passes that the model now has, with their parameters. */
+  readonly peers: PassParameters;
   /** Slothful Attention's sites, in the order of the control input's rows; none where it was not among the passes. */
   readonly sites: SlothfulMetadata['sites'];
   /** Slothful Attention's parameters that the model now records. */
@@ -43,10 +53,14 @@ export async function patchModel(
   await file.loadConstants();
   await graph.transform(...passes);
   const after = readSlothfulMetadata(graph.metadata, place);
+  const asked = new Set(passes.flatMap(({ name, requires = [] }) => [...requires.map((each) => each.name), name]));
+  const applied = recordedPasses(graph).filter(({ name }) => asked.has(name));
   const written = await writeModel(graph, outDir, { ...options, shardsFrom: file });
   return {
     ...written,
-    passes: passes.map(({ name }) => name),
+    passes: applied.map(({ name }) => name),
+    results: Object.fromEntries(applied.flatMap(({ name, result }) => (result ? [[name, result] as const] : []))),
+    peers: passesInForce(graph.metadata),
     sites: after?.sites ?? [],
     parameters: after?.parameters,
     wasPatched: before !== undefined,

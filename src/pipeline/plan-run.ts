@@ -50,27 +50,34 @@ export async function backendToRun({ platform }: Pick<OpenedModel, 'platform'>):
   return tfjsName === 'cpu' ? 'cpu' : 'wasm';
 }
 
-function assumptions({ parameters, contextTokens }: ResolvedRun): string[] {
+function assumptions({ parameters, passes, contextTokens }: ResolvedRun): string[] {
   return [
-    ...(parameters ? [] : ["the model is not patched: this is a plan with the node's default parameters"]),
+    ...(parameters || Object.keys(passes).length
+      ? []
+      : ["the model is not patched: this is a plan with the node's default parameters"]),
     ...(contextTokens === undefined
       ? ['no text was given: one of the usual length is assumed (--cond, --prompt)']
       : []),
   ];
 }
 
+/** Strengths that ask for no reduction: Slothful Attention leaves everything as it is. */
+const OFF = { ...DEFAULT_PARAMETERS, in_strength: 0, out_strength: 0 };
+
 type PlanExtras = Pick<Parameters<typeof planGraph>[1], 'model' | 'backend' | 'logitsLimit' | 'notes'>;
 
 /** The plan of a run that is resolved. */
 function planOf(
   graph: Graph,
-  { settings, contextTokens, parameters }: Pick<ResolvedRun, 'settings' | 'contextTokens' | 'parameters'>,
+  { settings, contextTokens, parameters, passes }: Omit<ResolvedRun, 'notes'>,
   extras: PlanExtras = {},
 ): PlanReport {
   const { rows, columns } = settings;
   return planGraph(graph, {
     schedule: scheduledSteps(settings),
-    parameters: parameters ?? DEFAULT_PARAMETERS,
+    // A plain model is planned as a patch would make it, but where other passes alone were asked for.
+    parameters: parameters ?? (Object.keys(passes).length ? OFF : DEFAULT_PARAMETERS),
+    passes,
     size: { rows, columns, batch: evaluatedBatch(settings), ...(contextTokens ? { contextTokens } : {}) },
     ...extras,
   });
@@ -113,7 +120,7 @@ function executedFlops(graph: Graph, settings: RunSettings, steps: readonly Step
 }
 
 function plainFlops(graph: Graph, settings: RunSettings, done: number): AttentionFlops {
-  const { steps } = planOf(graph, { settings, contextTokens: undefined, parameters: undefined });
+  const { steps } = planOf(graph, { settings, contextTokens: undefined, parameters: undefined, passes: {} });
   const plain = steps.slice(0, done).reduce((sum, step) => sum + step.self_flops.plain, 0);
   return { plain, patched: plain };
 }

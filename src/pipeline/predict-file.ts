@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import type { SlothfulParameters } from '../passes/slothful/index.ts';
+import { type PassParameters, passesInForce, passesOf, type SlothfulParameters } from '../passes/index.ts';
 import type { BackendName, Layout, UNetInputs } from '../runtime/index.ts';
 import { loadUNetOn } from '../runtime/index.ts';
 import { writeSafetensors } from '../tensors/node.ts';
@@ -11,7 +11,7 @@ import type { ExecutedSite } from './run-document.ts';
 import { executedSite } from './step-record.ts';
 
 /** One evaluation of a UNet, from a file of tensors to a file of tensors. */
-export interface PredictJob extends Pick<RunChoices, 'parameters'> {
+export interface PredictJob extends Pick<RunChoices, 'parameters' | 'passes'> {
   readonly model: string;
   /** Safetensors file of the inputs, under the names that diffusers gives them. */
   readonly inputs: string;
@@ -36,6 +36,8 @@ export interface PredictRecord {
   readonly backend: string;
   /** Slothful Attention's in force; null for a plain evaluation. */
   readonly parameters: SlothfulParameters | null;
+  /** The other passes that act, with their parameters. */
+  readonly passes: PassParameters;
   readonly sites: readonly PredictedSite[];
 }
 
@@ -58,7 +60,10 @@ export async function predictFile(job: PredictJob): Promise<PredictRecord> {
   const model = await openModel(job.model);
   for (const note of model.notes) job.onNote?.(note);
   const parameters = resolveParameters(model, job);
-  const unet = await loadUNetOn(model.platform, model.file.store, { backend, slothful: parameters, log });
+  const passes = passesInForce(model.graph.metadata, job.passes);
+  const unet = await loadUNetOn(model.platform, model.file.store, {
+    ...{ backend, slothful: parameters, passes: passesOf(passes), log },
+  });
   const tensors = makeTensors(values);
   try {
     const { out_sample, sites } = unet.predict(namedInputs(tensors, job.timestep, inputs), { layout, sigma });
@@ -66,7 +71,7 @@ export async function predictFile(job: PredictJob): Promise<PredictRecord> {
     await writeSafetensors(out, new Map([['out_sample', { shape, data: Float32Array.from(await out_sample.data()) }]]));
     out_sample.dispose();
     return {
-      ...{ out, layout, shape, backend: unet.backend.name, parameters: unet.parameters ?? null },
+      ...{ out, layout, shape, backend: unet.backend.name, parameters: unet.parameters ?? null, passes },
       sites: sites.map((site) => {
         return { ...executedSite(site), logits_bytes: site.logitsBytes, pooled: site.pooled };
       }),

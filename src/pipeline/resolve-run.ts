@@ -1,5 +1,11 @@
 import { SlothfulError } from '../errors.ts';
-import type { SlothfulOptions, SlothfulParameters } from '../passes/slothful/index.ts';
+import {
+  type AskedPasses,
+  type PassParameters,
+  passesInForce,
+  type SlothfulOptions,
+  type SlothfulParameters,
+} from '../passes/index.ts';
 import type { RunSettings } from '../sampling/index.ts';
 import type { RunConditioning } from './conditioning.ts';
 import { type AskedExtent, extentOf, type OpenedDocument } from './open-model.ts';
@@ -16,6 +22,8 @@ export interface RunChoices extends RunRequest, AskedExtent {
   readonly contextTokens?: number | undefined;
   /** Slothful Attention's, over the model's own: see `parametersInForce`. */
   readonly parameters?: SlothfulOptions | Readonly<Record<string, unknown>> | undefined;
+  /** Of other passes by name, over what the model records: those that the model does not have are put in as it loads. */
+  readonly passes?: AskedPasses | undefined;
   /** A plain model, too, is run with Slothful Attention: with the node's defaults where no parameters are given. */
   readonly patched?: boolean | undefined;
 }
@@ -27,6 +35,8 @@ export interface ResolvedRun {
   readonly contextTokens: number | undefined;
   /** In force; undefined: as the unpatched model does. */
   readonly parameters: SlothfulParameters | undefined;
+  /** The other passes that act, with all their parameters. */
+  readonly passes: PassParameters;
   /** What was chosen for the user, in words. */
   readonly notes: readonly string[];
 }
@@ -51,6 +61,7 @@ export function resolveRun(model: Pick<OpenedDocument, 'graph' | 'patch'>, choic
     settings,
     contextTokens: conditioning?.cond.encoder_hidden_states?.shape[1] ?? choices.contextTokens,
     parameters: resolveParameters(model, choices),
+    passes: passesInForce(model.graph.metadata, choices.passes),
     notes,
   };
 }

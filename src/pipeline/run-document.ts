@@ -13,7 +13,7 @@ import {
   table,
   text,
 } from '../documents/index.ts';
-import { ALL_PARAMETERS } from '../passes/index.ts';
+import { ALL_PARAMETERS, PASS_PARAMETERS } from '../passes/index.ts';
 import { MEASURES } from '../pictures/index.ts';
 import { RUN_SETTINGS } from '../sampling/index.ts';
 
@@ -100,6 +100,7 @@ export const RUN_DOCUMENT = ownDocument('run', 1, {
   ...SOURCE_FIELDS,
   settings: RUN_SETTINGS,
   parameters: nullable(RUN_PARAMETERS, { description: "Slothful Attention's; null for a plain run" }),
+  passes: PASS_PARAMETERS,
   stopped: flag({ description: 'true where the run was stopped before its last step' }),
   milliseconds: number({ minimum: 0 }),
   attention_flops: nullable(ATTENTION_FLOPS, {

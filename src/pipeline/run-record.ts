@@ -4,6 +4,8 @@ import { type AttentionFlops, RUN_DOCUMENT, type RunRecord, type RunSource } fro
 
 /** What a record is made of. */
 export interface RecordParts extends Pick<RunRecord, 'settings' | 'parameters' | 'files'> {
+  /** The other passes that acted; default: none. */
+  readonly passes?: RunRecord['passes'] | undefined;
   readonly source: RunSource;
   readonly outcome: RunOutcome;
   readonly plain?: RunOutcome | undefined;
@@ -13,12 +15,13 @@ export interface RecordParts extends Pick<RunRecord, 'settings' | 'parameters' |
 
 /** The record of a run. */
 export function runRecord(parts: RecordParts): RunRecord {
-  const { source, settings, parameters, outcome, plain, flops, measures, files } = parts;
+  const { source, settings, parameters, passes = {}, outcome, plain, flops, measures, files } = parts;
   return {
     schema: RUN_DOCUMENT.properties.schema.const,
     ...source,
     settings,
     parameters,
+    passes,
     stopped: outcome.stopped || plain?.stopped === true,
     milliseconds: totalMilliseconds(outcome),
     attention_flops: flops ?? null,

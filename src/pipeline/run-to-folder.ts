@@ -51,12 +51,12 @@ export async function runToFolder(job: RunJob): Promise<FolderRun> {
   for (const note of run.notes) job.onNote?.(note);
   const look = lookOf(model.graph.metadata, run.settings, model.place);
   const folder = await RunFolder.open(job.out, { name: 'run', record: 'run.json', force: job.force ?? false });
-  const steered = await steerJob(job, model, run.settings, run.parameters);
+  const steered = await steerJob(job, model, run.settings, run);
   try {
     job.onBegin?.();
     const outcomes = await compareRuns({
       ...{ unet: steered.model, settings: run.settings, conditioning, signal: job.signal, compare: job.compare },
-      patch: steered.patchWith(run.parameters),
+      patch: steered.patchWith(run.parameters, run.passes),
       onStep: (step, half) => afterStep(job, step, half, { folder, look }),
     });
     const source = sourceOf(job, model, steered.unet);
@@ -110,7 +110,7 @@ async function writeRun(finished: FinishedRun): Promise<RunRecord> {
   if (stopped || !look.exact) await writeLatents(finished);
   const record = runRecord({
     ...{ source, settings: run.settings, outcome, plain },
-    parameters: run.parameters ?? null,
+    ...{ parameters: run.parameters ?? null, passes: run.passes },
     flops: attentionFlopsOf(model.graph, run.settings, outcome.steps),
     measures: stopped ? undefined : compared(finished),
     files: folder.files,

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import { readSlothfulMetadata, type SlothfulParameters } from '../passes/slothful/index.ts';
+import { type PassParameters, passesOf, readSlothfulMetadata, type SlothfulParameters } from '../passes/index.ts';
 import {
   type BackendName,
   type ControlNet,
@@ -47,6 +47,8 @@ export interface SteerOptions extends Companions {
   readonly pixels: PictureSize;
   /** Of Slothful Attention: a plain model is patched as it is loaded; undefined: as the model is. */
   readonly parameters?: SlothfulParameters | undefined;
+  /** Other passes to put in as the model loads, with their parameters; of those that it has, the parameters. */
+  readonly passes?: PassParameters | undefined;
   /** Decides every site's strides before a step, in the place of the parameters. */
   readonly hook?: SlothfulHook | undefined;
   /** Use this one or fail; by default the first that works. */
@@ -64,8 +66,8 @@ export interface SteeredUNet {
   readonly unet: UNet;
   /** The UNet with its ControlNets and the scale of its image around it: what `executeRun` takes. */
   readonly model: DenoisingModel;
-  /** For `executeRun`; undefined without parameters, and where the model is not patched. */
-  patchWith(parameters: SlothfulParameters | undefined): PatchInForce | undefined;
+  /** For `executeRun`; undefined where no pass acts: without parameters, and where the model is not patched. */
+  patchWith(parameters: SlothfulParameters | undefined, passes?: PassParameters): PatchInForce | undefined;
   /** Frees all weights. */
   dispose(): void;
 }
@@ -76,9 +78,10 @@ export interface SteeredUNet {
  * @throws SlothfulError as `loadUNet` and `loadControlNet`; nothing stays loaded then
  */
 export async function steer(model: OpenedModel, options: SteerOptions): Promise<SteeredUNet> {
-  const { controlNets = [], parameters, hook, backend, log, onProgress } = options;
+  const { controlNets = [], parameters, passes = {}, hook, backend, log, onProgress } = options;
   const unet = await loadUNetOn(model.platform, model.file.store, {
     ...{ backend, log, onProgress, hook, slothful: parameters, controlNet: controlNets.length > 0 },
+    passes: passesOf(passes),
   });
   const loaded: { dispose(): void }[] = [unet];
   const dispose = () => {
@@ -95,7 +98,10 @@ export async function steer(model: OpenedModel, options: SteerOptions): Promise<
     return {
       unet,
       model: withScale(uses.length ? withControlNets(unet, uses) : unet, options.ipAdapterScale),
-      patchWith: (own) => metadata && own && { metadata, parameters: own },
+      patchWith: (own, others = {}) => {
+        const isActing = (metadata && own) || Object.keys(others).length > 0;
+        return isActing ? { metadata, parameters: own, passes: others } : undefined;
+      },
       dispose,
     };
   } catch (error) {

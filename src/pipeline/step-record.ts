@@ -2,19 +2,24 @@ import {
   type ControlRow,
   controlRow,
   decodeControl,
+  type PassParameters,
   SLOTHFUL,
   type SlothfulMetadata,
   type SlothfulParameters,
   siteStride,
-} from '../passes/slothful/index.ts';
+} from '../passes/index.ts';
 import type { SiteRecord } from '../runtime/index.ts';
 import type { DenoiseStep } from '../sampling/index.ts';
 import type { ExecutedSite, RecordedSite, StepRecord } from './run-document.ts';
 
-/** What a patched model says of its patch, and the parameters of a run. */
+/** What a patched model says of its patch, and the parameters of a run: the passes that act in it. */
 export interface PatchInForce {
-  readonly metadata: SlothfulMetadata;
-  readonly parameters: SlothfulParameters;
+  /** Undefined where the model does not have Slothful Attention. */
+  readonly metadata: SlothfulMetadata | undefined;
+  /** Undefined: as without Slothful Attention. */
+  readonly parameters: SlothfulParameters | undefined;
+  /** The other passes that act, with their parameters. */
+  readonly passes?: PassParameters | undefined;
 }
 
 /**
@@ -71,8 +76,8 @@ function shortest(value: number): number {
 /** The hook decides, and the node is told; the parameters' own stride belongs to the record where it is what ran. */
 function askedStride({ rows }: SiteRecord, patch: PatchInForce, index: number, sigma: number): number | null {
   const { metadata, parameters } = patch;
-  const site = metadata.sites[index];
-  if (!site) return null;
+  const site = metadata?.sites[index];
+  if (!site || !metadata || !parameters) return null;
   const { stride } = siteStride(parameters, site, metadata, sigma);
   const asked = controlRow(parameters, site.block, stride);
   const row = slothfulRow(rows);

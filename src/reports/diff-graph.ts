@@ -32,15 +32,15 @@ export function diffOps(a: Readonly<Record<string, number>>, b: Readonly<Record<
 }
 
 /** The parameters that two models do not share. */
-export function diffParameters(a: object | null, b: object | null): DiffReport['parameters'] {
+export function diffParameters(a: object, b: object): DiffReport['parameters'] {
   const [left, right] = [asTexts(a), asTexts(b)];
   return [...new Set([...left.keys(), ...right.keys()])]
     .map((name) => ({ name, a: left.get(name) ?? null, b: right.get(name) ?? null }))
     .filter((each) => each.a !== each.b);
 }
 
-function asTexts(parameters: object | null): Map<string, string> {
-  return new Map(Object.entries(parameters ?? {}).map(([name, value]) => [name, String(value)]));
+function asTexts(parameters: object): Map<string, string> {
+  return new Map(Object.entries(parameters).map(([name, value]) => [name, String(value)]));
 }
 
 /** The weights of a graph that its nodes use, by name. */

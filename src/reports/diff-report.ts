@@ -12,7 +12,8 @@ const SIDE = named(
     stored_bytes: { ...COUNT, description: 'of the weights that its nodes use' },
     loaded_bytes: COUNT,
     flops: FLOPS,
-    slothful: nullable(REPORT_PARAMETERS, { description: 'null where it is not patched' }),
+    passes: { ...NAMES, description: 'that it has been through' },
+    slothful: nullable(REPORT_PARAMETERS, { description: 'null where it does not have Slothful Attention' }),
   }),
 );
 /** One of the two models. */
@@ -62,7 +63,8 @@ export const DIFF_REPORT = ownDocument('diff', 2, {
   inputs: CHANGED_NAMES,
   outputs: CHANGED_NAMES,
   parameters: list(object({ name: text(), a: nullable(text()), b: nullable(text()) }), {
-    description: 'parameters of Slothful Attention that are not the same; null where a model has none',
+    description:
+      'parameters of passes that are not the same, those of others as pass.name; null where a model has none',
   }),
   weights: WEIGHTS,
   notes: NAMES,

@@ -1,4 +1,6 @@
+import { isObject } from '../documents/index.ts';
 import type { Graph } from '../graph/index.ts';
+import { SLOTHFUL } from '../passes/index.ts';
 import { diffNodes, diffOps, diffParameters, diffWeights, namesDiff } from './diff-graph.ts';
 import {
   DIFF_REPORT,
@@ -43,7 +45,7 @@ export function diffGraphs(a: DiffModel, b: DiffModel, options: DiffOptions = {}
     ops: diffOps(left.ops, right.ops),
     inputs: namesDiff(names(left.inputs), names(right.inputs)),
     outputs: namesDiff(names(left.outputs), names(right.outputs)),
-    parameters: diffParameters(left.patch?.parameters ?? null, right.patch?.parameters ?? null),
+    parameters: diffParameters(parametersOf(left), parametersOf(right)),
     weights: diffWeights(a.graph, b.graph, options.weights),
     notes: [...(options.notes ?? []), ...sideNotes(a, left), ...sideNotes(b, right)],
   };
@@ -55,7 +57,7 @@ function sizeOf({ size }: InspectReport): InspectOptions['size'] {
   return { rows, columns, batch, contextTokens };
 }
 
-function sideOf({ model, family, nodes, weights, totals, patch }: InspectReport): DiffSide {
+function sideOf({ model, family, nodes, weights, totals, patch, passes }: InspectReport): DiffSide {
   return {
     model,
     family: family.name,
@@ -64,8 +66,18 @@ function sideOf({ model, family, nodes, weights, totals, patch }: InspectReport)
     stored_bytes: weights.stored_bytes,
     loaded_bytes: weights.loaded_bytes,
     flops: totals.flops,
+    passes: passes.map(({ name }) => name),
     slothful: patch?.parameters ?? null,
   };
+}
+
+/** The parameters of all passes of a model; those of Slothful Attention by their own names. */
+function parametersOf({ patch, passes }: InspectReport): object {
+  const others = passes.filter(({ name }) => name !== SLOTHFUL.name && name !== 'attention');
+  const named = others.flatMap(({ name, options }) => {
+    return isObject(options) ? Object.entries(options).map(([key, value]) => [`${name}.${key}`, value] as const) : [];
+  });
+  return { ...patch?.parameters, ...Object.fromEntries(named) };
 }
 
 function sideNotes({ model, notes = [] }: DiffModel, { notes: own }: InspectReport): string[] {
@@ -87,6 +99,9 @@ export function diffSites(a: readonly ReportSite[], b: readonly ReportSite[]): D
 function compareSites(a: ReportSite | undefined, b: ReportSite | undefined): DiffSite {
   const details =
     a && b ? COMPARED.filter((name) => a[name] !== b[name]).map((name) => `${name} ${a[name]} -> ${b[name]}`) : [];
+  if (a?.patched && b?.patched && a.stages.join() !== b.stages.join()) {
+    details.push(`stages ${a.stages.join(', ') || 'none'} -> ${b.stages.join(', ') || 'none'}`);
+  }
   const { id = '', kind = 'self', exporter_name = '' } = a ?? b ?? {};
   return { id, kind, exporter_name, change: changeOf(a, b, details), details, a: a ?? null, b: b ?? null };
 }

@@ -1,4 +1,5 @@
 import {
+  anything,
   choice,
   type DocumentOf,
   flag,
@@ -35,6 +36,7 @@ export const REPORT_SITE = named(
     ...SITE_MAKE,
     context_channels: integer({ minimum: 1 }),
     patched: flag(),
+    stages: { ...NAMES, description: 'of the passes that act on it, in the order in which they do' },
     tokens: nullable(integer({ minimum: 1 }), { description: 'queries of one sample' }),
     kv_tokens: nullable(integer({ minimum: 1 }), { description: 'keys of one sample, unpooled' }),
     parameters: COUNT,
@@ -74,8 +76,14 @@ export type WeightTotals = DocumentOf<typeof WEIGHTS>;
 
 const PATCH = object(
   { control: text(), top: number(), deep: number(), parameters: REPORT_PARAMETERS },
-  { description: 'what the model says of its patch' },
+  { description: 'what the model says of Slothful Attention in it' },
 );
+
+const PASS = object({
+  name: text(),
+  version: number(),
+  options: anything({ description: 'its parameters' }),
+});
 
 const REJECTION = object({
   softmax: text(),
@@ -107,7 +115,8 @@ export const INSPECT_REPORT = ownDocument('inspect', 2, {
   nodes: COUNT,
   ops: table(integer({ minimum: 1 }), { description: 'how many nodes of each op, the commonest first' }),
   weights: WEIGHTS,
-  patch: nullable(PATCH, { description: 'null where the model is not patched' }),
+  passes: list(PASS, { description: 'that the model has been through, oldest first' }),
+  patch: nullable(PATCH, { description: 'null where the model does not have Slothful Attention' }),
   top: nullable(number(), { description: 'downscale of the shallowest self-attention' }),
   deep: nullable(number(), { description: 'downscale of the deepest self-attention' }),
   sites: list(REPORT_SITE),

@@ -1,5 +1,5 @@
 import { type Survey, type SurveyedSite, surveyGraph } from '../attention/index.ts';
-import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
+import { type Graph, inferShapes, recordedPasses, type ShapeTable } from '../graph/index.ts';
 import { readSlothfulMetadata } from '../passes/index.ts';
 import { type GraphFlops, graphFlops, isConvolution, restFlops } from './flops.ts';
 import { INSPECT_REPORT, type InspectReport, type ReportShare, type ReportSite } from './inspect-report.ts';
@@ -47,6 +47,7 @@ export function inspectGraph(graph: Graph, options: InspectOptions = {}): Inspec
     nodes: graph.size,
     ops: countOps(graph),
     weights: weightTotals(graph),
+    passes: recordedPasses(graph).map(({ name, version, options }) => ({ name, version, options: options ?? null })),
     patch: patch ? { control: patch.control, top: patch.top, deep: patch.deep, parameters: patch.parameters } : null,
     top: top ?? null,
     deep: deep ?? null,
@@ -66,7 +67,13 @@ function describeSite(graph: Graph, site: SurveyedSite, shapes: ShapeTable, size
   const logits = known && heads !== null ? logitsBytes(heads, tokens, contextTokens, size.batch) : null;
   return {
     ...{ id, kind, exporter_name: exporterName, node, block, level, downscale, channels, heads },
-    ...{ head_dim: site.headDim ?? null, context_channels: contextChannels, patched, grid: grid ? [...grid] : null },
+    ...{
+      head_dim: site.headDim ?? null,
+      context_channels: contextChannels,
+      patched,
+      stages: [...site.stages],
+      grid: grid ? [...grid] : null,
+    },
     ...{ tokens: tokens ?? null, kv_tokens: contextTokens ?? null },
     parameters: parametersOf(graph, siteWeights(site)),
     flops,

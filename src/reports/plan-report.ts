@@ -1,4 +1,5 @@
 import {
+  anything,
   choice,
   type DocumentOf,
   integer,
@@ -12,6 +13,7 @@ import {
   table,
   text,
 } from '../documents/index.ts';
+import { PASS_PARAMETERS } from '../passes/index.ts';
 import { RUN_SETTINGS } from '../sampling/run-settings.ts';
 import { STEP_FACTS } from './plan-step.ts';
 import { FAMILY, FLOPS, NAMES, REPORT_PARAMETERS, REPORT_SIZE, SITE_MAKE, SITE_PLACE } from './report-parts.ts';
@@ -37,6 +39,7 @@ const STEP = named(
     kv_tokens: tokens('keys and values of one sample'),
     reason: nullable(text(), { description: 'why the site is left alone, see reasons; null where it is not' }),
     ...STEP_FACTS,
+    passes: optional(table(table(anything()), { description: 'what the stages of other passes do, by their names' })),
     reduction: number({ description: 'keys of the unpatched model by keys' }),
     flops: FLOPS,
     logits_bytes: bytes('all logits of the attention'),
@@ -95,6 +98,7 @@ export const PLAN_REPORT = ownDocument('plan', 2, {
   family: FAMILY,
   size: REPORT_SIZE,
   parameters: REPORT_PARAMETERS,
+  passes: PASS_PARAMETERS,
   top: number({ description: 'downscale of the shallowest self-attention' }),
   deep: number({ description: 'downscale of the deepest self-attention' }),
   schedule: text({ description: 'sampler and spacing in words' }),

@@ -1,6 +1,8 @@
 import {
   cutLogits,
   defaultLogitsLimit,
+  type Grid,
+  type PatchedSite,
   type Survey,
   type SurveyedSite,
   strategyOf,
@@ -8,7 +10,14 @@ import {
 } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
-import { DEFAULT_PARAMETERS, type DepthRange, readSlothfulMetadata, type SlothfulParameters } from '../passes/index.ts';
+import {
+  DEFAULT_PARAMETERS,
+  type DepthRange,
+  type PassParameters,
+  passesInForce,
+  readSlothfulMetadata,
+  type SlothfulParameters,
+} from '../passes/index.ts';
 import { graphFlops, restFlops } from './flops.ts';
 import { idleSettings } from './idle-settings.ts';
 import { guessFamily } from './model-facts.ts';
@@ -20,7 +29,7 @@ import {
   type PlanStep,
   type Schedule,
 } from './plan-report.ts';
-import { planStep, reasonText, type SiteStep, type StepSettings } from './plan-step.ts';
+import { type PlannedSite, planStep, reasonText, type SiteStep } from './plan-step.ts';
 import { runTotals, stepTotals } from './plan-totals.ts';
 import { attentionFlops, logitsBytes, type SiteWidths, siteTokens, siteWidths } from './site-cost.ts';
 import { type RunSize, reportSize, resolveSize } from './size.ts';
@@ -31,6 +40,8 @@ export interface PlanOptions {
   readonly schedule: Schedule;
   /** Default: those that a patched model records, or else the node's. */
   readonly parameters?: SlothfulParameters | undefined;
+  /** The other passes that act, with all their parameters. Default: those that the model has. */
+  readonly passes?: PassParameters | undefined;
   readonly model?: string | undefined;
   readonly size?: Partial<RunSize> | undefined;
   /** Default wasm, which is always there. */
@@ -55,8 +66,14 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
   const depth = depthOf(survey, model);
   const parameters =
     options.parameters ?? readSlothfulMetadata(graph.metadata, model)?.parameters ?? DEFAULT_PARAMETERS;
-  const settings = { parameters, depth, batch: size.batch, backend: backendOf(options) };
-  const sites = survey.sites.map((site) => planSite(graph, site, shapes, settings, schedule));
+  const passes = options.passes ?? passesInForce(graph.metadata, {}, model);
+  const latent = { height: size.rows, width: size.columns };
+  const costs = { batch: size.batch, backend: backendOf(options) };
+  const measured = survey.sites.map((site) => measureSite(graph, site, shapes, costs));
+  const planned = measured.flatMap(({ planned: own }) => own ?? []);
+  const settings = { sites: planned, parameters, passes, depth, latent };
+  const byStep = schedule.steps.map((step, index) => planStep(settings, { ...step, index }));
+  const sites = measured.map((site) => planSite(site, byStep, planned));
   const flops = graphFlops(graph, shapes);
   const plainFlops = new Map(survey.sites.map((site, index) => [site, sites[index]?.plain.flops ?? 0] as const));
   const rest = restFlops(flops, survey.sites, (site) => plainFlops.get(site) ?? 0);
@@ -69,7 +86,8 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
     parameters,
     ...depth,
     schedule: schedule.name,
-    backend: settings.backend,
+    passes,
+    backend: costs.backend,
     sites,
     reasons: reasonsOf(sites),
     steps,
@@ -96,33 +114,61 @@ function depthOf({ top, deep, rejections }: Survey, place: string): DepthRange {
   );
 }
 
-/** What all sites and steps of a plan share. */
-interface PlanSettings extends StepSettings {
+/** What costs are counted for. */
+interface CostSettings {
   readonly batch: number;
   readonly backend: PlanBackend;
 }
 
-function planSite(
-  graph: Graph,
-  site: SurveyedSite,
-  shapes: ShapeTable,
-  settings: PlanSettings,
-  schedule: Schedule,
-): PlanSite {
-  const { id, kind, exporterName, block, level, downscale, channels, heads } = site;
+/** A site with its size, before any step. */
+interface MeasuredSite {
+  readonly site: SurveyedSite;
+  readonly grid: Grid | undefined;
+  readonly tokens: number;
+  readonly contextTokens: number;
+  readonly cost: SiteCost;
+  /** Of a self-attention: what its steps are planned by. */
+  readonly planned: PlannedSite | undefined;
+}
+
+function measureSite(graph: Graph, site: SurveyedSite, shapes: ShapeTable, settings: CostSettings): MeasuredSite {
+  const { id, kind, heads } = site;
   const { grid, tokens, contextTokens, reason } = siteTokens(site, shapes, settings.batch);
   if (tokens === undefined || contextTokens === undefined || (kind === 'self' && !grid)) {
-    throw new SlothfulError(
-      'unsupported',
-      `site "${id}"`,
-      `cannot be planned: ${reason ?? 'no tensor tells its grid'}`,
-    );
+    const problem = `cannot be planned: ${reason ?? 'no tensor tells its grid'}`;
+    throw new SlothfulError('unsupported', `site "${id}"`, problem);
   }
   const cost: SiteCost = { widths: siteWidths(graph, site), heads, keys: contextTokens, settings };
-  const facts =
-    kind === 'self' && grid
-      ? schedule.steps.map(({ sigma }) => planStep({ block, downscale, grid }, settings, sigma))
-      : [];
+  const planned = kind === 'self' && grid ? { site: asPatched(site), grid } : undefined;
+  return { site, grid, tokens, contextTokens, cost, planned };
+}
+
+/** A site as passes know it. */
+function asPatched({
+  kind,
+  id,
+  block,
+  level,
+  downscale,
+  channels,
+  node,
+  exporterName,
+  ...site
+}: SurveyedSite): PatchedSite {
+  const heads = site.heads ?? 1;
+  const headDim = site.headDim ?? channels / heads;
+  return { kind, id, block, level, downscale, heads, headDim, channels, node, scope: exporterName };
+}
+
+/** @param byStep what every planned site does, a list for each step */
+function planSite(
+  { site, grid, tokens, contextTokens, cost, planned }: MeasuredSite,
+  byStep: readonly (readonly SiteStep[])[],
+  all: readonly PlannedSite[],
+): PlanSite {
+  const { id, kind, exporterName, block, level, downscale, channels, heads } = site;
+  const place = planned ? all.indexOf(planned) : -1;
+  const facts = byStep.flatMap((sites) => sites[place] ?? []);
   const steps = facts.map((fact) => stepOf(fact, cost));
   const plain = costOf(cost, tokens, contextTokens);
   return {
@@ -141,7 +187,7 @@ interface SiteCost {
   readonly heads: number | undefined;
   /** Of the unpatched model. */
   readonly keys: number;
-  readonly settings: PlanSettings;
+  readonly settings: CostSettings;
 }
 
 function stepOf({ tokens, kv_tokens, reason, ...facts }: SiteStep, cost: SiteCost): PlanStep {

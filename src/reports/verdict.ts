@@ -1,4 +1,4 @@
-import { type PlanReason, reasonText, type SiteStep } from './plan-step.ts';
+import { reasonText, type SiteStep } from './plan-step.ts';
 
 /** What happens to a self-attention over a run, in words: where it is pooled, and why it is left alone elsewhere. */
 export function verdictOf(steps: readonly SiteStep[]): string {
@@ -14,15 +14,15 @@ export function verdictOf(steps: readonly SiteStep[]): string {
   return parts.join('; ') || 'no step';
 }
 
-function leftAlone(steps: readonly SiteStep[]): Map<PlanReason, number[]> {
-  const found = new Map<PlanReason, number[]>();
+function leftAlone(steps: readonly SiteStep[]): Map<string, number[]> {
+  const found = new Map<string, number[]>();
   for (const [index, { reason }] of steps.entries()) {
     if (reason !== null) found.set(reason, [...(found.get(reason) ?? []), index]);
   }
   return found;
 }
 
-function detail(reason: PlanReason, steps: readonly SiteStep[], indices: readonly number[]): string {
+function detail(reason: string, steps: readonly SiteStep[], indices: readonly number[]): string {
   const text = reasonText(reason);
   if (reason === 'keep_middle' || reason === 'grid') return text;
   const highest = Math.max(...indices.map((index) => steps[index]?.asked ?? 0));

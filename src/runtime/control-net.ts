@@ -62,7 +62,10 @@ export class ControlNet {
     if (!patch || slothful === false) return {};
     const [, height = 0, width = 0] = sample.shape;
     const clues = { timestep: firstTimestep(timestep), sigma, stepIndex, latent: { height, width } };
-    const state = changeParameters(patch, { ...passes, ...(parameters ? { slothful: parameters } : {}) });
+    // What steers the UNet may be more than this model was patched with.
+    const asked = Object.entries({ ...passes, ...(parameters ? { slothful: parameters } : {}) });
+    const own = asked.filter(([name]) => patch.passes.some(({ definition }) => definition.name === name));
+    const state = changeParameters(patch, Object.fromEntries(own));
     return { [patch.control]: controlTensor(state, clues, hooksOf(hook)) };
   }
 }

@@ -1,5 +1,5 @@
 import { SlothfulError } from '../errors.ts';
-import type { SlothfulOptions } from '../passes/slothful/index.ts';
+import type { PassChanges, SlothfulOptions } from '../passes/index.ts';
 import type { SiteRecord } from '../runtime/index.ts';
 import { batchConditioning, type Conditioning, doubled, guided } from './conditioning.ts';
 import { type DenoisingModel, evaluate } from './evaluate.ts';
@@ -52,6 +52,8 @@ export interface DenoiseOptions {
   readonly noise?: GivenNoise | undefined;
   /** Parameters of a step, over those that are set in the model. */
   readonly control?: ((step: StepFacts) => SlothfulOptions | undefined) | undefined;
+  /** Parameters of other passes by name, for all steps; `false` turns one off. */
+  readonly passes?: PassChanges | undefined;
   /** `false`: as the unpatched model does, for comparison. */
   readonly slothful?: false | undefined;
   /** Called, and waited for, after every `previewEvery` steps and the last. */
@@ -126,7 +128,7 @@ async function runStep(
   sample: Float32Array,
   previousOriginal: Float32Array | undefined,
 ): Promise<DenoiseStep> {
-  const { unet, scheduler, control, slothful } = options;
+  const { unet, scheduler, control, passes, slothful } = options;
   const { index, timestep, sigma } = facts;
   const began = performance.now();
   const parameters = control?.(facts);
@@ -135,7 +137,7 @@ async function runStep(
     timestep,
     sample: run.guidanceScale === undefined ? scaled : doubled(scaled),
     conditioning: run.conditioning,
-    options: { sigma, parameters, slothful, stepIndex: index },
+    options: { sigma, parameters, passes, slothful, stepIndex: index },
   };
   const place = `step ${index} (timestep ${timestep})`;
   const { output, sites } = await evaluate(unet, request, place);

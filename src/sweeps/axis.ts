@@ -1,6 +1,13 @@
-import { type DeclaredParameter, suggest } from '../documents/index.ts';
+import { readParameters, suggest } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { PARAMETERS, parseParameters } from '../passes/slothful/index.ts';
+import {
+  type AskedPasses,
+  PARAMETERS,
+  parseParameters,
+  passDefinitions,
+  SLOTHFUL,
+  valueOfText,
+} from '../passes/index.ts';
 import type { RunRequest } from '../pipeline/index.ts';
 import { PREDICTION_TYPES, SAMPLERS, SIGMA_SCHEDULES, TIMESTEP_SPACINGS } from '../sampling/index.ts';
 
@@ -12,6 +19,8 @@ export interface CellChange {
   readonly preset?: string | undefined;
   /** Of the full node, by name; checked. */
   readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+  /** Of other passes, by name; checked. */
+  readonly passes?: AskedPasses | undefined;
 }
 
 /** One value of an axis. */
@@ -74,12 +83,12 @@ export function parseAxis(text: string, flag: string): Axis {
     throw new SlothfulError('usage', flag, `cannot read "${text}"`, 'write a name and values, as in_strength=0,3,6');
   }
   const name = text.slice(0, equals).trim().replaceAll('-', '_');
-  const read = READERS.get(name) ?? refuse(name, flag);
+  const readers = new Map([...READERS, ...peerReaders()]);
+  const read = readers.get(name) ?? refuse(name, flag, [...readers.keys()]);
   return { name, values: values.map((value) => ({ text: value, change: read(value, `${flag} ${name}`) })) };
 }
 
-function refuse(name: string, flag: string): never {
-  const known = [...READERS.keys()];
+function refuse(name: string, flag: string, known: readonly string[]): never {
   const close = suggest(name, known);
   const cure = close ? `did you mean "${close}"?` : `there are ${known.join(', ')}`;
   throw new SlothfulError('usage', flag, `"${name}" is nothing that a sweep can go through`, cure);
@@ -87,17 +96,30 @@ function refuse(name: string, flag: string): never {
 
 function parameterReader(names: readonly Name[]): Read {
   return (text, place) => {
-    const parameters = Object.fromEntries(names.map((name) => [name, typed(text, PARAMETERS[name])] as const));
+    const parameters = Object.fromEntries(
+      names.map((name) => {
+        const value = valueOfText(text, PARAMETERS[name]);
+        return [name, PARAMETERS[name].type === 'choice' ? text.toUpperCase() : value] as const;
+      }),
+    );
     parseParameters(parameters, place);
     return { parameters };
   };
 }
 
-/** A text as the type that a parameter has; what it is not is left as it is, and refused where it is checked. */
-function typed(text: string, spec: DeclaredParameter): unknown {
-  if (spec.type === 'number') return Number.isFinite(Number(text)) ? Number(text) : text;
-  if (spec.type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
-  return text.toUpperCase();
+/** An axis for every parameter of every other pass that is known: `pass_parameter`. */
+function peerReaders(): [string, Read][] {
+  const peers = passDefinitions().filter(({ name }) => name !== SLOTHFUL.name);
+  return peers.flatMap(({ name: pass, parameters }) =>
+    Object.entries(parameters).map(([parameter, declared]): [string, Read] => [
+      `${pass}_${parameter}`.replaceAll('-', '_'),
+      (text, place) => {
+        const values = { [parameter]: valueOfText(text, declared) };
+        readParameters(parameters, values, place);
+        return { passes: { [pass]: values } };
+      },
+    ]),
+  );
 }
 
 function choice<T extends string>(text: string, choices: readonly T[], place: string): T {

@@ -1,5 +1,13 @@
+import type { JsonObject } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { parseParameters, type SlothfulOptions, type SlothfulParameters } from '../passes/slothful/index.ts';
+import {
+  type AskedPasses,
+  type PassParameters,
+  parseParameters,
+  passesInForce,
+  type SlothfulOptions,
+  type SlothfulParameters,
+} from '../passes/index.ts';
 import type { RunRequest } from '../pipeline/index.ts';
 import type { Axis, CellChange } from './axis.ts';
 
@@ -13,6 +21,8 @@ export interface SweepCell {
   readonly prompt: string | undefined;
   /** Undefined: without Slothful Attention. */
   readonly parameters: SlothfulParameters | undefined;
+  /** The other passes that act, with their parameters. */
+  readonly passes: PassParameters;
 }
 
 /** What the axes change. */
@@ -25,6 +35,10 @@ export interface SweepBase {
   readonly changes: Readonly<Record<string, unknown>>;
   /** What each value of a preset axis stands for; undefined: no Slothful Attention. */
   readonly presets: ReadonlyMap<string, SlothfulParameters | undefined>;
+  /** The model's, for the other passes that it has. */
+  readonly metadata?: JsonObject | undefined;
+  /** What the command line asks of other passes; under the axes. */
+  readonly passes?: AskedPasses | undefined;
 }
 
 /**
@@ -53,7 +67,7 @@ export function sweepCells(x: Axis | undefined, y: Axis | undefined, base: Sweep
 function combined(changes: readonly CellChange[], base: SweepBase) {
   const request: RunRequest = Object.assign({ ...base.request }, ...changes.map((change) => change.request));
   const prompt = changes.reduce((found, change) => change.prompt ?? found, base.prompt);
-  return { request, prompt, parameters: parametersOf(changes, base) };
+  return { request, prompt, parameters: parametersOf(changes, base), passes: peersOf(changes, base) };
 }
 
 function parametersOf(changes: readonly CellChange[], base: SweepBase): SlothfulParameters | undefined {
@@ -62,6 +76,14 @@ function parametersOf(changes: readonly CellChange[], base: SweepBase): Slothful
   if (under === undefined) return undefined;
   const over = changes.map(({ parameters }) => parameters ?? {});
   return parseParameters(Object.assign({ ...under }, base.changes, ...over), 'parameters');
+}
+
+function peersOf(changes: readonly CellChange[], { metadata = {}, passes = {} }: SweepBase): PassParameters {
+  const asked: Record<string, Readonly<Record<string, unknown>>> = { ...passes };
+  for (const [name, values] of changes.flatMap((change) => Object.entries(change.passes ?? {}))) {
+    asked[name] = { ...asked[name], ...values };
+  }
+  return passesInForce(metadata, asked);
 }
 
 /** What decides the plain run that a cell is compared with. */

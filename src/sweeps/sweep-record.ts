@@ -12,6 +12,7 @@ import {
   text,
 } from '../documents/index.ts';
 import { type Table, tableOf } from '../pages/index.ts';
+import { PASS_PARAMETERS } from '../passes/index.ts';
 import { MEASURES } from '../pictures/index.ts';
 import { RUN_PARAMETERS, RUN_SOURCE, type RunSource } from '../pipeline/index.ts';
 import { RUN_SETTINGS } from '../sampling/index.ts';
@@ -28,6 +29,7 @@ const CELL_RECORD = named(
     prompt: nullable(text()),
     settings: RUN_SETTINGS,
     parameters: nullable(RUN_PARAMETERS, { description: 'null: without Slothful Attention' }),
+    passes: PASS_PARAMETERS,
     measures: MEASURES,
     kv_tokens: nullable(integer(), { description: 'keys and values of all self-attentions in the first step' }),
     attention_flops: number({ description: 'of all self-attentions over the run' }),
@@ -68,9 +70,9 @@ export function sweepRecord(parts: {
 }
 
 function cellRecord({ cell, settings, measures, kv_tokens, flops, plain, milliseconds }: SweptCell): CellRecord {
-  const { column, row, values, prompt = null, parameters = null } = cell;
+  const { column, row, values, prompt = null, parameters = null, passes } = cell;
   return {
-    ...{ column, row, values, prompt, settings, parameters, measures, kv_tokens },
+    ...{ column, row, values, prompt, settings, parameters, passes, measures, kv_tokens },
     attention_flops: flops.patched,
     plain_attention_flops: flops.plain,
     milliseconds,

@@ -1,6 +1,6 @@
 import { SlothfulError } from '../errors.ts';
 import { printCsv } from '../pages/index.ts';
-import { DEFAULT_PARAMETERS, type SlothfulParameters } from '../passes/slothful/index.ts';
+import { DEFAULT_PARAMETERS, type PassParameters, type SlothfulParameters } from '../passes/index.ts';
 import { encodePng } from '../pictures/node.ts';
 import {
   type Conditioner,
@@ -72,6 +72,7 @@ export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
   const cells = sweepCells(x, y, {
     ...{ request: requestOf(job), prompt: job.prompt, changes: job.parameters ?? {} },
     own: model.patch?.parameters ?? DEFAULT_PARAMETERS,
+    ...{ metadata: model.graph.metadata, passes: job.passes },
     presets: await readPresets([x, y]),
   });
   const extent = extentOf(model, job);
@@ -80,7 +81,7 @@ export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
   const folder = await RunFolder.open(job.out, { name: 'sweep', record: 'sweep.json', force: job.force ?? false });
   const settings = resolveAll(job, model, cells, conditioner);
   const parameters = parametersInForce(model.patch, job.parameters);
-  const steered = await steerJob(shared, model, extent, parameters);
+  const steered = await steerJob(shared, model, extent, { parameters, passes: loadedPasses(cells) });
   try {
     job.onBegin?.(cells.length);
     const done = await sweepAll(job, { model, cells, conditioner, settings, steered });
@@ -91,6 +92,11 @@ export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
   } finally {
     steered.dispose();
   }
+}
+
+/** Every pass that acts in any cell: the model is loaded with all of them. */
+function loadedPasses(cells: readonly SweepCell[]): PassParameters {
+  return Object.assign({}, ...cells.map(({ passes }) => passes));
 }
 
 function refusePromptsBesideTensors({ cond, x, y }: SweepJob): void {

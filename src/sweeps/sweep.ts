@@ -1,12 +1,13 @@
 import { SlothfulError } from '../errors.ts';
 import type { Graph } from '../graph/index.ts';
-import type { SlothfulMetadata, SlothfulParameters } from '../passes/slothful/index.ts';
+import type { SlothfulMetadata } from '../passes/index.ts';
 import { type Measures, measure } from '../pictures/index.ts';
 import {
   type AttentionFlops,
   attentionFlopsOf,
   executeRun,
   type Look,
+  type PatchInForce,
   type RunConditioning,
   type RunOutcome,
   totalMilliseconds,
@@ -19,7 +20,7 @@ export interface SweepTask {
   readonly unet: DenoisingModel;
   /** The graph's document, for the FLOPs. */
   readonly graph: Graph;
-  readonly patch: SlothfulMetadata;
+  readonly patch: SlothfulMetadata | undefined;
   readonly look: Look;
   readonly cells: readonly SweepCell[];
   readonly settingsOf: (cell: SweepCell) => RunSettings;
@@ -61,32 +62,41 @@ export async function* sweep(task: SweepTask): AsyncGenerator<SweptCell, void, u
     const plain = plains.get(key) ?? (await runCell(task, cell, undefined, count));
     if (plain.stopped) return;
     plains.set(key, plain);
-    const outcome = cell.parameters ? await runCell(task, cell, cell.parameters, count) : plain;
+    const outcome = isActing(cell) ? await runCell(task, cell, patchOf(task, cell), count) : plain;
     if (outcome.stopped) return;
     yield swept(task, cell, outcome, plain);
   }
 }
 
 function runCell(
-  { unet, patch, signal, settingsOf, conditioningOf }: SweepTask,
+  { unet, signal, settingsOf, conditioningOf }: SweepTask,
   cell: SweepCell,
-  parameters: SlothfulParameters | undefined,
+  patch: PatchInForce | undefined,
   onStep: () => void,
 ): Promise<RunOutcome> {
   return executeRun({
     unet,
     settings: settingsOf(cell),
     conditioning: conditioningOf(cell),
-    patch: parameters && { metadata: patch, parameters },
+    patch,
     signal,
     onStep,
   });
 }
 
+/** Whether any pass acts in a cell; else it is the plain run. */
+function isActing({ parameters, passes }: SweepCell): boolean {
+  return parameters !== undefined || Object.keys(passes).length > 0;
+}
+
+function patchOf({ patch }: SweepTask, { parameters, passes }: SweepCell): PatchInForce {
+  return { metadata: patch, parameters, passes };
+}
+
 /** Counts steps against those of all runs, plain ones included. */
 function stepCounter({ cells, settingsOf, onStep }: SweepTask): () => void {
   const plain = new Map(cells.map((cell) => [plainKey(cell), settingsOf(cell).steps] as const));
-  const patched = cells.filter((cell) => cell.parameters).map((cell) => settingsOf(cell).steps);
+  const patched = cells.filter(isActing).map((cell) => settingsOf(cell).steps);
   const total = [...plain.values(), ...patched].reduce((sum, steps) => sum + steps, 0);
   let done = 0;
   return () => {

@@ -222,7 +222,7 @@ function sweptCells(): SweptCell[] {
   const run = { picture, milliseconds: 1234 };
   const measures = { psnr: null, ssim: 1, high_frequency_ratio: 1, gradient_similarity: 1 };
   return [DEFAULT_PARAMETERS, undefined].map((parameters, column) => {
-    const cell = { column, row: 0, values: { preset: HOSTILE }, request: {}, prompt: HOSTILE, parameters };
+    const cell = { column, row: 0, values: { preset: HOSTILE }, request: {}, prompt: HOSTILE, parameters, passes: {} };
     return { ...run, cell, settings, kv_tokens: 160, flops: { plain: 4e9, patched: 2e9 }, plain: run, measures };
   });
 }

@@ -43,7 +43,8 @@ test('patches, and shares the weights on disk', async () => {
   const { stdout } = await run('patch', at('plain'), at('patched'), '--in-strength', '8', '--out_k_blend', '0.5');
   assert.match(stdout, /16 self-attentions patched, 1 shard\(s\) linked/);
   assert.is(statSync(at('patched/weights-00001.bin')).ino, statSync(at('plain/weights-00001.bin')).ino);
-  const { parameters } = JSON.parse(readFileSync(at('patched/model.json'), 'utf8')).userDefinedMetadata.slothful;
+  const { passes } = JSON.parse(readFileSync(at('patched/model.json'), 'utf8')).userDefinedMetadata;
+  const { options: parameters } = passes.find(({ name }: { name: string }) => name === 'slothful');
   assert.is(parameters.in_strength, 8);
   assert.is(parameters.out_k_blend, 0.5);
   assert.is(parameters.out_strength, 4);
@@ -55,8 +56,8 @@ test('patching a patched model gives it the new parameters, and says so', async 
   const before = JSON.parse(readFileSync(at('patched/model.json'), 'utf8'));
   const after = JSON.parse(readFileSync(at('again/model.json'), 'utf8'));
   assert.equal(after.modelTopology, before.modelTopology);
-  assert.not.equal(after.userDefinedMetadata.slothful.parameters, before.userDefinedMetadata.slothful.parameters);
-  assert.equal(after.userDefinedMetadata.slothful.sites, before.userDefinedMetadata.slothful.sites);
+  assert.not.equal(after.userDefinedMetadata.passes, before.userDefinedMetadata.passes);
+  assert.equal(after.userDefinedMetadata.attention, before.userDefinedMetadata.attention);
 });
 
 function workflow(): string {

@@ -100,6 +100,7 @@ test('sweep.json: a sweep of one axis is what the schema says', () => {
           row: 0,
           values: { in_strength: '3' },
           request: {},
+          passes: {},
           prompt: undefined,
           parameters: DEFAULT_PARAMETERS,
         },

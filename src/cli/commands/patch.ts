@@ -1,31 +1,38 @@
 import type { Argv } from 'yargs';
-import { SlothfulError } from '../../errors.ts';
 import { readModel } from '../../models/node.ts';
 import { formatBytes } from '../../pages/index.ts';
-import { controlNetInputs, slothful } from '../../passes/index.ts';
-import { readSlothfulMetadata } from '../../passes/slothful/index.ts';
-import { type PatchedModel, parametersInForce, parametersLine, patchModel } from '../../pipeline/without-tfjs.ts';
+import { controlNetInputs, passesInForce, passesOf, readSlothfulMetadata, slothful } from '../../passes/index.ts';
+import {
+  type PatchedModel,
+  parametersInForce,
+  parametersLine,
+  passLines,
+  patchModel,
+} from '../../pipeline/without-tfjs.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
+import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
 import { printNote } from '../terminal.ts';
 
 function options(cli: Argv<object>) {
-  return withParameterFlags(
-    cli
-      .positional('model', {
-        type: 'string',
-        demandOption: true,
-        describe: 'converted model: its folder or model.json',
-      })
-      .positional('out-dir', { type: 'string', demandOption: true, describe: 'folder for the patched model' })
-      .option('controlnet-inputs', {
-        type: 'boolean',
-        default: false,
-        describe: 'add inputs for the residuals of ControlNets too, for programs that load the model themselves',
-      })
-      .option('force', { type: 'boolean', default: false, describe: 'replace an existing model' })
-      .option('copy', { type: 'boolean', default: false, describe: 'copy the weights where they would be linked' })
-      .option('json', { type: 'boolean', default: false, describe: 'print the summary as JSON' }),
+  return withPassFlags(
+    withParameterFlags(
+      cli
+        .positional('model', {
+          type: 'string',
+          demandOption: true,
+          describe: 'converted model: its folder or model.json',
+        })
+        .positional('out-dir', { type: 'string', demandOption: true, describe: 'folder for the patched model' })
+        .option('controlnet-inputs', {
+          type: 'boolean',
+          default: false,
+          describe: 'add inputs for the residuals of ControlNets too, for programs that load the model themselves',
+        })
+        .option('force', { type: 'boolean', default: false, describe: 'replace an existing model' })
+        .option('copy', { type: 'boolean', default: false, describe: 'copy the weights where they would be linked' })
+        .option('json', { type: 'boolean', default: false, describe: 'print the summary as JSON' }),
+    ),
   );
 }
 
@@ -35,8 +42,13 @@ export const patchCommand = defineCommand({
   async handler(argv) {
     const changes = await readParameterChanges(argv);
     const source = await readModel(argv.model);
-    const before = readSlothfulMetadata(source.graph.metadata, source.place);
-    const passes = [slothful(parametersInForce(before, changes))];
+    const { metadata } = source.graph;
+    const before = readSlothfulMetadata(metadata, source.place);
+    const peers = passesInForce(metadata, readPasses(argv));
+    // Other passes alone where they were asked for, and nothing of Slothful Attention.
+    const isWanted = changes !== undefined || before !== undefined || !Object.keys(peers).length;
+    const own = isWanted ? [slothful(parametersInForce(before, changes))] : [];
+    const passes = [...own, ...passesOf(peers)];
     if (argv.controlnetInputs) passes.push(controlNetInputs());
     const { force, copy } = argv;
     print(await patchModel(source, argv.outDir, passes, { force, copy }), argv.json);
@@ -44,16 +56,19 @@ export const patchCommand = defineCommand({
 });
 
 function print(patched: PatchedModel, json: boolean): void {
-  const { folder, shards, sharing, newBytes, sites, parameters, wasPatched } = patched;
-  if (!parameters) throw new SlothfulError('bug', folder, 'was patched and has no record of it');
+  const { folder, shards, sharing, newBytes, sites, parameters, passes, results, wasPatched } = patched;
   if (json) {
     const ids = sites.map(({ id }) => id);
-    const summary = { folder, shards, sharing, new_bytes: newBytes, sites: ids, parameters, again: wasPatched };
+    const what = { sites: ids, parameters: parameters ?? null, passes, results };
+    const summary = { folder, shards, sharing, new_bytes: newBytes, ...what, again: wasPatched };
     console.log(JSON.stringify(summary, null, 2));
     return;
   }
   if (wasPatched) printNote('the model was patched already; its parameters were replaced');
   const bytes = `${shards} shard(s) ${sharing}, ${formatBytes(newBytes)} new`;
-  console.log(`${folder}: ${sites.length} self-attentions patched, ${bytes}`);
-  console.log(parametersLine(parameters));
+  const others = passes.filter((name) => name !== 'slothful');
+  const done = parameters ? `${sites.length} self-attentions patched` : `${others.join(', ')} applied`;
+  console.log(`${folder}: ${done}, ${bytes}`);
+  if (parameters) console.log(parametersLine(parameters));
+  for (const line of passLines(patched.peers)) console.log(line);
 }

@@ -13,6 +13,7 @@ import {
 import { openModel, readConditioner, readTextTable, type TextChoice } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
+import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
 import { readRun, withBackendFlag, withRunFlags } from '../flags/run-flags.ts';
 import { readExtent, withSizeFlags } from '../flags/size-flags.ts';
 import { printReport, withReportFlags } from '../print-report.ts';
@@ -25,12 +26,14 @@ function options(cli: Argv<object>) {
     demandOption: true,
     describe: 'plain or patched model: its folder or model.json; weights are not needed',
   });
-  return withParameterFlags(
-    withReportFlags(
-      withBackendFlag(withRunFlags(withSizeFlags(model)))
-        .option('batch', { type: 'number', describe: 'images at once, 1; guidance doubles what is evaluated' })
-        .option('context-tokens', { type: 'number', describe: 'tokens of the text, where none is given' })
-        .option('logits-limit', { type: 'number', describe: "MiB of one logits tensor; default: the backend's" }),
+  return withPassFlags(
+    withParameterFlags(
+      withReportFlags(
+        withBackendFlag(withRunFlags(withSizeFlags(model)))
+          .option('batch', { type: 'number', describe: 'images at once, 1; guidance doubles what is evaluated' })
+          .option('context-tokens', { type: 'number', describe: 'tokens of the text, where none is given' })
+          .option('logits-limit', { type: 'number', describe: "MiB of one logits tensor; default: the backend's" }),
+      ),
     ),
   );
 }
@@ -41,10 +44,11 @@ export const planCommand = defineCommand({
   async handler(argv) {
     const asked = { ...readRun(argv), ...readExtent(argv) };
     const parameters = await readParameterChanges(argv);
+    const passes = readPasses(argv);
     const model = await openModel(argv.model);
     const conditioning = await readConditioning(model, asked, argv.contextTokens);
     const contextTokens = argv.contextTokens ?? (await textLength(model, conditioning));
-    const run = resolveRun(model, { ...asked, conditioning, contextTokens, parameters });
+    const run = resolveRun(model, { ...asked, conditioning, contextTokens, parameters, passes });
     const report = planRun(model, run, {
       backend: argv.backend ?? (await backendToRun(model)),
       logitsLimit: argv.logitsLimit === undefined ? undefined : argv.logitsLimit * MIB,

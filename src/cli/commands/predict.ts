@@ -1,29 +1,35 @@
 import type { Argv } from 'yargs';
 import { type Field, printTable, tableOf } from '../../pages/index.ts';
-import { parametersLine } from '../../pipeline/index.ts';
+import { parametersLine, passLines } from '../../pipeline/index.ts';
 import { type PredictedSite, type PredictRecord, predictFile } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
+import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
 import { withBackendFlag } from '../flags/run-flags.ts';
 import { printNote } from '../terminal.ts';
 
 const LAYOUTS = ['nchw', 'nhwc'] as const;
 
 function options(cli: Argv<object>) {
-  return withParameterFlags(
-    withBackendFlag(
-      cli
-        .positional('model', { type: 'string', demandOption: true, describe: 'converted model, patched or plain' })
-        .option('inputs', {
-          type: 'string',
-          demandOption: true,
-          describe: 'safetensors file, names as diffusers has them',
-        })
-        .option('out', { type: 'string', demandOption: true, describe: 'safetensors file for out_sample' })
-        .option('timestep', { type: 'number', describe: 'timestep, where the inputs have none' })
-        .option('sigma', { type: 'number', describe: 'noise level of the step, where it is not that of the timestep' })
-        .option('layout', { choices: LAYOUTS, default: 'nchw' as const, describe: 'order of the axes in the files' })
-        .option('json', { type: 'boolean', default: false, describe: 'print K/V tokens as JSON' }),
+  return withPassFlags(
+    withParameterFlags(
+      withBackendFlag(
+        cli
+          .positional('model', { type: 'string', demandOption: true, describe: 'converted model, patched or plain' })
+          .option('inputs', {
+            type: 'string',
+            demandOption: true,
+            describe: 'safetensors file, names as diffusers has them',
+          })
+          .option('out', { type: 'string', demandOption: true, describe: 'safetensors file for out_sample' })
+          .option('timestep', { type: 'number', describe: 'timestep, where the inputs have none' })
+          .option('sigma', {
+            type: 'number',
+            describe: 'noise level of the step, where it is not that of the timestep',
+          })
+          .option('layout', { choices: LAYOUTS, default: 'nchw' as const, describe: 'order of the axes in the files' })
+          .option('json', { type: 'boolean', default: false, describe: 'print K/V tokens as JSON' }),
+      ),
     ),
   );
 }
@@ -34,8 +40,9 @@ export const predictCommand = defineCommand({
   async handler(argv) {
     const { model, inputs, out, timestep, sigma, layout, backend } = argv;
     const parameters = await readParameterChanges(argv);
+    const passes = readPasses(argv);
     const log = (line: string) => console.error(line);
-    const asked = { model, inputs, out, timestep, sigma, layout, backend, parameters };
+    const asked = { model, inputs, out, timestep, sigma, layout, backend, parameters, passes };
     print(await predictFile({ ...asked, log, onNote: printNote }), argv.json);
   },
 });
@@ -56,5 +63,6 @@ function print(record: PredictRecord, json: boolean): void {
   const table = tableOf('sites', 'self-attentions', SITE_FIELDS, sites);
   console.log(sites.length ? printTable(table) : 'the model is not patched: no K/V tokens to report');
   if (parameters) console.log(parametersLine(parameters));
+  for (const line of passLines(record.passes)) console.log(line);
   console.log(`${out}: out_sample [${shape.join(', ')}] ${layout}`);
 }

@@ -2,10 +2,11 @@ import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import { formatFlops } from '../../pages/index.ts';
 import type { Measures } from '../../pictures/index.ts';
-import { parametersLine, type RunRecord } from '../../pipeline/index.ts';
+import { parametersLine, passLines, type RunRecord } from '../../pipeline/index.ts';
 import { type FolderRun, runToFolder } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
+import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
 import { readCompanions, readRun, withBackendFlag, withCompanionFlags, withRunFlags } from '../flags/run-flags.ts';
 import { readExtent, withSizeFlags } from '../flags/size-flags.ts';
 import { interruptible, printNote, startBars } from '../terminal.ts';
@@ -16,15 +17,21 @@ function options(cli: Argv<object>) {
     demandOption: true,
     describe: 'converted model, patched or plain',
   });
-  return withParameterFlags(
-    withBackendFlag(
-      withCompanionFlags(withRunFlags(withSizeFlags(model)))
-        .option('batch', { type: 'number', describe: 'images at once; image i is that of seed + i' })
-        .option('compare', { type: 'boolean', default: false, describe: 'also without Slothful Attention, same noise' })
-        .option('preview', { type: 'number', describe: 'write a picture every so many steps' })
-        .option('out', { type: 'string', describe: 'folder for pictures and run.json; default: the next out/run-N' })
-        .option('force', { type: 'boolean', default: false, describe: 'replace an earlier run' })
-        .option('json', { type: 'boolean', default: false, describe: 'print run.json' }),
+  return withPassFlags(
+    withParameterFlags(
+      withBackendFlag(
+        withCompanionFlags(withRunFlags(withSizeFlags(model)))
+          .option('batch', { type: 'number', describe: 'images at once; image i is that of seed + i' })
+          .option('compare', {
+            type: 'boolean',
+            default: false,
+            describe: 'also without Slothful Attention, same noise',
+          })
+          .option('preview', { type: 'number', describe: 'write a picture every so many steps' })
+          .option('out', { type: 'string', describe: 'folder for pictures and run.json; default: the next out/run-N' })
+          .option('force', { type: 'boolean', default: false, describe: 'replace an earlier run' })
+          .option('json', { type: 'boolean', default: false, describe: 'print run.json' }),
+      ),
     ),
   );
 }
@@ -36,11 +43,12 @@ export const runCommand = defineCommand({
     const asked = { ...readRun(argv), ...readExtent(argv), ...readCompanions(argv) };
     const { model, compare, preview, out, force, backend } = argv;
     const parameters = await readParameterChanges(argv);
+    const passes = readPasses(argv);
     const bars = startBars();
     const done = await interruptible(({ signal, begin }) =>
       runToFolder({
         ...asked,
-        ...{ model, compare, preview, out, force, backend, parameters, signal },
+        ...{ model, compare, preview, out, force, backend, parameters, passes, signal },
         onBegin: begin,
         onNote: printNote,
         log: (line) => console.error(line),
@@ -71,6 +79,7 @@ function print({ folder, files, record, exact }: FolderRun, json: boolean): void
     console.log(attentionLine(record));
     console.log(parametersLine(record.parameters));
   }
+  for (const line of passLines(record.passes)) console.log(line);
   for (const [image, measures] of (record.measures ?? []).entries()) {
     console.log(measuresLine(measures, record.settings.seed + image, exact));
   }

@@ -6,6 +6,7 @@ import { type Axis, parseAxis, sweepTable } from '../../sweeps/index.ts';
 import { type FolderSweep, sweepToFolder } from '../../sweeps/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
+import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
 import { readCompanions, readRun, withBackendFlag, withCompanionFlags, withRunFlags } from '../flags/run-flags.ts';
 import { readExtent, withSizeFlags } from '../flags/size-flags.ts';
 import { interruptible, printNote, startBars } from '../terminal.ts';
@@ -16,14 +17,19 @@ function options(cli: Argv<object>) {
     demandOption: true,
     describe: 'converted model, patched or plain',
   });
-  return withParameterFlags(
-    withBackendFlag(
-      withCompanionFlags(withRunFlags(withSizeFlags(model)))
-        .option('x', { type: 'string', describe: 'across: name=value,value,... of any parameter, sampler, seed, ...' })
-        .option('y', { type: 'string', describe: 'downwards: another one' })
-        .option('out', { type: 'string', describe: 'folder for what is made; default: the next out/sweep-N' })
-        .option('force', { type: 'boolean', default: false, describe: 'replace an earlier sweep' })
-        .option('json', { type: 'boolean', default: false, describe: 'print sweep.json' }),
+  return withPassFlags(
+    withParameterFlags(
+      withBackendFlag(
+        withCompanionFlags(withRunFlags(withSizeFlags(model)))
+          .option('x', {
+            type: 'string',
+            describe: 'across: name=value,value,... of any parameter, sampler, seed, ...',
+          })
+          .option('y', { type: 'string', describe: 'downwards: another one' })
+          .option('out', { type: 'string', describe: 'folder for what is made; default: the next out/sweep-N' })
+          .option('force', { type: 'boolean', default: false, describe: 'replace an earlier sweep' })
+          .option('json', { type: 'boolean', default: false, describe: 'print sweep.json' }),
+      ),
     ),
   );
 }
@@ -36,11 +42,12 @@ export const sweepCommand = defineCommand({
     const asked = { ...readRun(argv), ...readExtent(argv), ...readCompanions(argv) };
     const { model, out, force, backend } = argv;
     const parameters = await readParameterChanges(argv);
+    const passes = readPasses(argv);
     const bars = startBars();
     const swept = await interruptible(({ signal, begin }) =>
       sweepToFolder({
         ...asked,
-        ...{ model, x, y, out, force, backend, parameters, signal },
+        ...{ model, x, y, out, force, backend, parameters, passes, signal },
         onBegin: (combinations) => {
           begin();
           console.error(`sweeping ${combinations} combinations`);
