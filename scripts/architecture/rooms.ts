@@ -10,7 +10,11 @@ export interface Room {
 
 /** Every room, in the order in which a reader meets them: from a checkpoint to a picture. */
 export const ROOMS: readonly Room[] = [
-  { name: 'converters', about: 'a checkpoint becomes a graph model, with its companions: convertCheckpoint', short: 'checkpoint to model' },
+  {
+    name: 'converters',
+    about: 'a checkpoint becomes a graph model, with its companions: convertCheckpoint',
+    short: 'checkpoint to model',
+  },
   { name: 'converters/checkpoint', about: 'finding, opening and recognising what is on disk' },
   { name: 'converters/nn', about: 'layers as stock TF.js ops, for every network that is built here' },
   { name: 'converters/unet', about: 'the UNet: its config, its names in checkpoints, its graph' },
@@ -19,12 +23,28 @@ export const ROOMS: readonly Room[] = [
   { name: 'converters/ip-adapter', about: 'the tensors of an image adapter' },
   { name: 'converters/weights', about: 'tensors become weights: dtype, order of dimensions, shards' },
   { name: 'converters/model', about: 'model.json and its metadata, beside the weights' },
-  { name: 'documents', about: 'what every JSON document is made of: types, checks and schemas from one declaration', short: 'types, checks, schemas' },
+  {
+    name: 'documents',
+    about: 'what every JSON document is made of: types, checks and schemas from one declaration',
+    short: 'types, checks, schemas',
+  },
   { name: 'tensors', about: 'safetensors and half floats', short: 'safetensors, half floats' },
-  { name: 'graph', about: 'the graph of a model: read, edit, check, infer shapes, apply passes; knows no attention', short: 'the document of a model' },
+  {
+    name: 'graph',
+    about: 'the graph of a model: read, edit, check, infer shapes, apply passes; knows no attention',
+    short: 'the document of a model',
+  },
   { name: 'models', about: 'models in folders and behind URLs', short: 'folders and URLs' },
-  { name: 'attention', about: 'matching/ and placing/ find attentions, node/ is the neutral node that stands for one', short: 'finds them; the node' },
-  { name: 'passes', about: 'a folder a pass (slothful, control-net): parameters, arithmetic, stage', short: 'Slothful Attention, peers' },
+  {
+    name: 'attention',
+    about: 'matching/ and placing/ find attentions, node/ is the neutral node that stands for one',
+    short: 'finds them; the node',
+  },
+  {
+    name: 'passes',
+    about: 'a folder a pass (slothful, control-net): parameters, arithmetic, stage',
+    short: 'Slothful Attention, peers',
+  },
   { name: 'kernels', about: 'how an attention node is computed with TF.js', short: 'computes a node' },
   { name: 'runtime', about: 'backends, loaded models, the UNet and its hook', short: 'backends, loaded models' },
   { name: 'native', about: 'setup-native: the native backend on the TensorFlow of today', short: 'sets TensorFlow up' },
@@ -32,7 +52,11 @@ export const ROOMS: readonly Room[] = [
   { name: 'reports', about: 'inspect, plan and diff as data', short: 'inspect, plan, diff: data' },
   { name: 'pages', about: 'the same as tables, drawings and HTML', short: 'tables, drawings, HTML' },
   { name: 'pictures', about: 'PNG, previews, sheets, labels, measures', short: 'PNG, sheets, measures' },
-  { name: 'pipeline', about: 'a run: open, decide, foresee, load with what steers it, run, record', short: 'a run from end to end' },
+  {
+    name: 'pipeline',
+    about: 'a run: open, decide, foresee, load with what steers it, run, record',
+    short: 'a run from end to end',
+  },
   { name: 'sweeps', about: 'combinations of parameters, their sheet, page and record', short: 'many runs' },
   { name: 'cli', about: 'a file a command: arguments in, lines out', short: 'commands' },
   { name: 'scripts', about: 'benchmark, figures, checkpoints of random weights, what is generated' },

@@ -19,7 +19,9 @@ for (const [path, text] of architectureFiles()) {
 
 test('every room has its line in the README', () => {
   const readme = textOf('README.md');
-  const missing = ROOMS.filter(({ name, about }) => !new RegExp(`^${folderOf(name)}/ +`, 'm').test(readme) || !readme.includes(about));
+  const missing = ROOMS.filter(
+    ({ name, about }) => !new RegExp(`^${folderOf(name)}/ +`, 'm').test(readme) || !readme.includes(about),
+  );
   assert.equal(missing, []);
 });
 
@@ -49,7 +51,9 @@ for (const path of ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'doc
     const text = textOf(path);
     const folder = path.slice(0, path.lastIndexOf('/') + 1);
     const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, link = '']) => `${folder}${link}`);
-    const named = [...text.matchAll(/`((?:src|converters|scripts|test|docs)\/[\w/.-]+)`/g)].map(([, name = '']) => name);
+    const named = [...text.matchAll(/`((?:src|converters|scripts|test|docs)\/[\w/.-]+)`/g)].map(
+      ([, name = '']) => name,
+    );
     const all = [...links, ...named];
     assert.ok(all.length > 0);
     assert.equal(
