@@ -4,10 +4,15 @@ import type { Graph } from '../src/graph/index.ts';
 import { type Checkpoint, type CheckpointKind, openCheckpoint } from './checkpoint/index.ts';
 import { type CompanionOptions, type Companions, openCompanions } from './companions.ts';
 import { CONTROLNET } from './controlnet/index.ts';
-import { type DataSpace, unetMetadata } from './metadata.ts';
+import {
+  type ConversionOptions,
+  type ConvertSummary,
+  type DataSpace,
+  unetMetadata,
+  writeGraph,
+} from './model/index.ts';
 import { buildUNet, inferUNetConfig, parseUNetConfig, UNET, type UNetConfig, unetTensors } from './unet/index.ts';
 import { type TensorSource, weightEntries } from './weights/index.ts';
-import { type ConversionOptions, type ConvertSummary, writeGraph } from './write-graph.ts';
 
 /** How `convertCheckpoint` converts. */
 export interface ConvertOptions extends CompanionOptions, ConversionOptions {

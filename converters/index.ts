@@ -3,6 +3,5 @@ export { buildControlNet, type ConvertControlNetOptions, convertControlNet } fro
 export { type ConvertOptions, checkpointKind, convertCheckpoint } from './convert.ts';
 export type { IpAdapterOption } from './ip-adapter/index.ts';
 export { type LoraOption, parseLoraOption } from './lora/index.ts';
-export type { DataSpace } from './metadata.ts';
+export type { ConvertSummary, DataSpace } from './model/index.ts';
 export { buildUNet, parseUNetConfig, type UNetConfig } from './unet/index.ts';
-export type { ConvertSummary } from './write-graph.ts';

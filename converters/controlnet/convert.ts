@@ -1,10 +1,9 @@
 import type { Endpoint } from '../../src/graph/index.ts';
 import { openCheckpoint } from '../checkpoint/index.ts';
-import { unetRecord } from '../metadata.ts';
+import { type ConversionOptions, type ConvertSummary, unetRecord, writeGraph } from '../model/index.ts';
 import { conv, GraphBuilder, type PlannedGraph, signatureTensor, silu } from '../nn/index.ts';
 import { buildContexts, downPath, firstConv, middleBlock, signatureInputs } from '../unet/index.ts';
 import { weightEntries } from '../weights/index.ts';
-import { type ConversionOptions, type ConvertSummary, writeGraph } from '../write-graph.ts';
 import { type ControlNetConfig, controlNetConfig } from './config.ts';
 import { CONTROLNET, controlNetTensors } from './tensors.ts';
 

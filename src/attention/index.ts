@@ -3,7 +3,7 @@ import './node/shape-rule.ts';
 
 export { locate } from './locate.ts';
 export * from './node/index.ts';
-export { findSkips, type SkipConnection } from './placing/skip-connections.ts';
+export { findSkips, type SkipConnection } from './placing/terrain.ts';
 export { probeShapes } from './probe.ts';
 export type { AttentionSite, Block, Location, Projection, Rejection, TokenForm } from './site.ts';
 export { type Survey, surveyGraph } from './survey.ts';

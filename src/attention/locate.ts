@@ -1,12 +1,10 @@
 import type { Graph } from '../graph/index.ts';
-import { Context } from './matching/context.ts';
+import { Context, isProblem } from './matching/context.ts';
 import { type Match, matchAttention } from './matching/match.ts';
 import type { Operand } from './matching/operand.ts';
-import { isProblem } from './matching/problem.ts';
 import { outputOf } from './matching/walk.ts';
-import { nameSites, type Situated, sharedScope } from './placing/number.ts';
-import { type Situation, situate } from './placing/place.ts';
-import { survey, type Terrain } from './placing/terrain.ts';
+import { nameSites, type Situated, type Situation, sharedScope, situate } from './placing/situation.ts';
+import { type Terrain, terrainOf } from './placing/terrain.ts';
 import type { AttentionSite, Location, Projection, Rejection } from './site.ts';
 
 /**
@@ -28,7 +26,7 @@ export function locate(graph: Graph): Location {
       rejections.push(match);
       continue;
     }
-    terrain ??= survey(context);
+    terrain ??= terrainOf(context);
     const situation = situate(context, terrain, match);
     if (isProblem(situation)) {
       const { problem: reason, node } = situation;

@@ -5,8 +5,7 @@
 import { cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { messageOf, SlothfulError } from '../errors.ts';
-import { chooseBackend } from '../runtime/backend.ts';
-import { NODE_BACKENDS } from '../runtime/native-backends.ts';
+import { chooseBackend } from '../runtime/node.ts';
 import type { CheckResult } from './check-result.ts';
 import { runProgram } from './run-program.ts';
 
@@ -17,7 +16,7 @@ const SIZE = 2048;
 const ROUNDS = 5;
 
 async function check(): Promise<CheckResult> {
-  const { failed, device } = await chooseBackend({ backend: 'native' }, NODE_BACKENDS);
+  const { failed, device } = await chooseBackend({ backend: 'native' });
   // The addon that was set up comes first: where it fails, another package's may work, and that is not what is asked.
   const failure = failed[0];
   if (failure) throw new SlothfulError('backend', failure.from, failure.reason);

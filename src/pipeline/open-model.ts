@@ -1,6 +1,6 @@
 import { messageOf, SlothfulError } from '../errors.ts';
 import { type Graph, isSmall } from '../graph/index.ts';
-import { ModelFile } from '../models/model-file.ts';
+import { ModelFile } from '../models/index.ts';
 import { readSlothfulMetadata, type SlothfulMetadata } from '../passes/slothful/index.ts';
 import { isParameter, pixelScale, type RunSize, resolveSize } from '../reports/index.ts';
 import type { ModelStore, Platform } from '../runtime/index.ts';

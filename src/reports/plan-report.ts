@@ -14,7 +14,7 @@ import {
   text,
 } from '../documents/index.ts';
 import { PASS_PARAMETERS } from '../passes/index.ts';
-import { RUN_SETTINGS } from '../sampling/index.ts';
+import { RUN_SETTINGS } from '../sampling/run-settings.ts';
 import { STEP_FACTS } from './plan-step.ts';
 import { FAMILY, FLOPS, NAMES, REPORT_PARAMETERS, REPORT_SIZE, SITE_MAKE, SITE_PLACE } from './report-parts.ts';
 

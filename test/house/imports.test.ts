@@ -1,108 +1,244 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync, readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { circlesOf, houseFiles, houseImports, isHouseFile, loadedWith } from '../../scripts/architecture/imports.ts';
+import { crossings, ENTRY, folderOf, ROOMS, roomEdges, roomOf } from '../../scripts/architecture/rooms.ts';
 
 const test = suite('imports point one way');
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ROOT = new URL('../../', import.meta.url);
 
-/** Which rooms a room may import from, besides itself, src/errors.ts and `documents`, which is below them all. */
-const MAY: Readonly<Record<string, readonly string[]>> = {
-  documents: [],
-  graph: [],
-  tensors: ['graph'],
-  models: ['graph'],
-  attention: ['graph', 'passes'],
-  passes: ['attention', 'graph', 'kernels'],
-  converters: ['graph', 'models', 'tensors'],
-  kernels: ['attention', 'passes'],
-  runtime: ['graph', 'attention', 'passes', 'kernels', 'models'],
-  sampling: ['runtime', 'passes'],
-  pictures: ['sampling'],
-  reports: ['graph', 'models', 'attention', 'passes', 'sampling'],
-  pages: ['reports'],
-  pipeline: [
+/** Which rooms a room imports. What is not here is not imported, and what is here is. */
+const EDGES: Readonly<Record<string, readonly string[]>> = {
+  converters: [
+    'converters/checkpoint',
+    'converters/unet',
+    'converters/controlnet',
+    'converters/lora',
+    'converters/ip-adapter',
+    'converters/weights',
+    'converters/model',
     'graph',
+  ],
+  'converters/checkpoint': ['converters/weights', 'tensors'],
+  'converters/nn': ['graph'],
+  'converters/unet': ['converters/checkpoint', 'converters/nn', 'converters/weights', 'documents', 'graph'],
+  'converters/controlnet': [
+    'converters/checkpoint',
+    'converters/nn',
+    'converters/unet',
+    'converters/weights',
+    'converters/model',
+    'documents',
+    'graph',
+  ],
+  'converters/lora': ['converters/checkpoint', 'converters/unet', 'converters/weights', 'tensors', 'graph'],
+  'converters/ip-adapter': ['converters/checkpoint', 'converters/unet', 'converters/weights', 'tensors'],
+  'converters/weights': ['converters/nn', 'tensors', 'graph'],
+  'converters/model': ['converters/unet', 'converters/weights', 'graph', 'models'],
+  documents: [],
+  tensors: [],
+  graph: ['documents', 'tensors'],
+  models: ['tensors', 'graph'],
+  attention: ['documents', 'graph'],
+  passes: ['documents', 'graph', 'attention', 'kernels'],
+  kernels: ['attention'],
+  runtime: ['graph', 'models', 'passes', 'kernels'],
+  native: ['models', 'runtime'],
+  sampling: ['documents', 'tensors', 'passes', 'runtime'],
+  reports: ['documents', 'graph', 'models', 'attention', 'passes', 'sampling'],
+  pages: ['reports'],
+  pictures: ['documents', 'sampling'],
+  pipeline: [
+    'documents',
+    'tensors',
+    'graph',
+    'models',
     'attention',
     'passes',
-    'models',
-    'tensors',
-    'converters',
     'runtime',
     'sampling',
-    'pictures',
     'reports',
+    'pictures',
   ],
-  sweeps: ['graph', 'passes', 'sampling', 'pictures', 'reports', 'pages', 'pipeline'],
+  sweeps: ['documents', 'graph', 'passes', 'sampling', 'pages', 'pictures', 'pipeline'],
+  cli: [
+    'converters',
+    'documents',
+    'graph',
+    'models',
+    'passes',
+    'runtime',
+    'native',
+    'sampling',
+    'reports',
+    'pages',
+    'pictures',
+    'pipeline',
+    'sweeps',
+  ],
+  scripts: [
+    'converters',
+    'converters/nn',
+    'documents',
+    'tensors',
+    'graph',
+    'models',
+    'passes',
+    'kernels',
+    'runtime',
+    'sampling',
+    'reports',
+    'pages',
+    'pictures',
+    'pipeline',
+    'sweeps',
+    'cli',
+    'entry',
+  ],
+  entry: [
+    'documents',
+    'tensors',
+    'graph',
+    'models',
+    'attention',
+    'passes',
+    'kernels',
+    'runtime',
+    'sampling',
+    'reports',
+    'pages',
+    'pipeline',
+    'sweeps',
+  ],
 };
 
-const TFJS_ROOMS: ReadonlySet<string> = new Set(['kernels', 'passes', 'runtime', 'sampling', 'pipeline', 'cli']);
-const BROWSER_ROOMS: ReadonlySet<string> = new Set([
-  'documents',
-  'graph',
-  'attention',
-  'passes',
-  'kernels',
-  'sampling',
-  'reports',
-  'pages',
-]);
+/** Imports of another room that do not go through its index.ts or node.ts, each with its reason. */
+const AROUND: Readonly<Record<string, string>> = {
+  'src/cli/commands/diff.ts -> src/pipeline/without-tfjs.ts': 'starts without TF.js',
+  'src/cli/commands/inspect.ts -> src/pipeline/without-tfjs.ts': 'starts without TF.js',
+  'src/cli/commands/patch.ts -> src/pipeline/without-tfjs.ts': 'starts without TF.js',
+  'src/cli/flags/size-flags.ts -> src/pipeline/without-tfjs.ts': 'starts without TF.js',
+  'src/reports/plan-report.ts -> src/sampling/run-settings.ts': 'starts without TF.js',
+  'src/native/addon.ts -> src/runtime/native-package.ts': 'sets TensorFlow up where TF.js cannot start yet',
+  'src/index.ts -> src/passes/slothful/kv-pooling-layer.ts':
+    "a tf.layers layer, which the pass's own index does without",
+  'scripts/bench/rows/hook.ts -> src/runtime/control.ts': 'measures the hook by itself',
+  'scripts/bench/jobs/command.ts -> src/cli/cli.ts': 'measures a command in its process',
+  'scripts/generate-checkpoint.ts -> src/cli/terminal.ts': 'prints as the commands do',
+};
 
-interface Import {
-  file: string;
-  room: string;
-  target: string;
+/** What computes with TF.js: rooms, and single files of others. */
+const TFJS_ROOMS: ReadonlySet<string> = new Set(['kernels', 'runtime', 'sampling', 'pipeline', 'scripts']);
+const TFJS_FILES: ReadonlySet<string> = new Set(['src/native/check.ts', 'src/passes/slothful/kv-pooling-layer.ts']);
+/** Stages are handed TF.js, so they need its types alone. */
+const TFJS_TYPES: ReadonlySet<string> = new Set(['src/attention/node/stage.ts', 'src/passes/slothful/kv-pooling.ts']);
+
+/** Rooms whose index.ts a browser can load. */
+const BROWSER_ROOMS = ROOMS.map(({ name }) => name).filter(
+  (name) => !/^(converters|scripts|cli|native)/.test(name) && existsSync(new URL(`src/${name}/index.ts`, ROOT)),
+);
+
+/** Rooms that work on documents alone: what loads them does not wait for TF.js. */
+const DOCUMENT_ROOMS = ['documents', 'tensors', 'graph', 'models', 'attention', 'passes', 'reports', 'pages'];
+
+const FILES = houseFiles();
+const IMPORTS = houseImports();
+const CROSSINGS = crossings(IMPORTS);
+
+/** The way on which a file loads a package, from the file to the package's name. */
+function wayTo(entry: string, wanted: (name: string) => boolean): string[] {
+  const loaded = loadedWith(entry, IMPORTS);
+  const way: string[] = [];
+  for (let at = [...loaded.keys()].find(wanted); at; at = loaded.get(at)) way.unshift(at);
+  return way;
 }
-
-function filesOf(folder: string): string[] {
-  const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => name.endsWith('.ts')).map((name) => `${folder}/${name}`);
-}
-
-function roomOf(file: string): string {
-  const [top = '', second = ''] = file.split('/');
-  if (top === 'converters') return 'converters';
-  return second.endsWith('.ts') ? 'entry' : second;
-}
-
-function importsOf(file: string): Import[] {
-  const text = readFileSync(join(ROOT, file), 'utf8');
-  const found = [...text.matchAll(/(?:^|\n)(?:import|export)[^;'"]*?from '([^']+)'|\bimport\('([^']+)'\)/g)];
-  return found.map((match) => ({ file, room: roomOf(file), target: match[1] ?? match[2] ?? '' }));
-}
-
-const FILES = [...filesOf('src'), ...filesOf('converters')];
-const IMPORTS = FILES.flatMap(importsOf);
 
 test('the test sees the house', () => {
-  assert.ok(FILES.length > 50);
-  assert.ok(IMPORTS.length > FILES.length);
+  assert.ok(FILES.length > 300);
+  assert.ok(IMPORTS.length > 3 * FILES.length);
+  const lost = IMPORTS.filter(({ to }) => isHouseFile(to) && !FILES.includes(to));
+  assert.equal(lost, []);
 });
 
-test('rooms import only from the rooms below them', () => {
-  const wrong = IMPORTS.filter(({ file, room, target }) => {
-    if (!target.startsWith('.') || room === 'cli' || room === 'entry') return false;
-    const to = relative(ROOT, join(ROOT, dirname(file), target));
-    if (to === 'src/errors.ts' || to === 'src/version.ts') return false;
-    const other = roomOf(to);
-    return other !== room && other !== 'documents' && !(MAY[room] ?? []).includes(other);
+test('every folder is a room', () => {
+  const folders = (of: string) =>
+    readdirSync(new URL(of, ROOT), { withFileTypes: true }).filter((each) => each.isDirectory());
+  const found = [...folders('src'), ...folders('converters').map(({ name }) => ({ name: `converters/${name}` }))];
+  const known = ROOMS.map(({ name }) => name).filter((name) => name !== 'converters' && name !== 'scripts');
+  assert.equal(found.map(({ name }) => name).sort(), known.toSorted());
+  assert.equal(
+    ROOMS.filter(({ name }) => !existsSync(new URL(folderOf(name), ROOT))),
+    [],
+  );
+});
+
+test('rooms import the rooms that are listed, and no others', () => {
+  assert.equal(Object.fromEntries(roomEdges(CROSSINGS)), EDGES);
+});
+
+test('no room imports itself by way of others', () => {
+  assert.equal(circlesOf(CROSSINGS.map(({ room, other }) => ({ from: room, to: other }))), []);
+});
+
+test('no file imports itself by way of others, not even its types', () => {
+  assert.equal(circlesOf(IMPORTS.filter(({ to }) => isHouseFile(to))), []);
+});
+
+test('a circle would be seen', () => {
+  const edges = [
+    { from: 'a', to: 'b' },
+    { from: 'b', to: 'c' },
+    { from: 'c', to: 'a' },
+    { from: 'c', to: 'd' },
+  ];
+  assert.equal(circlesOf(edges), [['a', 'b', 'c', 'a']]);
+  assert.equal(circlesOf(edges.slice(1)), []);
+});
+
+test('rooms are entered by their doors', () => {
+  const isDoor = (file: string) =>
+    /^src\/(\w+|passes\/[\w-]+)\/(index|node)\.ts$|^converters(\/[\w-]+)?\/index\.ts$/.test(file);
+  const around = CROSSINGS.filter(({ to, other }) => other !== ENTRY && !isDoor(to)).map(
+    ({ from, to }) => `${from} -> ${to}`,
+  );
+  assert.equal(around.toSorted(), Object.keys(AROUND).sort());
+});
+
+test('TF.js is loaded by what computes with it', () => {
+  const used = IMPORTS.filter(({ to }) => to.startsWith('@tensorflow/'));
+  const wrong = used.filter(({ from, kind }) => {
+    const isAllowed = TFJS_ROOMS.has(roomOf(from) ?? '') || TFJS_FILES.has(from);
+    return !isAllowed && !(kind === 'type' && TFJS_TYPES.has(from));
   });
   assert.equal(wrong, []);
+  const files = new Set(used.map(({ from }) => from));
+  assert.equal(
+    [...TFJS_FILES, ...TFJS_TYPES].filter((file) => !files.has(file)),
+    [],
+  );
 });
 
-test('tfjs is imported in kernels, passes, runtime, sampling, pipeline and the commands only', () => {
-  const wrong = IMPORTS.filter(({ room, target }) => target.startsWith('@tensorflow/') && !TFJS_ROOMS.has(room));
-  assert.equal(wrong, []);
+test('rooms of documents do without TF.js', () => {
+  const ways = [
+    ...DOCUMENT_ROOMS.map((name) => `src/${name}/index.ts`),
+    'src/pipeline/without-tfjs.ts',
+    'src/cli/main.ts',
+  ];
+  assert.equal(
+    ways.map((entry) => wayTo(entry, (name) => name.startsWith('@tensorflow/'))).filter((way) => way.length),
+    [],
+  );
 });
 
-test("what runs in browsers imports nothing of Node's", () => {
-  const hook = (file: string) => file === 'src/runtime/hook.ts';
-  const wrong = IMPORTS.filter(({ file, room, target }) => {
-    return (BROWSER_ROOMS.has(room) || hook(file)) && target.startsWith('node:');
-  });
-  assert.equal(wrong, []);
+test("what runs in browsers loads nothing of Node's", () => {
+  assert.ok(BROWSER_ROOMS.length > 12);
+  const entries = ['src/index.ts', ...BROWSER_ROOMS.map((name) => `src/${name}/index.ts`)];
+  const isNodes = (name: string) => name.startsWith('node:') || name === 'pngjs' || /\/node\.ts$/.test(name);
+  assert.equal(
+    entries.map((entry) => wayTo(entry, isNodes)).filter((way) => way.length),
+    [],
+  );
 });
 
 test.run();

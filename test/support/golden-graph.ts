@@ -1,5 +1,5 @@
 import { buildUNet, parseUNetConfig } from '../../converters/index.ts';
-import { unetMetadata } from '../../converters/metadata.ts';
+import { unetMetadata } from '../../converters/model/index.ts';
 import { weightSpec } from '../../converters/nn/index.ts';
 import type { Graph } from '../../src/graph/index.ts';
 import { readJson } from './fixtures.ts';

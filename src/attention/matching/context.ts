@@ -57,6 +57,11 @@ export class Context {
   }
 }
 
+/** The number of dimensions of an endpoint, where it is known. */
+export function rankOf(context: Context, of: Endpoint): number | undefined {
+  return context.shapes.dims(of)?.length;
+}
+
 /** Whether a node reads nothing of its input but the shape. */
 export function readsShape(node: GraphNode): boolean {
   return /^(Shape|ShapeN|Size|Rank)$/.test(node.op);
@@ -71,4 +76,18 @@ function nodesMadeOf(order: readonly GraphNode[], isSource: (node: GraphNode) =>
     if (isSource(node) || (!isOpen && inputs.every((input) => made.has(input.node)))) made.add(name);
   }
   return made;
+}
+
+/** Why a piece of a graph is not what was looked for, and where. A value, not an exception: most softmaxes have one. */
+export interface Problem {
+  readonly problem: string;
+  readonly node: string;
+}
+
+export function problem(node: string, text: string): Problem {
+  return { problem: text, node };
+}
+
+export function isProblem(value: object | undefined): value is Problem {
+  return value !== undefined && 'problem' in value;
 }

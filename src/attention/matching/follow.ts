@@ -1,12 +1,17 @@
 import { type GraphNode, parseEquation, readString } from '../../graph/index.ts';
-import { countDigits, type Digit, type Layout, sameDigits, wholeAxis } from './axes.ts';
-import type { Context } from './context.ts';
-import { readScores, readValues, type Scores } from './heads.ts';
+import {
+  type AxisLayout,
+  applySteps,
+  countDigits,
+  type Digit,
+  type KnownLayout,
+  sameDigits,
+  wholeAxis,
+} from './axis-layout.ts';
+import { type Context, isProblem, type Problem, problem } from './context.ts';
+import { contract, readScores, readValues, type Scores } from './heads.ts';
 import { type Operand, readOperand } from './operand.ts';
-import { isProblem, type Problem, problem } from './problem.ts';
-import { contract, equationOf } from './product.ts';
-import type { Products } from './products.ts';
-import { applySteps, type KnownLayout } from './trace-layout.ts';
+import { equationOf, type Products } from './products.ts';
 
 /** Sizes at the probe: heads are a fact of the model, batch and tokens of the probe. */
 export interface Sizes {
@@ -82,7 +87,7 @@ export function followScores(
 }
 
 /** The operand whose tokens the last dimension of the scores counts: the keys. */
-function softmaxSide(layout: Layout, { leftTokens, rightTokens }: Scores): 'left' | 'right' | undefined {
+function softmaxSide(layout: AxisLayout, { leftTokens, rightTokens }: Scores): 'left' | 'right' | undefined {
   const last = layout.at(-1) ?? [];
   if (sameDigits(last, wholeAxis('right.token', rightTokens))) return 'right';
   return sameDigits(last, wholeAxis('left.token', leftTokens)) ? 'left' : undefined;
@@ -94,7 +99,7 @@ function sizesOf({ heads, headDim, batch, leftTokens, rightTokens }: Scores, key
 }
 
 /** Names the axes of the scores by what they are. What queries and keys share counts as the queries'. */
-function nameAxes(layout: Layout, keySide: 'left' | 'right', { queryTokens, keyTokens }: Sizes): Layout {
+function nameAxes(layout: AxisLayout, keySide: 'left' | 'right', { queryTokens, keyTokens }: Sizes): AxisLayout {
   const name = (digit: Digit): Digit => {
     const [side, kind] = digit.axis.split('.');
     if (kind === 'channel') return { ...digit, axis: 'query.channel' };

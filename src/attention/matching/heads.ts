@@ -1,5 +1,50 @@
-import { type Axis, type Digit, joinDigits, type Layout, sameDigits, wholeAxis } from './axes.ts';
-import { type Contraction, type Pair, pairsAgree } from './product.ts';
+import type { Equation } from '../../graph/index.ts';
+import { type Axis, type AxisLayout, type Digit, joinDigits, sameDigits, wholeAxis } from './axis-layout.ts';
+
+/** What a product does with the digits of its operands. */
+export interface Contraction {
+  /** Dimensions that both operands have and the result keeps. */
+  readonly batch: readonly Pair[];
+  /** Dimensions that are summed over. */
+  readonly summed: readonly Pair[];
+  /** What only one operand has. */
+  readonly freeLeft: readonly Digit[];
+  readonly freeRight: readonly Digit[];
+  /** The layout of the result; what both have is taken from the left operand. */
+  readonly result: AxisLayout;
+}
+
+export interface Pair {
+  readonly left: readonly Digit[];
+  readonly right: readonly Digit[];
+}
+
+/** Applies an equation to the layouts of two operands; undefined where the ranks do not fit it. */
+export function contract(equation: Equation, left: AxisLayout, right: AxisLayout): Contraction | undefined {
+  if (equation.left.length !== left.length || equation.right.length !== right.length) return undefined;
+  const leftOf = (label: string) => left[equation.left.indexOf(label)] ?? [];
+  const rightOf = (label: string) => right[equation.right.indexOf(label)] ?? [];
+  const labels = [...new Set(equation.left + equation.right)];
+  const kind = (label: string) => {
+    const both = equation.left.includes(label) && equation.right.includes(label);
+    if (both) return equation.result.includes(label) ? 'batch' : 'summed';
+    return equation.left.includes(label) ? 'left' : 'right';
+  };
+  const pairs = (wanted: string) =>
+    labels.filter((label) => kind(label) === wanted).map((label) => ({ left: leftOf(label), right: rightOf(label) }));
+  return {
+    batch: pairs('batch'),
+    summed: pairs('summed'),
+    freeLeft: pairs('left').flatMap((pair) => pair.left),
+    freeRight: pairs('right').flatMap((pair) => pair.right),
+    result: [...equation.result].map((label) => (equation.left.includes(label) ? leftOf(label) : rightOf(label))),
+  };
+}
+
+/** Whether the two sides of every pair are the same after `right` was brought to the names of the left. */
+export function pairsAgree(pairs: readonly Pair[], rename: (digit: Digit) => Digit): boolean {
+  return pairs.every(({ left, right }) => sameDigits(left.map(rename), right.map(rename)));
+}
 
 /** How the product of queries and keys is made of heads; a text where it is not. */
 export interface Scores {
@@ -9,7 +54,7 @@ export interface Scores {
   /** Tokens that the left operand has for each item of the batch, and the right one. */
   readonly leftTokens: number;
   readonly rightTokens: number;
-  readonly layout: Layout;
+  readonly layout: AxisLayout;
 }
 
 /** The digits as one, when they are the low part of one axis; its size. */
@@ -69,7 +114,11 @@ export interface Sums {
  * Reads the product of probabilities and values: it sums over all keys, for each head and item of the batch. Gives the
  * layout of the result, with the heads of the values.
  */
-export function readValues(contraction: Contraction, probabilities: 'left' | 'right', sizes: Sums): Layout | string {
+export function readValues(
+  contraction: Contraction,
+  probabilities: 'left' | 'right',
+  sizes: Sums,
+): AxisLayout | string {
   const { batch, summed, freeLeft, freeRight, result } = contraction;
   const isLeft = probabilities === 'left';
   const of = (pair: Pair) => (isLeft ? [pair.left, pair.right] : [pair.right, pair.left]);

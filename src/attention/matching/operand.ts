@@ -1,12 +1,16 @@
 import { type Endpoint, formatEndpoint } from '../../graph/index.ts';
-import { type Axis, countDigits, type Layout, sameDigits, wholeAxis } from './axes.ts';
-import type { Context } from './context.ts';
-import type { Role } from './other-source.ts';
-import { isProblem, type Problem, problem } from './problem.ts';
-import { type Projected, projectionOf } from './projection.ts';
-import type { Step } from './step.ts';
-import { applyStep, type KnownLayout } from './trace-layout.ts';
-import { walkBack } from './walk.ts';
+import {
+  type Axis,
+  type AxisLayout,
+  applyStep,
+  countDigits,
+  type KnownLayout,
+  sameDigits,
+  wholeAxis,
+} from './axis-layout.ts';
+import { type Context, isProblem, type Problem, problem } from './context.ts';
+import { type Projected, projectionOf, type Role } from './projection.ts';
+import { type Step, walkBack } from './walk.ts';
 
 /** Queries, keys or values: their projection and what they pass until the product. */
 export interface Operand {
@@ -65,7 +69,7 @@ function checkBias(
 }
 
 /** Whether dimensions are all channels in order, of the sizes of a bias. */
-function isChannels(dims: Layout, shape: readonly number[], axis: Axis): boolean {
+function isChannels(dims: AxisLayout, shape: readonly number[], axis: Axis): boolean {
   const count = shape.reduce((product, size) => product * size, 1);
   return dims.every((dim, at) => countDigits(dim) === shape[at]) && sameDigits(dims.flat(), wholeAxis(axis, count));
 }

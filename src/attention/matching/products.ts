@@ -1,10 +1,52 @@
-import { endpoint, type GraphNode } from '../../graph/index.ts';
+import {
+  type Equation,
+  endpoint,
+  type GraphNode,
+  parseEquation,
+  productEquation,
+  readBool,
+  readString,
+} from '../../graph/index.ts';
 import type { Rejection } from '../site.ts';
-import type { Context } from './context.ts';
-import { isProblem, type Problem, problem } from './problem.ts';
-import { isDataProduct } from './product.ts';
-import { type Step, stepOf } from './step.ts';
-import { onlyUse, outputOf, stepOfUse, walkBack } from './walk.ts';
+import { type Context, isProblem, type Problem, problem, rankOf } from './context.ts';
+import { onlyUse, outputOf, type Step, stepOf, stepOfUse, walkBack } from './walk.ts';
+
+/** The attributes by which each op transposes its operands. */
+const PRODUCTS: Readonly<Record<string, readonly [left: string, right: string]>> = {
+  _FusedMatMul: ['transpose_a', 'transpose_b'],
+  BatchMatMul: ['adj_x', 'adj_y'],
+  BatchMatMulV2: ['adj_x', 'adj_y'],
+  BatchMatMulV3: ['adj_x', 'adj_y'],
+  MatMul: ['transpose_a', 'transpose_b'],
+};
+
+/** Whether a node multiplies two tensors. */
+export function isProduct(node: GraphNode): boolean {
+  return node.op === 'Einsum' || Object.hasOwn(PRODUCTS, node.op);
+}
+
+/** Whether a node multiplies two tensors that both depend on the model's inputs: queries by keys, say. */
+export function isDataProduct(context: Context, node: GraphNode): boolean {
+  const [left, right] = node.inputs;
+  if (!isProduct(node) || !left || !right || node.inputs.length !== 2) return false;
+  return !context.isConstant(left) && !context.isConstant(right);
+}
+
+/** Whether the operands of a matrix product are transposed. */
+export function adjoints(node: GraphNode): { left: boolean; right: boolean } {
+  const [left, right] = (isProduct(node) ? PRODUCTS[node.op] : undefined) ?? ['', ''];
+  return { left: readBool(node.attributes, left), right: readBool(node.attributes, right) };
+}
+
+/** A product in Einstein's notation; undefined where the ranks are not known or the equation is of another kind. */
+export function equationOf(context: Context, node: GraphNode): Equation | undefined {
+  if (node.op === 'Einsum') return parseEquation(readString(node.attributes, 'equation'));
+  const [left, right] = node.inputs;
+  const rank = left && rankOf(context, left);
+  if (rank === undefined || !right || rankOf(context, right) !== rank) return undefined;
+  const { left: transposeLeft, right: transposeRight } = adjoints(node);
+  return productEquation(rank, transposeLeft, transposeRight);
+}
 
 /** The two products around a softmax: queries by keys before it, probabilities by values after it. */
 export interface Products {

@@ -1,7 +1,6 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import { describeResult, gpuRemark } from '../../native/check-result.ts';
-import { MissingTools, setupNative, TENSORFLOW_VERSION } from '../../native/setup.ts';
+import { describeResult, gpuRemark, MissingTools, setupNative, TENSORFLOW_VERSION } from '../../native/index.ts';
 import { defineCommand } from '../define-command.ts';
 
 const ABOUT = `Installs @tensorflow/tfjs-node-gpu for the project in this folder, without a change to its package.json,

@@ -1,3 +1,6 @@
+import { type Context, isProblem, type Problem, problem } from './context.ts';
+import { outputOf, type Step } from './walk.ts';
+
 /**
  * A part of an index: digit `floor(index / stride) % size` of the linear index of `axis`.
  *
@@ -13,7 +16,7 @@ export interface Digit {
 export type Axis = `${'left' | 'right' | 'query' | 'key' | 'value'}.${'token' | 'channel'}`;
 
 /** How a tensor's dimensions are made of digits, major first. Dimensions of size 1 are empty. */
-export type Layout = ReadonlyArray<readonly Digit[]>;
+export type AxisLayout = ReadonlyArray<readonly Digit[]>;
 
 /** Digits as few as they can be: neighbours that continue each other are joined, those of size 1 left out. */
 export function joinDigits(digits: readonly Digit[]): readonly Digit[] {
@@ -47,7 +50,7 @@ export function wholeAxis(axis: Axis, size: number): readonly Digit[] {
 }
 
 /** Regroups the digits of a tensor to a new shape; undefined where a dimension would cut through a digit. */
-export function reshapeLayout(layout: Layout, shape: readonly number[]): Layout | undefined {
+export function reshapeLayout(layout: AxisLayout, shape: readonly number[]): AxisLayout | undefined {
   const rest = [...joinDigits(layout.flat())];
   const dims: Digit[][] = [];
   for (const size of shape) {
@@ -78,7 +81,7 @@ function takeDigits(rest: Digit[], size: number): Digit[] | undefined {
   return taken;
 }
 
-export function transposeLayout(layout: Layout, order: readonly number[]): Layout {
+export function transposeLayout(layout: AxisLayout, order: readonly number[]): AxisLayout {
   return order.map((axis) => layout[axis < 0 ? axis + layout.length : axis] ?? []);
 }
 
@@ -100,11 +103,44 @@ export function countDigits(digits: readonly Digit[]): number {
 }
 
 /** The sizes of the dimensions of a layout. */
-export function shapeOfLayout(layout: Layout): number[] {
+export function shapeOfLayout(layout: AxisLayout): number[] {
   return layout.map(countDigits);
 }
 
 /** Names an axis of a layout anew. */
-export function renameAxis(layout: Layout, names: Readonly<Partial<Record<Axis, Axis>>>): Layout {
+export function renameAxis(layout: AxisLayout, names: Readonly<Partial<Record<Axis, Axis>>>): AxisLayout {
   return layout.map((dim) => dim.map((digit) => ({ ...digit, axis: names[digit.axis] ?? digit.axis })));
+}
+
+/** A layout, or undefined where the constants that would tell it are not in the document. */
+export type KnownLayout = AxisLayout | undefined;
+
+/** Follows the digits of a tensor through a step. A problem where the step tears digits apart. */
+export function applyStep(context: Context, layout: KnownLayout, step: Step): KnownLayout | Problem {
+  if (!layout) return undefined;
+  if (step.kind === 'transpose') return transposed(context, layout, step);
+  const shape = context.shapes.shape(outputOf(step.node));
+  if (!shape) return undefined;
+  const result = reshapeLayout(layout, shape);
+  return result ?? problem(step.node.name, `mixes tokens and heads: [${sizes(layout)}] becomes [${shape}]`);
+}
+
+function transposed(context: Context, layout: AxisLayout, { node }: Step): KnownLayout {
+  const order = node.inputs[1] && context.shapes.values(node.inputs[1]);
+  return order ? transposeLayout(layout, order) : undefined;
+}
+
+function sizes(layout: AxisLayout): string {
+  return layout.map((dim) => dim.reduce((product, { size }) => product * size, 1)).join(',');
+}
+
+/** Follows the digits of a tensor through several steps. */
+export function applySteps(context: Context, start: KnownLayout, steps: readonly Step[]): KnownLayout | Problem {
+  let layout = start;
+  for (const step of steps) {
+    const next = applyStep(context, layout, step);
+    if (isProblem(next)) return next;
+    layout = next;
+  }
+  return layout;
 }

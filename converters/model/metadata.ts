@@ -1,6 +1,6 @@
-import { SlothfulError } from '../src/errors.ts';
-import { isObject, type JsonObject } from '../src/graph/index.ts';
-import type { Family, UNetConfig } from './unet/index.ts';
+import { SlothfulError } from '../../src/errors.ts';
+import { isObject, type JsonObject } from '../../src/graph/index.ts';
+import type { Family, UNetConfig } from '../unet/index.ts';
 
 /** How a model's latents become a picture, where no VAE is needed. */
 export type DataSpace = 'latent' | 'premultiplied-rgba';

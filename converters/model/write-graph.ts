@@ -1,6 +1,6 @@
-import { constantBytes, type Graph, sizeOf } from '../src/graph/index.ts';
-import { atomicDirectory, writeModelJson } from '../src/models/node.ts';
-import { type DtypeChoice, type ShardOptions, type WeightEntry, writeWeights } from './weights/index.ts';
+import { constantBytes, type Graph, sizeOf } from '../../src/graph/index.ts';
+import { atomicDirectory, writeModelJson } from '../../src/models/node.ts';
+import { type DtypeChoice, type ShardOptions, type WeightEntry, writeWeights } from '../weights/index.ts';
 
 /** What every conversion can be told. */
 export interface ConversionOptions extends ShardOptions {

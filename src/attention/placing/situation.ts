@@ -1,7 +1,6 @@
 import type { Endpoint } from '../../graph/index.ts';
-import type { Context } from '../matching/context.ts';
+import { type Context, type Problem, problem } from '../matching/context.ts';
 import type { Match } from '../matching/match.ts';
-import { type Problem, problem } from '../matching/problem.ts';
 import type { Block } from '../site.ts';
 import type { Terrain } from './terrain.ts';
 
@@ -19,19 +18,19 @@ export interface Situation {
 /** Finds the grid, block and level of an attention. A problem where its tokens are not the pixels of its grid. */
 export function situate(context: Context, terrain: Terrain, match: Match): Situation | Problem {
   const { hiddenStates, hiddenForm } = match.inputs;
-  const place = terrain.places.get(hiddenStates.node);
-  const grid = place?.grid ?? (hiddenForm === 'grid' ? hiddenStates : undefined);
-  if (match.sizes && !grid && place?.depth === undefined) {
-    return problem(hiddenStates.node, 'no image lies upstream of the hidden states: their tokens are no pixels');
+  const upstream = terrain.upstream.get(hiddenStates.node);
+  const grid = upstream?.grid ?? (hiddenForm === 'grid' ? hiddenStates : undefined);
+  if (match.sizes && !grid && upstream?.depth === undefined) {
+    return problem(hiddenStates.node, 'no image lies upstream of the hidden states: their tokens are not pixels');
   }
   const extent = grid && extentOf(context, grid);
   const wrong = checkTokens(context, match, extent);
   if (wrong) return wrong;
   const output = match.merge.output.node;
-  const block = place?.afterSkip ? 'output' : terrain.feedsSkip.has(output) ? 'input' : 'middle';
-  const level = extent && terrain.sample ? levelOf(terrain.sample, extent) : Math.max(0, place?.depth ?? 0);
+  const block = upstream?.afterSkip ? 'output' : terrain.feedsSkip.has(output) ? 'input' : 'middle';
+  const level = extent && terrain.sample ? levelOf(terrain.sample, extent) : Math.max(0, upstream?.depth ?? 0);
   const position = terrain.position.get(match.softmax.name) ?? 0;
-  return { block, level, grid, stage: place?.stage ?? 0, position };
+  return { block, level, grid, stage: upstream?.stage ?? 0, position };
 }
 
 /** Batch, rows and columns of a grid. */
@@ -65,4 +64,55 @@ function checkTokens(
   const output = merge.form === 'grid' ? context.shapes.shape(merge.output) : undefined;
   const isGrid = !output || !extent || (output[1] === extent[1] && output[2] === extent[2]);
   return isGrid ? undefined : problem(merge.output.node, `the heads are merged to [${output}], which is not the grid`);
+}
+
+/** A match and where it is. */
+export interface Situated {
+  readonly match: Match;
+  readonly situation: Situation;
+}
+
+/** Counts of one transformer: its number among those of its block and level, and the attentions seen in it. */
+interface Transformer {
+  readonly attention: number;
+  self: number;
+  readonly cross: number[];
+}
+
+/**
+ * Names the attentions, which come in the order of execution: `block.level.attention.transformer`, with `.cross` for
+ * the cross-attention of the same transformer block (`.cross2` for a second one). The names depend on the topology only.
+ */
+export function nameSites(situated: readonly Situated[]): string[] {
+  const transformers = new Map<string, Transformer>();
+  const counts = new Map<string, number>();
+  return situated.map(({ match, situation: { block, level, stage } }) => {
+    const group = `${block}.${level}`;
+    const key = `${group}.${stage}`;
+    const attention = counts.get(group) ?? 0;
+    const transformer = transformers.get(key) ?? { attention, self: 0, cross: [] };
+    if (!transformers.has(key)) counts.set(group, attention + 1);
+    transformers.set(key, transformer);
+    const prefix = `${group}.${transformer.attention}`;
+    return match.inputs.kind === 'self' ? `${prefix}.${transformer.self++}` : crossName(prefix, transformer);
+  });
+}
+
+/** A cross-attention belongs to the self-attention before it. */
+function crossName(prefix: string, { self, cross }: Transformer): string {
+  const block = Math.max(0, self - 1);
+  const count = (cross[block] ?? 0) + 1;
+  cross[block] = count;
+  return `${prefix}.${block}.cross${count > 1 ? count : ''}`;
+}
+
+/** The longest name scope (up to a "/") that names share; the first name where they share none. */
+export function sharedScope(names: readonly string[]): string {
+  const [first = [], ...others] = names.map((name) => name.split('/').slice(0, -1));
+  const shared = [...first];
+  for (const parts of others) {
+    const end = shared.findIndex((part, index) => part !== parts[index]);
+    if (end >= 0) shared.length = end;
+  }
+  return shared.length ? shared.join('/') : (names[0] ?? '');
 }

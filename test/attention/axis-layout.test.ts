@@ -1,19 +1,19 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  type AxisLayout,
   digitsOf,
   joinDigits,
-  type Layout,
   reshapeLayout,
   sameDigits,
   transposeLayout,
   wholeAxis,
-} from '../../src/attention/matching/axes.ts';
+} from '../../src/attention/matching/axis-layout.ts';
 
-const test = suite('axes');
+const test = suite('axis layouts');
 
 /** [B * N, C] as a projection leaves it, B = 2, N = 15, C = 8. */
-const FLAT: Layout = [wholeAxis('left.token', 30), wholeAxis('left.channel', 8)];
+const FLAT: AxisLayout = [wholeAxis('left.token', 30), wholeAxis('left.channel', 8)];
 
 test('splitting and merging heads are inverse', () => {
   const split = reshapeLayout(FLAT, [2, 15, 2, 4]);
