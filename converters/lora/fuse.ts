@@ -3,8 +3,8 @@ import {
   type DtypeChoice,
   type NamedTensors,
   type StoredDtype,
+  storedDtype,
   type TensorSource,
-  weightDtype,
 } from '../weights/index.ts';
 import { FusedRows, Product } from './fused-rows.ts';
 import { FusePool } from './kernel/fuse-pool.ts';
@@ -73,11 +73,6 @@ export async function fuseLoras(
     await close();
     throw error;
   }
-}
-
-function storedDtype(choice: DtypeChoice, base: TensorSource): StoredDtype {
-  if (choice !== 'auto') return choice;
-  return weightDtype(base) === 'F32' ? 'float32' : 'float16';
 }
 
 function recordOf({ path, scale }: LoraFile, modules: readonly LoraModule[]): LoraRecord {

@@ -1,7 +1,7 @@
 /** What a LoRA file says besides its matrices: its tensors' names, PEFT's settings, and whether it is an LCM-LoRA. */
 import { basename, dirname, resolve } from 'node:path';
+import { flag, foreignObject, isObject, number, optional, readDocument, table } from '../../src/documents/index.ts';
 import { messageOf, SlothfulError } from '../../src/errors.ts';
-import { isObject } from '../../src/graph/index.ts';
 
 /** What one tensor of a LoRA file is, by its name. */
 export type LoraKey =
@@ -61,6 +61,14 @@ export interface AdapterConfig {
 
 const SETTINGS = 'lora_adapter_metadata';
 
+/** What of PEFT's settings counts when a LoRA is fused. Some writers put the part of the pipeline before each name. */
+const ADAPTER_SETTINGS = foreignObject({
+  lora_alpha: optional(number()),
+  alpha_pattern: optional(table(number())),
+  use_rslora: optional(flag()),
+  use_dora: optional(flag()),
+});
+
 /**
  * Reads `lora_adapter_metadata` of a file's `__metadata__`; undefined where there is none.
  *
@@ -70,43 +78,38 @@ const SETTINGS = 'lora_adapter_metadata';
 export function parseAdapterConfig(metadata: ReadonlyMap<string, string>, file: string): AdapterConfig | undefined {
   const text = metadata.get(SETTINGS);
   if (text === undefined) return undefined;
-  const fields = readFields(text, `${file} "${SETTINGS}"`);
-  const field = (name: string) => fields[`unet.${name}`] ?? fields[name];
-  if (field('use_dora') === true) throw refusal(file, 'is a DoRA (use_dora)');
-  const pattern = field('alpha_pattern');
-  const patterns = Object.entries(isObject(pattern) ? pattern : {}).map(([name, alpha]) => ({
-    module: moduleName(name, file),
-    alpha: numberOf(alpha, file),
-  }));
-  const all = field('lora_alpha') === undefined ? undefined : numberOf(field('lora_alpha'), file);
+  const place = `${file} "${SETTINGS}"`;
+  const json = ofUNet(parseJson(text, place));
+  const options = { place, code: 'bad-checkpoint', cure: 'download it again', nulls: 'absent' } as const;
+  const { lora_alpha, alpha_pattern = {}, use_rslora, use_dora } = readDocument(ADAPTER_SETTINGS, json, options);
+  if (use_dora) throw refusal(file, 'is a DoRA (use_dora)');
+  const patterns = Object.entries(alpha_pattern).map(([name, alpha]) => ({ module: moduleName(name, file), alpha }));
   return {
     alphaOf: (module) =>
-      patterns.find((each) => module === each.module || module.endsWith(`_${each.module}`))?.alpha ?? all,
-    rankStabilised: field('use_rslora') === true,
+      patterns.find((each) => module === each.module || module.endsWith(`_${each.module}`))?.alpha ?? lora_alpha,
+    rankStabilised: use_rslora === true,
   };
 }
 
-function readFields(text: string, place: string): Record<string, unknown> {
-  let value: unknown;
+function parseJson(text: string, place: string): unknown {
   try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new SlothfulError('bad-checkpoint', place, `is not JSON (${messageOf(error)})`, 'download it again', {
-      cause: error,
-    });
+    return JSON.parse(text);
+  } catch (cause) {
+    const problem = `is not JSON (${messageOf(cause)})`;
+    throw new SlothfulError('bad-checkpoint', place, problem, 'download it again', { cause });
   }
-  if (isObject(value)) return value;
-  throw new SlothfulError('bad-checkpoint', place, 'is not a JSON object', 'download it again');
+}
+
+/** The settings of the UNet where those of several models are told apart. */
+function ofUNet(settings: unknown): unknown {
+  if (!isObject(settings)) return settings;
+  const own = Object.entries(settings).filter(([name]) => name.startsWith('unet.'));
+  return { ...settings, ...Object.fromEntries(own.map(([name, value]) => [name.slice('unet.'.length), value])) };
 }
 
 function moduleName(name: string, file: string): string {
   if (/^[\w.]+$/.test(name)) return moduleOf(name);
   throw refusal(file, `chooses alphas by the pattern "${name}"`);
-}
-
-function numberOf(value: unknown, file: string): number {
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
-  throw new SlothfulError('bad-checkpoint', `${file} "${SETTINGS}"`, `has the alpha ${JSON.stringify(value)}`);
 }
 
 function refusal(file: string, problem: string): SlothfulError {

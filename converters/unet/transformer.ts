@@ -79,7 +79,7 @@ function transformerBlock(
   return add('ff_out', feedForward(builder, `${module}.ff`, third, channels), crossed);
 }
 
-interface AttentionSize {
+interface AttentionWidths {
   channels: number;
   heads: number;
   /** Keys and values are made of this; of the hidden states where undefined. */
@@ -92,7 +92,7 @@ function attention(
   builder: GraphBuilder,
   module: string,
   x: Endpoint,
-  size: AttentionSize,
+  size: AttentionWidths,
   context: TransformerContext,
 ): Endpoint {
   const { channels, source = x, sourceDim } = size;

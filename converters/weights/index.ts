@@ -8,5 +8,5 @@ export {
   weightDtype,
   weightEntry,
 } from './entry.ts';
-export { checkTensors, type DtypeChoice, type NamedTensors, weightEntries } from './plan.ts';
+export { checkTensors, type DtypeChoice, type NamedTensors, storedDtype, weightEntries } from './plan.ts';
 export { type ShardOptions, writeWeights } from './writer.ts';

@@ -1,6 +1,6 @@
 import { SlothfulError } from '../../src/errors.ts';
 import type { PlannedWeight } from '../nn/index.ts';
-import { type StoredDtype, type TensorSource, type WeightEntry, weightEntry } from './entry.ts';
+import { type StoredDtype, type TensorSource, type WeightEntry, weightDtype, weightEntry } from './entry.ts';
 
 /** A model's tensors by the names that its graph has, whatever the checkpoint calls them. */
 export interface NamedTensors {
@@ -75,9 +75,10 @@ function wrongShape(plan: PlannedWeight, source: TensorSource | undefined): stri
   return [`${source.name} is [${source.shape.join(', ')}], expected [${plan.sourceShape.join(', ')}]`];
 }
 
-function storedDtype(choice: DtypeChoice, source: TensorSource): StoredDtype {
+/** The dtype that a tensor is stored in. @throws SlothfulError `unsupported` where it has none that can be converted */
+export function storedDtype(choice: DtypeChoice, source: TensorSource): StoredDtype {
   if (choice !== 'auto') return choice;
-  return source.dtype === 'F32' ? 'float32' : 'float16';
+  return weightDtype(source) === 'F32' ? 'float32' : 'float16';
 }
 
 /** How each weight of the graph is made of a tensor of the checkpoint. Checks come first: see `checkTensors`. */

@@ -122,7 +122,7 @@ async function readText(reader: GroupReader, start: number, spec: WeightSpec): P
 const NEAR = 64 * 1024;
 
 /** Neighbouring constants of one group and the span of bytes that holds them. */
-interface Run {
+interface ByteRun {
   readonly group: number;
   readonly start: number;
   end: number;
@@ -151,8 +151,8 @@ function unknownConstants(graph: Graph): WeightLocation[] {
 }
 
 /** Constants come in the order of the manifest, and so of their offsets. */
-function coalesce(constants: readonly WeightLocation[]): Run[] {
-  const runs: Run[] = [];
+function coalesce(constants: readonly WeightLocation[]): ByteRun[] {
+  const runs: ByteRun[] = [];
   for (const constant of constants) {
     const last = runs.at(-1);
     const end = constant.offset + constant.bytes;
@@ -166,7 +166,7 @@ function coalesce(constants: readonly WeightLocation[]): Run[] {
   return runs;
 }
 
-async function readRun(graph: Graph, run: Run, reader: GroupReader): Promise<void> {
+async function readRun(graph: Graph, run: ByteRun, reader: GroupReader): Promise<void> {
   const bytes = new Uint8Array(run.end - run.start);
   await reader.read(run.start, bytes, `the constant "${run.constants[0]?.spec.name}"`);
   for (const { spec, offset, bytes: length } of run.constants) {

@@ -88,7 +88,7 @@ function idleTable({ idle }: PlanReport): Table {
   return tableOf('idle', 'Settings that change nothing here', fields, idle);
 }
 
-interface SiteStep {
+interface SiteStepRow {
   readonly site: PlanSite;
   readonly step: PlanStep;
   readonly total: PlanTotals | undefined;
@@ -97,13 +97,13 @@ interface SiteStep {
   readonly reason: string;
 }
 
-const SITE_STEP_FIELDS: readonly Field<SiteStep>[] = [
+const SITE_STEP_FIELDS: readonly Field<SiteStepRow>[] = [
   { key: 'id', title: 'site', of: ({ site }) => site.id },
   { key: 'exporter_name', title: 'exporter name', of: ({ site }) => site.exporter_name },
   { key: 'step', title: 'step', unit: 'count', of: ({ number }) => number },
   { key: 'timestep', title: 'timestep', unit: 'number', of: ({ total }) => total?.timestep ?? null },
   { key: 'sigma', title: 'sigma', unit: 'number', of: ({ total }) => total?.sigma ?? null },
-  ...STEP_FACT_FIELDS.map((field): Field<SiteStep> => ({ ...field, of: ({ step }) => field.of(step) })),
+  ...STEP_FACT_FIELDS.map((field): Field<SiteStepRow> => ({ ...field, of: ({ step }) => field.of(step) })),
   { key: 'reduction', title: 'realised', unit: 'factor', of: ({ step }) => step.reduction },
   { key: 'tokens', title: 'tokens', unit: 'count', of: ({ step }) => step.tokens },
   { key: 'kv_tokens', title: 'K/V tokens', unit: 'count', of: ({ step }) => step.kv_tokens },
@@ -118,7 +118,7 @@ const SITE_STEP_FIELDS: readonly Field<SiteStep>[] = [
 /** A row a site and step: what `--csv` prints. */
 export function siteStepTable({ sites, steps, reasons }: PlanReport): Table {
   const rows = sites.flatMap((site) =>
-    site.steps.map((step, index): SiteStep => {
+    site.steps.map((step, index): SiteStepRow => {
       const reason = step.reason === null ? '' : (reasons[step.reason] ?? step.reason);
       return { site, step, total: steps[index], number: index + 1, reason };
     }),

@@ -46,14 +46,14 @@ export function contactSheet(content: SheetContent, side = 192): Picture {
   return made;
 }
 
-interface Cell {
+interface SheetCell {
   readonly width: number;
   readonly height: number;
   readonly factor: number;
 }
 
 /** Room for the largest picture, enlarged. */
-function cellOf({ rows }: SheetContent, side: number): Cell {
+function cellOf({ rows }: SheetContent, side: number): SheetCell {
   const pictures = rows.flatMap((row) => row.pictures).filter((picture) => picture !== undefined);
   const width = Math.max(1, ...pictures.map((picture) => picture.width));
   const height = Math.max(1, ...pictures.map((picture) => picture.height));
@@ -61,7 +61,7 @@ function cellOf({ rows }: SheetContent, side: number): Cell {
   return { width: width * factor, height: height * factor, factor };
 }
 
-function layoutOf(content: SheetContent, cell: Cell) {
+function layoutOf(content: SheetContent, cell: SheetCell) {
   const count = Math.max(1, ...content.rows.map(({ pictures }) => pictures.length));
   const columns = (content.columns ?? []).map((label) => wrapText(label, cell.width, SCALE));
   const labels = content.rows.map(({ label = '' }) => wrapText(label, LABEL_WIDTH, SCALE));

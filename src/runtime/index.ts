@@ -18,7 +18,7 @@ export {
   WEB_BACKENDS,
 } from './backend.ts';
 export { ControlNet, loadControlNetOn, type Residuals } from './control-net.ts';
-export type { DataLayout as Layout, NamedInputs, UNetInputs } from './feeds.ts';
+export type { DataLayout, DataLayout as Layout, NamedInputs, UNetInputs } from './feeds.ts';
 export { type LoadModelOptions, type Platform, registerSlothfulOps } from './load-model.ts';
 export { type LoadOptions, loadUNetOn } from './load-unet.ts';
 export type { LoadProgress } from './load-weights.ts';

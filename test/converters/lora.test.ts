@@ -175,6 +175,15 @@ test('alphas that PEFT keeps in the settings count, by module too, and for rank-
     fusedBytes('sd15', [settings({ alpha_pattern: { '(a|b)+': 1 } })]),
   );
   await failsWith('unsupported', /is a DoRA \(use_dora\)/, () => fusedBytes('sd15', [settings({ use_dora: true })]));
+  await failsWith('bad-checkpoint', /"lora_adapter_metadata": lora_alpha must be a number, got "8"/, () =>
+    fusedBytes('sd15', [settings({ lora_alpha: '8' })]),
+  );
+  await failsWith('bad-checkpoint', /alpha_pattern\["attn1.to_q"\] must be a number, got "12"/, () =>
+    fusedBytes('sd15', [settings({ alpha_pattern: { 'attn1.to_q': '12' } })]),
+  );
+  await failsWith('bad-checkpoint', /"lora_adapter_metadata": is not JSON/, () =>
+    fusedBytes('sd15', [{ file: respelled(PEFT, (name) => name, { lora_adapter_metadata: '{' }) }]),
+  );
 });
 
 test('a LoRA with modules that the UNet lacks is fused in part when that is asked for', async () => {

@@ -32,7 +32,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'documents',
     'graph',
   ],
-  'converters/lora': ['converters/checkpoint', 'converters/unet', 'converters/weights', 'tensors', 'graph'],
+  'converters/lora': ['converters/checkpoint', 'converters/unet', 'converters/weights', 'documents', 'tensors'],
   'converters/ip-adapter': ['converters/checkpoint', 'converters/unet', 'converters/weights', 'tensors'],
   'converters/weights': ['converters/nn', 'tensors', 'graph'],
   'converters/model': ['converters/unet', 'converters/weights', 'graph', 'models'],

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { SlothfulError } from '../../../src/errors.ts';
 import { Scratch } from '../../weights/index.ts';
 import { Kernel, type Share } from './kernel.ts';
-import { type FuseTask, type Layout, layoutOf, MOST_PAGES, TILE_ROWS } from './layout.ts';
+import { type FuseTask, layoutOf, type MemoryLayout, MOST_PAGES, TILE_ROWS } from './layout.ts';
 import { Thread } from './thread.ts';
 
 /** Multiplications from which sending work to threads pays. */
@@ -44,7 +44,10 @@ class Slot {
   }
 
   /** Makes room for a task. @throws SlothfulError `unsupported` where there is no memory left */
-  open({ rows, place }: FuseTask, { base, inBytes, tiles, tilesLength, panels, panelsLength, end }: Layout): FuseRoom {
+  open(
+    { rows, place }: FuseTask,
+    { base, inBytes, tiles, tilesLength, panels, panelsLength, end }: MemoryLayout,
+  ): FuseRoom {
     this.reserve(end, place);
     const { buffer } = this.memory;
     return {
@@ -56,7 +59,7 @@ class Slot {
   }
 
   /** The rows of a task that is computed, as they will be stored. */
-  result({ rows }: FuseTask, { out, outBytes }: Layout): Uint8Array {
+  result({ rows }: FuseTask, { out, outBytes }: MemoryLayout): Uint8Array {
     return new Uint8Array(this.memory.buffer, out, rows * outBytes);
   }
 
@@ -119,7 +122,7 @@ export class FusePool {
     return slot.result(task, layout);
   }
 
-  private async send(task: FuseTask, layout: Layout, memory: number): Promise<void> {
+  private async send(task: FuseTask, layout: MemoryLayout, memory: number): Promise<void> {
     const memories = this.slots.map((slot) => slot.memory);
     while (this.threads.length < this.size) this.threads.push(new Thread(memories));
     const jobs = sharesOf(task, layout).map((share, index) =>
@@ -132,7 +135,7 @@ export class FusePool {
 }
 
 /** A task's rows in equal parts, as many as there are benches, or fewer. */
-function sharesOf({ rows }: FuseTask, { benches }: Layout): Share[] {
+function sharesOf({ rows }: FuseTask, { benches }: MemoryLayout): Share[] {
   const step = TILE_ROWS * Math.ceil(rows / benches.length / TILE_ROWS);
   return benches
     .map((bench, index) => ({ first: Math.min(rows, step * index), last: Math.min(rows, step * (index + 1)), bench }))

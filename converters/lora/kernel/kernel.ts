@@ -1,6 +1,6 @@
 import { toHalves } from '../../../src/tensors/index.ts';
 import { KERNEL_BINARY } from './kernel-binary.ts';
-import { type Bench, BLOCK_ROWS, type FuseTask, type Layout, TILE_ROWS } from './layout.ts';
+import { type Bench, BLOCK_ROWS, type FuseTask, type MemoryLayout, TILE_ROWS } from './layout.ts';
 
 /** What kernel.wat exports. */
 interface Exports {
@@ -58,7 +58,7 @@ export class Kernel {
    *
    * @throws SlothfulError `bad-checkpoint` where a value does not fit float16
    */
-  fuse(task: FuseTask, layout: Layout, { first, last, bench }: Share): void {
+  fuse(task: FuseTask, layout: MemoryLayout, { first, last, bench }: Share): void {
     const { width, tiles, panels } = layout;
     const { stored, block } = bench;
     for (let row = first; row < last; row += BLOCK_ROWS) {
@@ -81,7 +81,7 @@ export class Kernel {
   /** Rows as they come to floats; whole rows are read where they lie. */
   private readBlock(
     { from, columns }: FuseTask,
-    { base, inBytes, width }: Layout,
+    { base, inBytes, width }: MemoryLayout,
     { stored, block }: Bench,
     row: number,
     rows: number,
@@ -101,7 +101,7 @@ export class Kernel {
   /** Converted rows to where they go. */
   private writeBlock(
     { to, columns }: FuseTask,
-    { out, outBytes, width }: Layout,
+    { out, outBytes, width }: MemoryLayout,
     from: number,
     row: number,
     rows: number,

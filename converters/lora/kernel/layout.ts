@@ -34,7 +34,7 @@ export interface Bench {
 }
 
 /** Where everything of a task lies in memory, in bytes. */
-export interface Layout {
+export interface MemoryLayout {
   /** The rows as they come. */
   readonly base: number;
   readonly inBytes: number;
@@ -59,7 +59,7 @@ function aligned(address: number): number {
 }
 
 /** Lays a task out in memory, for as many threads as share it. */
-export function layoutOf({ from, to, rows, columns, rank }: FuseTask, threads: number): Layout {
+export function layoutOf({ from, to, rows, columns, rank }: FuseTask, threads: number): MemoryLayout {
   const inBytes = (from === 'F32' ? 4 : 2) * columns;
   const outBytes = (to === 'float32' ? 4 : 2) * columns;
   const width = Math.ceil(columns / TILE_COLUMNS) * TILE_COLUMNS;

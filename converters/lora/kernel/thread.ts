@@ -2,13 +2,13 @@
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { messageOf, SlothfulError } from '../../../src/errors.ts';
 import { Kernel, type Share } from './kernel.ts';
-import type { FuseTask, Layout } from './layout.ts';
+import type { FuseTask, MemoryLayout } from './layout.ts';
 
 /** One thread's part of a task, in one of the memories that it was given. */
 export interface ThreadJob {
   readonly memory: number;
   readonly task: FuseTask;
-  readonly layout: Layout;
+  readonly layout: MemoryLayout;
   readonly share: Share;
 }
 

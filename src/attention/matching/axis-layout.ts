@@ -7,13 +7,13 @@ import { outputOf, type Step } from './walk.ts';
  * Splitting heads off channels, folding them into the batch and transposing are then the same thing: digits that move.
  */
 export interface Digit {
-  readonly axis: Axis;
+  readonly axis: IndexAxis;
   readonly stride: number;
   readonly size: number;
 }
 
 /** What an index counts: the tokens or the channels of the queries, keys or values; `left`, `right`: of a product. */
-export type Axis = `${'left' | 'right' | 'query' | 'key' | 'value'}.${'token' | 'channel'}`;
+export type IndexAxis = `${'left' | 'right' | 'query' | 'key' | 'value'}.${'token' | 'channel'}`;
 
 /** How a tensor's dimensions are made of digits, major first. Dimensions of size 1 are empty. */
 export type AxisLayout = ReadonlyArray<readonly Digit[]>;
@@ -32,7 +32,7 @@ export function joinDigits(digits: readonly Digit[]): readonly Digit[] {
 }
 
 /** The digits of an axis of several sizes, one digit a dimension. */
-export function digitsOf(axis: Axis, sizes: readonly number[]): Digit[] {
+export function digitsOf(axis: IndexAxis, sizes: readonly number[]): Digit[] {
   let stride = 1;
   return sizes
     .toReversed()
@@ -45,7 +45,7 @@ export function digitsOf(axis: Axis, sizes: readonly number[]): Digit[] {
 }
 
 /** The whole of an axis as one digit; nothing where it has one index. */
-export function wholeAxis(axis: Axis, size: number): readonly Digit[] {
+export function wholeAxis(axis: IndexAxis, size: number): readonly Digit[] {
   return joinDigits([{ axis, stride: 1, size }]);
 }
 
@@ -108,7 +108,7 @@ export function shapeOfLayout(layout: AxisLayout): number[] {
 }
 
 /** Names an axis of a layout anew. */
-export function renameAxis(layout: AxisLayout, names: Readonly<Partial<Record<Axis, Axis>>>): AxisLayout {
+export function renameAxis(layout: AxisLayout, names: Readonly<Partial<Record<IndexAxis, IndexAxis>>>): AxisLayout {
   return layout.map((dim) => dim.map((digit) => ({ ...digit, axis: names[digit.axis] ?? digit.axis })));
 }
 

@@ -2,7 +2,7 @@ import { type Endpoint, formatEndpoint } from '../../graph/index.ts';
 import type { TokenForm } from '../site.ts';
 import { type AxisLayout, applyStep, countDigits, type KnownLayout, sameDigits, wholeAxis } from './axis-layout.ts';
 import { type Context, isProblem, type Problem, problem, rankOf } from './context.ts';
-import type { Projected } from './projection.ts';
+import type { ProjectionNode } from './projection.ts';
 import { nearestCommon, onlyUse, outputOf, reshapeChain, type Step, stepOfUse } from './walk.ts';
 
 /** What an attention reads. */
@@ -15,7 +15,12 @@ export interface Inputs {
 }
 
 /** Finds the tensors that queries, keys and values are made of: one is a self-attention, two are a cross-attention. */
-export function findInputs(context: Context, query: Projected, key: Projected, value: Projected): Inputs | Problem {
+export function findInputs(
+  context: Context,
+  query: ProjectionNode,
+  key: ProjectionNode,
+  value: ProjectionNode,
+): Inputs | Problem {
   const [queries, keys, values] = [query, key, value].map(({ input }) => reshapeChain(context, input));
   if (!queries || !keys || !values) return problem(query.node.name, 'has no input');
   const shared = nearestCommon(queries, keys, values);
@@ -61,7 +66,7 @@ export interface Merge {
   readonly steps: readonly Step[];
 }
 
-/** Sizes that tell the forms apart. */
+/** ProbedSizes that tell the forms apart. */
 export interface MergeSizes {
   readonly batch: number;
   readonly queryTokens: number;

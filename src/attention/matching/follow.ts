@@ -13,8 +13,8 @@ import { contract, readScores, readValues, type Scores } from './heads.ts';
 import { type Operand, readOperand } from './operand.ts';
 import { equationOf, type Products } from './products.ts';
 
-/** Sizes at the probe: heads are a fact of the model, batch and tokens of the probe. */
-export interface Sizes {
+/** ProbedSizes at the probe: heads are a fact of the model, batch and tokens of the probe. */
+export interface ProbedSizes {
   readonly heads: number;
   readonly headDim: number;
   readonly batch: number;
@@ -57,7 +57,7 @@ function keysFirst(scores: GraphNode): boolean {
 export interface FollowedScores {
   readonly query: Operand;
   readonly key: Operand;
-  readonly sizes: Sizes | undefined;
+  readonly sizes: ProbedSizes | undefined;
   /** Of the probabilities as they enter the product with the values. */
   readonly layout: KnownLayout;
 }
@@ -93,13 +93,13 @@ function softmaxSide(layout: AxisLayout, { leftTokens, rightTokens }: Scores): '
   return sameDigits(last, wholeAxis('left.token', leftTokens)) ? 'left' : undefined;
 }
 
-function sizesOf({ heads, headDim, batch, leftTokens, rightTokens }: Scores, keySide: 'left' | 'right'): Sizes {
+function sizesOf({ heads, headDim, batch, leftTokens, rightTokens }: Scores, keySide: 'left' | 'right'): ProbedSizes {
   const [queryTokens, keyTokens] = keySide === 'right' ? [leftTokens, rightTokens] : [rightTokens, leftTokens];
   return { heads, headDim, batch, queryTokens, keyTokens };
 }
 
 /** Names the axes of the scores by what they are. What queries and keys share counts as the queries'. */
-function nameAxes(layout: AxisLayout, keySide: 'left' | 'right', { queryTokens, keyTokens }: Sizes): AxisLayout {
+function nameAxes(layout: AxisLayout, keySide: 'left' | 'right', { queryTokens, keyTokens }: ProbedSizes): AxisLayout {
   const name = (digit: Digit): Digit => {
     const [side, kind] = digit.axis.split('.');
     if (kind === 'channel') return { ...digit, axis: 'query.channel' };
@@ -116,7 +116,7 @@ export function followValues(
   { sum, probabilities }: Products,
   { layout, sizes }: FollowedScores,
   value: Operand,
-): { layout: KnownLayout; sizes: Sizes | undefined } | Problem {
+): { layout: KnownLayout; sizes: ProbedSizes | undefined } | Problem {
   const equation = equationOf(context, sum);
   if (!layout || !sizes || !value.layout || !equation) return { layout: undefined, sizes };
   const [left, right] = probabilities === 0 ? [layout, value.layout] : [value.layout, layout];

@@ -1,5 +1,5 @@
 import type { Equation } from '../../graph/index.ts';
-import { type Axis, type AxisLayout, type Digit, joinDigits, sameDigits, wholeAxis } from './axis-layout.ts';
+import { type AxisLayout, type Digit, type IndexAxis, joinDigits, sameDigits, wholeAxis } from './axis-layout.ts';
 
 /** What a product does with the digits of its operands. */
 export interface Contraction {
@@ -74,7 +74,7 @@ function comparable(tokens: Readonly<Record<string, number>>): (digit: Digit) =>
   return (digit) => {
     const [side = '', kind] = digit.axis.split('.');
     const isToken = kind === 'token';
-    const axis: Axis = isToken ? 'left.token' : 'left.channel';
+    const axis: IndexAxis = isToken ? 'left.token' : 'left.channel';
     return { axis, size: digit.size, stride: isToken ? digit.stride / (tokens[side] ?? 1) : digit.stride };
   };
 }

@@ -2,7 +2,7 @@ import type { GraphNode } from '../../graph/index.ts';
 import type { Rejection } from '../site.ts';
 import { type Context, isProblem, type Problem, problem } from './context.ts';
 import { findInputs, findMerge, type Inputs, type Merge } from './ends.ts';
-import { followScores, followValues, readOperands, type Sizes } from './follow.ts';
+import { followScores, followValues, type ProbedSizes, readOperands } from './follow.ts';
 import type { Operand } from './operand.ts';
 import { findProducts, isDataProduct, type Products } from './products.ts';
 import { outputOf, stepOf } from './walk.ts';
@@ -16,7 +16,7 @@ export interface Match {
   readonly key: Operand;
   readonly value: Operand;
   readonly scale: number | undefined;
-  readonly sizes: Sizes | undefined;
+  readonly sizes: ProbedSizes | undefined;
   readonly merge: Merge;
   /** Every node of the attention but the one that gives the merged heads. */
   readonly inside: ReadonlySet<string>;

@@ -1,21 +1,21 @@
 import { type Endpoint, formatEndpoint } from '../../graph/index.ts';
 import {
-  type Axis,
   type AxisLayout,
   applyStep,
   countDigits,
+  type IndexAxis,
   type KnownLayout,
   sameDigits,
   wholeAxis,
 } from './axis-layout.ts';
 import { type Context, isProblem, type Problem, problem } from './context.ts';
-import { type Projected, projectionOf, type Role } from './projection.ts';
+import { type ProjectionNode, projectionOf, type Role } from './projection.ts';
 import { type Step, walkBack } from './walk.ts';
 
 /** Queries, keys or values: their projection and what they pass until the product. */
 export interface Operand {
   readonly role: Role;
-  readonly projected: Projected;
+  readonly projected: ProjectionNode;
   readonly bias: Endpoint | undefined;
   /** Product of the factors on the way; undefined where one is not known. */
   readonly scale: number | undefined;
@@ -69,7 +69,7 @@ function checkBias(
 }
 
 /** Whether dimensions are all channels in order, of the sizes of a bias. */
-function isChannels(dims: AxisLayout, shape: readonly number[], axis: Axis): boolean {
+function isChannels(dims: AxisLayout, shape: readonly number[], axis: IndexAxis): boolean {
   const count = shape.reduce((product, size) => product * size, 1);
   return dims.every((dim, at) => countDigits(dim) === shape[at]) && sameDigits(dims.flat(), wholeAxis(axis, count));
 }

@@ -1,11 +1,11 @@
 import { type Endpoint, type GraphNode, parseEquation, readInts, readString, readStrings } from '../../graph/index.ts';
-import { type Axis, digitsOf, joinDigits, type KnownLayout } from './axis-layout.ts';
+import { digitsOf, type IndexAxis, joinDigits, type KnownLayout } from './axis-layout.ts';
 import { type Context, type Problem, problem } from './context.ts';
 import { adjoints, isProduct } from './products.ts';
 import { outputOf, walkBack } from './walk.ts';
 
 /** A product with a constant weight that makes queries, keys or values. */
-export interface Projected {
+export interface ProjectionNode {
   readonly node: GraphNode;
   readonly input: Endpoint;
   readonly weight: Endpoint;
@@ -21,7 +21,7 @@ export interface Projected {
 }
 
 /** Reads the node that made the queries, keys or values as their projection, or says what it is instead. */
-export function projectionOf(context: Context, source: Endpoint, role: Role): Projected | Problem {
+export function projectionOf(context: Context, source: Endpoint, role: Role): ProjectionNode | Problem {
   const node = context.producer(source);
   if (!node) return problem(source.node, `the ${role.name} come from a node that is not there`);
   if (node.op === 'Einsum') return einsumProjection(context, node, role);
@@ -30,7 +30,7 @@ export function projectionOf(context: Context, source: Endpoint, role: Role): Pr
   return problem(node.name, otherSource(context, node, role));
 }
 
-function matrixProjection(context: Context, node: GraphNode, role: Role): Projected | Problem {
+function matrixProjection(context: Context, node: GraphNode, role: Role): ProjectionNode | Problem {
   const [input, weight, bias] = node.inputs;
   const { left, right } = adjoints(node);
   if (!input || !weight || context.isConstant(input) || !context.isConstant(weight)) return noWeight(node, role);
@@ -53,7 +53,7 @@ function matrixProjection(context: Context, node: GraphNode, role: Role): Projec
   };
 }
 
-function convProjection(context: Context, node: GraphNode, role: Role): Projected | Problem {
+function convProjection(context: Context, node: GraphNode, role: Role): ProjectionNode | Problem {
   const [input, weight, bias] = node.inputs;
   if (!input || !weight || !context.isConstant(weight)) return noWeight(node, role);
   const shape = context.shapes.shape(weight);
@@ -82,7 +82,7 @@ function convProjection(context: Context, node: GraphNode, role: Role): Projecte
 }
 
 /** `abc,cde->abde` and its kin: one dimension of the input, its last, is summed with the first of the weight. */
-function einsumProjection(context: Context, node: GraphNode, role: Role): Projected | Problem {
+function einsumProjection(context: Context, node: GraphNode, role: Role): ProjectionNode | Problem {
   const [input, weight] = node.inputs;
   if (!input || !weight || context.isConstant(input) || !context.isConstant(weight)) return noWeight(node, role);
   const text = readString(node.attributes, 'equation');
@@ -133,7 +133,7 @@ function einsumLayout(
 function channelsLast(context: Context, node: GraphNode, role: Role): KnownLayout {
   const shape = context.shapes.shape(outputOf(node));
   if (!shape) return undefined;
-  const axis = (kind: 'token' | 'channel'): Axis => `${role.side}.${kind}`;
+  const axis = (kind: 'token' | 'channel'): IndexAxis => `${role.side}.${kind}`;
   const digits = [...digitsOf(axis('token'), shape.slice(0, -1)), ...digitsOf(axis('channel'), shape.slice(-1))];
   return digits.map((digit) => joinDigits([digit]));
 }
