@@ -1,6 +1,5 @@
-import { IsOptional } from 'typebox';
 import { SlothfulError } from '../errors.ts';
-import type { TSchema } from './types.ts';
+import { isOptional, type TSchema } from './types.ts';
 import { isObject } from './values.ts';
 
 /** The keywords of JSON Schema that documents here are declared with; any other is a mistake in the declaration. */
@@ -59,7 +58,7 @@ export function expectation(schema: Keywords): string {
   if (schema.anyOf) return schema.anyOf.map(expectation).join(' or ');
   if (schema.enum && schema.enum.length > 1) return `one of ${schema.enum.join(', ')}`;
   const only = schema.const ?? schema.enum?.[0];
-  if (only !== undefined) return `${JSON.stringify(only)}${IsOptional(schema) ? ' or absent' : ''}`;
+  if (only !== undefined) return `${JSON.stringify(only)}${isOptional(schema) ? ' or absent' : ''}`;
   switch (schema.type) {
     case 'number':
       return `a number${range(schema)}`;

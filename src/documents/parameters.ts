@@ -1,4 +1,4 @@
-import { type TUnsafe, Unsafe } from 'typebox';
+import type { TUnsafe } from 'typebox';
 import { readUntyped } from './read.ts';
 import { choice, flag, integer, number, object, optional, type TSchema } from './types.ts';
 
@@ -53,7 +53,8 @@ export function parameterSchema<const T extends { readonly [K in keyof T]: Decla
   parameters: T,
 ): TUnsafe<ParameterValues<T>> {
   const entries = Object.entries<DeclaredParameter>(parameters);
-  return Unsafe<ParameterValues<T>>(object(Object.fromEntries(entries.map(([name, each]) => [name, schemaOf(each)]))));
+  const schema: TSchema = object(Object.fromEntries(entries.map(([name, each]) => [name, schemaOf(each)])));
+  return schema as TUnsafe<ParameterValues<T>>;
 }
 
 function schemaOf(parameter: DeclaredParameter): TSchema {

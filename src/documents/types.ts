@@ -1,42 +1,31 @@
-import {
-  Enum,
-  Boolean as FlagType,
-  Integer,
-  Array as ListType,
-  Literal,
-  Null,
-  Number as NumberType,
-  Object as ObjectType,
-  Optional,
-  type Static,
-  type TArray,
-  type TArrayOptions,
-  type TBoolean,
-  type TEnum,
-  String as TextType,
-  type TInteger,
-  type TLiteral,
-  type TNull,
-  type TNumber,
-  type TNumberOptions,
-  type TObject,
-  type TObjectOptions,
-  type TProperties,
-  type TSchema,
-  type TSchemaOptions,
-  type TString,
-  type TStringOptions,
-  type TUnion,
-  type TUnknown,
-  type TUnsafe,
-  Union,
-  Unknown,
-  Unsafe,
+import type {
+  Static,
+  TArray,
+  TArrayOptions,
+  TBoolean,
+  TEnum,
+  TInteger,
+  TLiteral,
+  TNull,
+  TNumber,
+  TNumberOptions,
+  TObject,
+  TObjectOptions,
+  TOptional,
+  TProperties,
+  TSchema,
+  TSchemaOptions,
+  TString,
+  TStringOptions,
+  TUnion,
+  TUnknown,
+  TUnsafe,
 } from 'typebox';
 
 /**
- * The words that documents are declared in: TypeBox's types under plain names, one import each, so that a page's bundle
- * takes these and not the whole library. Options are JSON Schema's: `minimum`, `maximum`, `default`, `description`, ...
+ * The words that documents are declared in: JSON Schemas with TypeBox's types, under plain names. Of TypeBox only the types
+ * are used: its modules take 120 ms to load, a third of what `inspect` takes in all, and make the same plain objects.
+ * Options are JSON Schema's: `minimum`, `maximum`, `default`, `description`, ...
  * A field with a `default` may be left out by who writes the document, and is always there for who reads it.
  */
 
@@ -47,47 +36,61 @@ export type DocumentOf<S extends TSchema> = Frozen<Static<S>>;
 
 export type { Static, TObject, TProperties, TSchema };
 
+/** Marks a field that may be left out; symbols are not written to JSON. */
+const OPTIONAL = Symbol('optional');
+
+/** Gives a schema the type that says what it takes. */
+function typed<S extends TSchema>(keywords: object): S {
+  return keywords as S;
+}
+
 /** A number; `minimum`, `maximum` and `exclusiveMinimum` bound it. */
-export const number = (options?: TNumberOptions): TNumber => NumberType(options);
+export const number = (options?: TNumberOptions): TNumber => typed({ type: 'number', ...options });
 /** A whole number. */
-export const integer = (options?: TNumberOptions): TInteger => Integer(options);
+export const integer = (options?: TNumberOptions): TInteger => typed({ type: 'integer', ...options });
 /** A string. */
-export const text = (options?: TStringOptions): TString => TextType(options);
+export const text = (options?: TStringOptions): TString => typed({ type: 'string', ...options });
 /** True or false. */
-export const flag = (options?: TSchemaOptions): TBoolean => FlagType(options);
+export const flag = (options?: TSchemaOptions): TBoolean => typed({ type: 'boolean', ...options });
 /** This value and no other. */
-export const constant = <const V extends string | number | boolean>(value: V): TLiteral<V> => Literal(value);
+export const constant = <const V extends string | number | boolean>(value: V): TLiteral<V> =>
+  typed({ type: typeof value, const: value });
 /** Whatever it is, it is kept. */
-export const anything = (options?: TSchemaOptions): TUnknown => Unknown(options);
+export const anything = (options?: TSchemaOptions): TUnknown => typed({ ...options });
 
 /** One of some names. */
 export function choice<const V extends string[]>(names: readonly [...V], options?: TSchemaOptions): TEnum<V> {
-  return Enum(names, options);
+  return typed({ enum: [...names], ...options });
 }
 
 /** A list whose items are all of one type. */
 export function list<S extends TSchema>(items: S, options?: TArrayOptions): TArray<S> {
-  return ListType(items, options);
+  return typed({ type: 'array', items, ...options });
 }
 
 /** An object of any names, whose values are all of one type. */
 export function table<S extends TSchema>(values: S, options?: TObjectOptions): TUnsafe<Record<string, Static<S>>> {
-  // TypeBox's own Record brings its parser of patterns along, which is six times all that is used here.
-  return Unsafe<Record<string, Static<S>>>({ ...options, type: 'object', additionalProperties: values });
+  return typed({ ...options, type: 'object', additionalProperties: values });
 }
 
 /** An object of ours: names that it does not know are refused. */
 export function object<P extends TProperties>(properties: P, options?: TObjectOptions): TObject<P> {
-  return ObjectType(properties, { ...options, additionalProperties: false });
+  return foreignObject(properties, { ...options, additionalProperties: false });
 }
 
 /** An object of others: names that it does not know are passed over, and are not in what is read. */
 export function foreignObject<P extends TProperties>(properties: P, options?: TObjectOptions): TObject<P> {
-  return ObjectType(properties, options);
+  const required = Object.keys(properties).filter((name) => !isOptional(properties[name]));
+  return typed({ type: 'object', ...(required.length ? { required } : {}), properties, ...options });
 }
 
 /** A field that may be left out. */
-export const optional = <S extends TSchema>(schema: S) => Optional(schema);
+export const optional = <S extends TSchema>(schema: S): TOptional<S> => typed({ ...schema, [OPTIONAL]: true });
+
+/** Whether a schema is of a field that may be left out. */
+export function isOptional(schema: object | undefined): boolean {
+  return schema !== undefined && Reflect.get(schema, OPTIONAL) === true;
+}
 
 /** The type with a default: a field that may be left out by who writes it. */
 export function withDefault<S extends TSchema>(schema: S, value: Static<S>): S {
@@ -108,12 +111,12 @@ export function withDefaults<P extends TProperties>(
 
 /** The type, or null. */
 export function nullable<S extends TSchema>(schema: S, options?: TSchemaOptions): TUnion<[S, TNull]> {
-  return Union([schema, Null()], options);
+  return typed({ anyOf: [schema, { type: 'null' }], ...options });
 }
 
 /** One of several types, tried in order. */
 export function either<S extends TSchema[]>(types: readonly [...S], options?: TSchemaOptions): TUnion<S> {
-  return Union([...types], options);
+  return typed({ anyOf: [...types], ...options });
 }
 
 /** Gives a type a name, under which the written JSON Schema has it once (`$defs`), however often it is used. */
