@@ -24,7 +24,7 @@ test('a model is patched by one call, which says what it did', async () => {
   const done = await patchModel(at('plain'), at('patched'), [slothfulPass(OWN), controlNetInputs()]);
   assert.equal(
     [done.passes, done.wasPatched, done.sharing, done.shards],
-    [['slothful', 'control-net'], false, 'linked', 1],
+    [['attention', 'slothful', 'control-net'], false, 'linked', 1],
   );
   assert.equal(done.parameters, { ...DEFAULT_PARAMETERS, ...OWN });
   assert.is(done.sites.length, 16);
@@ -103,7 +103,7 @@ test('predict --json has the names that all our JSON has', async () => {
   const metadata = JSON.parse(readFileSync(at('patched/model.json'), 'utf8')).userDefinedMetadata;
   assert.equal(
     sites.map(({ id }: { id: string }) => id),
-    metadata.slothful.sites.map(({ id }: { id: string }) => id),
+    metadata.attention.sites.flatMap(({ id, kind }: { id: string; kind: string }) => (kind === 'self' ? [id] : [])),
   );
 });
 

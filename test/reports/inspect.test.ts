@@ -62,10 +62,16 @@ for (const family of FAMILIES) {
     const patched = inspectGraph(await graph.clone().transform(slothful({ in_strength: 8 })));
     assert.equal(patched.patch?.parameters.in_strength, 8);
     assert.ok(patched.sites.every((site) => site.patched));
-    const asPlain = patched.sites.map(({ node: _, patched: __, ...site }) => site);
+    assert.ok(patched.sites.every(({ kind, stages }) => stages.join() === (kind === 'self' ? 'slothful' : '')));
+    assert.ok(plain.sites.every(({ stages }) => !stages.length));
+    assert.equal(
+      patched.passes.map(({ name }) => name),
+      ['attention', 'slothful'],
+    );
+    const asPlain = patched.sites.map(({ node: _, patched: __, stages: ___, ...site }) => site);
     assert.equal(
       asPlain,
-      plain.sites.map(({ node: _, patched: __, ...site }) => site),
+      plain.sites.map(({ node: _, patched: __, stages: ___, ...site }) => site),
     );
     assert.equal(patched.totals, plain.totals);
     assert.equal([patched.top, patched.deep], [plain.top, plain.deep]);

@@ -25,9 +25,9 @@ for (const spelling of SPELLINGS) {
     assert.is(site?.parameters, plain.weights.parameters);
     if (spelling.kind === 'cross') return;
     const patched = inspectGraph(await graph.clone().transform(slothful()), { size });
-    const { node: _, patched: isPatched, ...same } = patched.sites[0] ?? {};
-    const { node: __, patched: ___, exporter_name: ____, ...before } = site ?? {};
-    assert.ok(isPatched);
+    const { node: _, patched: isPatched, stages, ...same } = patched.sites[0] ?? {};
+    const { node: __, patched: ___, stages: ____, ...before } = site ?? {};
+    assert.equal([isPatched, stages], [true, ['slothful']]);
     assert.equal({ ...same, exporter_name: undefined }, { ...before, exporter_name: undefined });
     assert.is(patched.totals.flops, plain.totals.flops);
   });
