@@ -24,7 +24,7 @@ export interface LoraOption {
 /**
  * Reads `file.safetensors:0.8`, or a path without a scale.
  *
- * @throws SlothfulError `usage` for a scale that is no number
+ * @throws SlothfulError `usage` for a scale that is not a number
  */
 export function parseLoraOption(text: string): LoraOption {
   const colon = text.lastIndexOf(':');
@@ -32,7 +32,12 @@ export function parseLoraOption(text: string): LoraOption {
   // A colon may be part of a path: of a drive's letter, or of a name.
   if (colon <= 0 || /[\\/]/.test(scale) || scale.endsWith('.safetensors')) return { file: text };
   if (!/^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i.test(scale)) {
-    throw new SlothfulError('usage', `--lora ${text}`, `"${scale}" is no scale`, 'write --lora file.safetensors:0.8');
+    throw new SlothfulError(
+      'usage',
+      `--lora ${text}`,
+      `"${scale}" is not a scale`,
+      'write --lora file.safetensors:0.8',
+    );
   }
   return { file: text.slice(0, colon), scale: Number(scale) };
 }
@@ -162,7 +167,7 @@ async function readLora(file: SafetensorsFile, asked: string, scale: number): Pr
  */
 export async function openLora({ file: asked, scale = 1 }: LoraOption): Promise<LoraFile> {
   if (!Number.isFinite(scale)) {
-    throw new SlothfulError('bad-parameter', `LoRA ${asked}`, `the scale ${scale} is no finite number`);
+    throw new SlothfulError('bad-parameter', `LoRA ${asked}`, `the scale ${scale} is not a finite number`);
   }
   const file = await openSafetensors(locateLora(asked));
   try {

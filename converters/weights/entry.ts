@@ -95,7 +95,7 @@ function rowsOf(source: TensorSource, { rows }: Recipe, valueBytes: number) {
   return { shape: [to - from, ...rest], begin: from * rowBytes, end: to * rowBytes };
 }
 
-/** The weight's shape, or an error where the tensor has not the rank that its layout turns. */
+/** The weight's shape, or an error where the tensor does not have the rank that its layout turns. */
 function storedShape(source: TensorSource, shape: readonly number[], layout: WeightLayout): readonly number[] {
   const [out = 0, input = 0, height = 1, width = 1] = shape;
   if (layout === 'as-is') return shape;

@@ -7,5 +7,5 @@ export type BenchBackend = (typeof NAMES)[number];
 export function parseBackend(text: string): BenchBackend {
   const name = NAMES.find((known) => known === text);
   if (name) return name;
-  throw new SlothfulError('usage', text, 'is no backend', `name ${NAMES.join(', ')}`);
+  throw new SlothfulError('usage', text, 'is not a backend', `name ${NAMES.join(', ')}`);
 }

@@ -11,7 +11,12 @@ export function chooseRows(rows: readonly Row[], names: readonly string[]): read
   for (const name of names) {
     if (known.includes(name)) continue;
     const close = suggest(name, known);
-    throw new SlothfulError('usage', name, 'is no row', close ? `did you mean ${close}?` : `name ${known.join(', ')}`);
+    throw new SlothfulError(
+      'usage',
+      name,
+      'is not a row',
+      close ? `did you mean ${close}?` : `name ${known.join(', ')}`,
+    );
   }
   return names.length ? rows.filter(({ name }) => names.includes(name)) : rows;
 }

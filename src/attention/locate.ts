@@ -11,7 +11,7 @@ import type { AttentionSite, Location, Projection, Rejection } from './site.ts';
  * Finds every attention of a graph from its structure: around each Softmax the two products, the projections and the
  * merge of the heads; from the convolutions, resizes and skip connections the block, level and grid.
  *
- * A softmax that is no attention which can be used is reported with the reason, the node and how far the match got.
+ * A softmax that is not an attention, or not one that can be used, is reported with the reason, the node and how far the match got.
  * Where the document does not hold the values of the constants (a lone model.json of another exporter), heads and scale
  * are undefined, with the reason in `unknown`.
  */

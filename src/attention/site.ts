@@ -54,7 +54,7 @@ export interface AttentionSite {
   readonly grid: Endpoint | undefined;
 }
 
-/** A softmax that is no attention that can be used, with the reason. */
+/** A softmax that is not an attention, or not one that can be used, with the reason. */
 export interface Rejection {
   readonly kind: 'rejected';
   readonly softmax: string;

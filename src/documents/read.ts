@@ -114,7 +114,7 @@ class Reader {
   }
 }
 
-/** Names of `Object.prototype` are no fields. */
+/** Names of `Object.prototype` are not fields. */
 function own(value: JsonObject, name: string): unknown {
   return Object.hasOwn(value, name) ? value[name] : undefined;
 }

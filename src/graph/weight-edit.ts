@@ -12,7 +12,7 @@ export interface WeightEdit {
 export function checkEdit(spec: WeightSpec, { transpose }: WeightEdit): void {
   const axes = [...transpose].sort((a, b) => a - b);
   if (axes.length === spec.shape.length && axes.every((axis, index) => axis === index)) return;
-  const problem = `has the shape [${spec.shape}], which [${transpose}] is no order of axes for`;
+  const problem = `has the shape [${spec.shape}], which [${transpose}] is not an order of axes for`;
   throw new SlothfulError('bad-graph', `weight "${spec.name}"`, problem);
 }
 

@@ -121,7 +121,7 @@ export function registerAttentionOp(): void {
 function execute(node: GraphNode): tf.Tensor {
   const output = layerOf(node.attrs).apply(node.inputs);
   if (output instanceof tf.Tensor) return output;
-  throw new SlothfulError('bug', ATTENTION_OP, 'the layer gave something that is no tensor');
+  throw new SlothfulError('bug', ATTENTION_OP, 'the layer gave something that is not a tensor');
 }
 
 function layerOf(attributes: GraphNode['attrs']): SlothfulAttention {

@@ -13,7 +13,7 @@ export interface BatchAndGrid {
 /**
  * Batch and grid from the grid input, an NHWC shape, or else from the inputs whose forms tell them.
  *
- * @throws SlothfulError `bad-model` where the grid input is no shape of rank 4
+ * @throws SlothfulError `bad-model` where the grid input is not a shape of rank 4
  */
 export function batchAndGrid(inputs: NodeInputs<tf.Tensor>, attributes: NodeAttributes): BatchAndGrid {
   const { hiddenStates, context } = inputs;

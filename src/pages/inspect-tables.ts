@@ -94,10 +94,10 @@ function rejectionTable({ rejections }: InspectReport): Table {
   const fields: Field<InspectReport['rejections'][number]>[] = [
     { key: 'softmax', title: 'softmax', of: ({ softmax }) => softmax },
     { key: 'reached', title: 'matched up to', of: ({ reached }) => reached },
-    { key: 'reason', title: 'why it is no site', of: ({ reason }) => reason },
+    { key: 'reason', title: 'why it is not a site', of: ({ reason }) => reason },
     { key: 'node', title: 'at node', of: ({ node }) => node },
   ];
-  return tableOf('rejections', 'Softmaxes that are no attention of use', fields, rejections);
+  return tableOf('rejections', 'Softmaxes that are not usable attentions', fields, rejections);
 }
 
 /** The parameters of a patch as rows. */

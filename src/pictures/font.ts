@@ -2,7 +2,7 @@ export const GLYPH_WIDTH = 5;
 /** Seven rows, and one below the line for g, j, p, q and y. */
 export const GLYPH_HEIGHT = 8;
 
-/** What is drawn for a letter that the font has not: a box. */
+/** What is drawn for a letter that the font lacks: a box. */
 const UNKNOWN = '7f4141417f';
 
 /**
@@ -28,7 +28,7 @@ fc18242418 18242418fc 7c08040408 4854545424 04043f4424 3c4040207c 1c2040201c 3c4
 /**
  * The columns of a letter from the left; in each the lowest bit is the topmost pixel.
  *
- * @param letter one character; what the font has not is a box
+ * @param letter one character; what the font lacks is a box
  */
 export function glyphColumns(letter: string): number[] {
   const glyph = GLYPHS[letter.charCodeAt(0) - 0x20] ?? UNKNOWN;

@@ -22,13 +22,18 @@ export function pngAddress(picture: Picture): string {
  * The picture of a PNG file.
  *
  * @param place the file, for messages
- * @throws SlothfulError `bad-input` where it is no PNG, or a broken one
+ * @throws SlothfulError `bad-input` where it is not a PNG, or a broken one
  */
 export function decodePng(bytes: Uint8Array, place: string): Picture {
   try {
     const { width, height, data } = PNG.sync.read(Buffer.from(bytes));
     return { width, height, rgba: Uint8ClampedArray.from(data) };
   } catch (error) {
-    throw new SlothfulError('bad-input', place, `is no PNG that can be read (${messageOf(error)})`, 'give a PNG file');
+    throw new SlothfulError(
+      'bad-input',
+      place,
+      `is not a PNG that can be read (${messageOf(error)})`,
+      'give a PNG file',
+    );
   }
 }

@@ -85,7 +85,7 @@ function findSite<T extends Pick<SurveyedSite, 'id' | 'exporterName' | 'node'>>(
   throw new SlothfulError(
     'usage',
     '--site',
-    `"${text}" is no attention of ${place}`,
+    `"${text}" is not an attention of ${place}`,
     ids.length ? cure : 'it has none',
   );
 }

@@ -42,7 +42,7 @@ export function reportSize(graph: Graph, { rows, columns, batch, contextTokens }
 /**
  * The size asked for, completed by the model's own: its metadata's, or what its inputs fix.
  *
- * @throws SlothfulError `bad-input` for numbers that are no sizes, or where the graph fixes another size than was asked
+ * @throws SlothfulError `bad-input` for numbers that are not sizes, or where the graph fixes another size than was asked
  */
 export function resolveSize(graph: Graph, asked: Partial<RunSize> = {}): ResolvedSize {
   for (const [name, value] of Object.entries(asked)) checkCount(name, value);

@@ -32,7 +32,7 @@ export function weightTotals(graph: Graph): WeightTotals {
   };
 }
 
-/** Parameters of the named weights. Names that are no weights count nothing. */
+/** Parameters of the named weights. Names that are not weights count nothing. */
 export function parametersOf(graph: Graph, names: Iterable<string>): number {
   return sum([...new Set(names)], (name) => sizeOf(graph.weight(name)?.shape ?? [0]));
 }

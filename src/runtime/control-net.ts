@@ -76,7 +76,7 @@ function residualNames(graph: Graph, place: string): string[] {
   const names = outputs.filter((name) => /^down_block_res_\d+$/.test(name));
   const isControlNet = graph.metadata.kind === 'controlnet' && outputs.includes(MID_RESIDUAL);
   if (names.length && isControlNet) return [...names, MID_RESIDUAL];
-  throw new SlothfulError('bad-model', place, 'is no ControlNet', 'convert one with "slothful convert"');
+  throw new SlothfulError('bad-model', place, 'is not a ControlNet', 'convert one with "slothful convert"');
 }
 
 function scaled(residual: tf.Tensor | undefined, scale: number, name: string): tf.Tensor4D {

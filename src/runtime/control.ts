@@ -30,7 +30,7 @@ function checked(rows: unknown, sites: number) {
 /**
  * The control table of a step as a tensor, [rows, columns].
  *
- * @throws SlothfulError `bad-input` where neither sigma nor timestep is told, or a hook's rows are no rows
+ * @throws SlothfulError `bad-input` where neither sigma nor timestep is told, or a hook's rows are malformed
  */
 export function controlTensor(state: ControlState, clues: StepClues, hooks: PassHooks): tf.Tensor2D {
   const table = controlTable(state, { ...clues, sigma: sigmaOf(clues) }, hooks);

@@ -76,8 +76,9 @@ function feedEach<Input extends ModelInput>(
 function checkNames(inputs: NamedInputs, known: ReadonlySet<string>, model: readonly ModelInput[]): void {
   for (const [name, value] of Object.entries(inputs)) {
     if (value === undefined) continue;
-    if (!known.has(name)) throw wrong(name, 'is no input of this model', `it has ${listOf(model)}`);
-    if (typeof value !== 'number' && !(value instanceof tf.Tensor)) throw wrong(name, `is no tensor: ${String(value)}`);
+    if (!known.has(name)) throw wrong(name, 'is not an input of this model', `it has ${listOf(model)}`);
+    if (typeof value !== 'number' && !(value instanceof tf.Tensor))
+      throw wrong(name, `is not a tensor: ${String(value)}`);
   }
 }
 

@@ -97,6 +97,6 @@ export class LoadedModel {
     const output = this.outputs.find((each) => each.name === name);
     if (output) return output;
     const list = this.outputs.map((each) => `"${each.name}"`).join(', ') || 'none';
-    throw new SlothfulError('bad-input', `output "${name}"`, 'is no output of this model', `it has ${list}`);
+    throw new SlothfulError('bad-input', `output "${name}"`, 'is not an output of this model', `it has ${list}`);
   }
 }

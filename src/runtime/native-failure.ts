@@ -44,7 +44,7 @@ function linkerReason(said: string, addon: string): string {
 export function elfProblem(file: string, arch: string = process.arch): string | undefined {
   const header = headOf(file);
   if (!header) return undefined;
-  if (header.length < 20 || header.readUInt32BE(0) !== 0x7f454c46) return 'is no library of Linux: no ELF header';
+  if (header.length < 20 || header.readUInt32BE(0) !== 0x7f454c46) return 'is not a library of Linux: no ELF header';
   const machine = header[5] === 2 ? header.readUInt16BE(18) : header.readUInt16LE(18);
   if (machine === ELF_MACHINES[arch]) return undefined;
   const known = Object.keys(ELF_MACHINES).find((name) => ELF_MACHINES[name] === machine);

@@ -174,7 +174,7 @@ export class UNet {
     const { model, output: name } = this.parts;
     const [output] = model.run(feeds, [name]);
     if (output && isRank4(output)) return output;
-    throw new SlothfulError('bad-graph', model.place, `its output "${name}" is no rank-4 tensor`);
+    throw new SlothfulError('bad-graph', model.place, `its output "${name}" is not a rank-4 tensor`);
   }
 }
 

@@ -34,7 +34,7 @@ export function dataSpaceOf(metadata: Readonly<Record<string, unknown>>, place: 
 export function decodePictures(latents: Float32Array, height: number, width: number): Picture[] {
   const size = height * width * 4;
   if (!(size > 0) || latents.length === 0 || latents.length % size) {
-    const problem = `${latents.length} values are no pictures of ${width}x${height} pixels in 4 channels`;
+    const problem = `${latents.length} values are not pictures of ${width}x${height} pixels in 4 channels`;
     throw new SlothfulError('bad-input', 'latents', problem);
   }
   return Array.from({ length: latents.length / size }, (_, image) => {

@@ -18,7 +18,7 @@ const WORD = 2 ** 32;
  * @param length how many values
  * @param seed an integer from 0 to 2^53 - 1
  * @param step which step the noise is for; 0 for `initial`
- * @throws SlothfulError `bad-parameter` for a seed that is none
+ * @throws SlothfulError `bad-parameter` for an invalid seed
  */
 export function normalNoise(length: number, seed: number, purpose: NoisePurpose = 'initial', step = 0): Float32Array {
   const key = [checkSeed(seed) % WORD, Math.floor(seed / WORD)] as const;
@@ -35,7 +35,7 @@ export function normalNoise(length: number, seed: number, purpose: NoisePurpose 
  * The noise of a batch: image i is that of seed + i by itself, so batch size changes no picture.
  *
  * @param length how many values an image
- * @throws SlothfulError `bad-parameter` for a seed that is none
+ * @throws SlothfulError `bad-parameter` for an invalid seed
  */
 export function batchNoise(length: number, batch: number, seed: number, purpose: NoisePurpose, step = 0): Float32Array {
   const noise = new Float32Array(length * batch);
@@ -44,7 +44,7 @@ export function batchNoise(length: number, batch: number, seed: number, purpose:
   return noise;
 }
 
-/** @throws SlothfulError `bad-parameter` where it is no integer from 0 to 2^53 - 1 */
+/** @throws SlothfulError `bad-parameter` where it is not an integer from 0 to 2^53 - 1 */
 export function checkSeed(seed: number): number {
   if (Number.isSafeInteger(seed) && seed >= 0) return seed;
   const limit = Number.MAX_SAFE_INTEGER;
@@ -69,7 +69,7 @@ export interface NoiseSource {
  * Noise of a seed, image i of the batch that of seed + i; or the caller's own.
  *
  * @param size values of one image
- * @throws SlothfulError `bad-parameter` for a seed that is none
+ * @throws SlothfulError `bad-parameter` for an invalid seed
  */
 export function noiseSource(size: number, batch: number, seed: number, given: GivenNoise | undefined): NoiseSource {
   if (given) return checkedNoise(given, size * batch);

@@ -42,7 +42,7 @@ export function parseTextTable(vocabulary: unknown, tensors: ReadonlyMap<string,
  * The ids of a prompt's words, padded with 0: lower case, split at spaces and hyphens. An empty prompt is the
  * unconditional one.
  *
- * @throws SlothfulError `bad-input` for a word that the table has not, naming those that it has, or for too many
+ * @throws SlothfulError `bad-input` for a word that the table lacks, naming those that it has, or for too many
  */
 export function tokenize({ vocab, length }: TextTable, prompt: string): number[] {
   const words = prompt
@@ -67,7 +67,7 @@ export function tokenize({ vocab, length }: TextTable, prompt: string): number[]
  * A prompt as the model takes it: the embedding of each word plus that of its place.
  *
  * @returns encoder_hidden_states [1, length, C]
- * @throws SlothfulError `bad-input` for words that the table has not
+ * @throws SlothfulError `bad-input` for words that the table lacks
  */
 export function encodePrompt(table: TextTable, prompt: string): Values {
   const width = table.position_embedding.shape[1] ?? 0;

@@ -203,14 +203,14 @@ test('scales before, between and after multiply', () => {
   assert.is(locate(graph).sites[0]?.scale, 0.375);
 });
 
-test('a scale for each channel is no scale', () => {
+test('a scale for each channel is not a scale', () => {
   const graph = attention({
     scale: (b, query) => b.op('gamma', 'Mul', [query, b.weight('norm', [headDim], MATRICES.out.slice(0, headDim))]),
   });
   expectRejection(graph, 'values', 'gamma', /the queries are multiplied by another tensor/);
 });
 
-test('a scale that depends on the number of tokens is no constant', () => {
+test('a scale that depends on the number of tokens is not a constant', () => {
   const graph = attention({
     scale: (b, query) => {
       const batch = b.op('size', 'Size', [query], { out_type: attr.type('int32') });

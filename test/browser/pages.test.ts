@@ -256,7 +256,7 @@ test('a graph without attention has a page too', async () => {
   const { graph } = tinyGraph();
   graph.add({ name: HOSTILE.replaceAll(':', ''), op: 'Softmax', inputs: [{ node: 'with_time', output: 0 }] });
   const { page, faults } = await open(inspectPage(inspectGraph(graph)));
-  assert.match(await page.locator('main').innerText(), /Softmaxes that are no attention of use/);
+  assert.match(await page.locator('main').innerText(), /Softmaxes that are not usable attentions/);
   assert.is(await page.locator('.cell').count(), 0);
   assert.equal(faults, []);
   await page.close();

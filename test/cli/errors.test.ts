@@ -73,13 +73,13 @@ const CASES: ReadonlyArray<readonly [title: string, args: () => string[], stderr
     () => convert(at('truncated.safetensors')),
     /truncated\.safetensors.*it is truncated or its header lies/,
   ],
-  ['a file that is no checkpoint', () => convert(at('text.safetensors')), /text\.safetensors/],
+  ['a file that is not a checkpoint', () => convert(at('text.safetensors')), /text\.safetensors/],
   ['a pickle', () => convert(at('model.ckpt')), /model\.ckpt/],
   ['a single file whose heads cannot be told', () => convert(ldm), /--config/],
   ['an existing output', () => ['convert', diffusers, at('model')], /model: is there already; .*--force/],
   ['an unknown dtype', () => convert(diffusers, '--dtype', 'int4'), /dtype.*int4/],
   ['a strength out of range', () => patch('--in-strength', '51'), /in_strength must be a number from 0 to 50, got 51/],
-  ['a blend that is no number', () => patch('--in-k-blend', 'much'), /in_k_blend/],
+  ['a blend that is not a number', () => patch('--in-k-blend', 'much'), /in_k_blend/],
   [
     'an unknown mode',
     () => patch('--out-mode', '3D_AVG'),
@@ -100,9 +100,13 @@ const CASES: ReadonlyArray<readonly [title: string, args: () => string[], stderr
     /no self-attention to patch: .*"classes" because/,
   ],
   ['inputs that are not there', () => predict('--timestep', '601'), /none\.safetensors/],
-  ['a place of CUDA that is none', () => ['setup-native', '--cuda', '12'], /cuda.*12.*auto.*pip.*system/],
-  ['a TensorFlow that is no release', () => ['setup-native', '--tensorflow', '2'], /--tensorflow: got "2"; give a rel/],
-  ['a flag that setup-native has not', () => ['setup-native', '--gpuu'], /"gpuu"; did you mean --gpu\?/],
+  ['an unknown place of CUDA', () => ['setup-native', '--cuda', '12'], /cuda.*12.*auto.*pip.*system/],
+  [
+    'a TensorFlow that is not a release',
+    () => ['setup-native', '--tensorflow', '2'],
+    /--tensorflow: got "2"; give a rel/,
+  ],
+  ['a flag that setup-native does not have', () => ['setup-native', '--gpuu'], /"gpuu"; did you mean --gpu\?/],
   ['a backend that is not one', () => predict('--backend', 'cuda'), /backend.*cuda/],
 ];
 

@@ -53,7 +53,7 @@ test.before(async () => {
   await fixedModel();
 });
 
-/** The demo with weights that are no numbers. */
+/** The demo with weights that are not numbers. */
 async function brokenModel(): Promise<void> {
   await cp(at('demo'), at('broken'), { recursive: true });
   const path = at('broken/weights-00001.bin');
@@ -257,7 +257,11 @@ const REFUSED: readonly (readonly [title: string, args: () => string[], stderr: 
   ['a prompt without a text table', () => sd15('--prompt', 'cat'), /carries no text table.*--cond/],
   ['prompt and tensors', () => demo('--prompt', 'cat', ...cond()), /--prompt: cannot be combined with --cond/],
   ['uncond alone', () => demo('--uncond', at('cond.safetensors')), /--uncond: needs --cond/],
-  ['a size that is no size', () => demo('--prompt', 'cat', '--size', '512'), /--size: cannot read "512"; write WxH/],
+  [
+    'a size that cannot be read',
+    () => demo('--prompt', 'cat', '--size', '512'),
+    /--size: cannot read "512"; write WxH/,
+  ],
   [
     'a size that latents cannot have',
     () => sd15(...cond(), '--size', '260x256'),
@@ -274,7 +278,7 @@ const REFUSED: readonly (readonly [title: string, args: () => string[], stderr: 
     /"encoder_hidden_states": is \[1, 2, 3\], and the model takes \[\?, \?, \d+\]/,
   ],
   [
-    'text that is no number',
+    'text that is not a number',
     () => sd15('--cond', at('nan.safetensors')),
     /cond\.encoder_hidden_states: value 5 is NaN/,
   ],
@@ -295,7 +299,7 @@ const REFUSED: readonly (readonly [title: string, args: () => string[], stderr: 
     /step 0 \(timestep \d+\): the model answered NaN at value 0/,
   ],
   [
-    'a sampler with sigmas it has not',
+    'a sampler with sigmas it does not have',
     () => demo('--prompt', 'cat', '--sigmas', 'karras'),
     /sigmas "karras" is not for ddim/,
   ],
@@ -304,7 +308,7 @@ const REFUSED: readonly (readonly [title: string, args: () => string[], stderr: 
     () => demo('--prompt', 'cat', '--steps', '1001'),
     /steps: must be an integer from 1 to 1000, got 1001/,
   ],
-  ['a seed that is none', () => demo('--prompt', 'cat', '--seed', '1.5'), /seed.*1\.5/],
+  ['an invalid seed', () => demo('--prompt', 'cat', '--seed', '1.5'), /seed.*1\.5/],
   ['no images', () => demo('--prompt', 'cat', '--batch', '0'), /batch.*0/],
   [
     'previews every no steps',

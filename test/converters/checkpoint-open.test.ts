@@ -223,7 +223,7 @@ const REFUSED: ReadonlyArray<readonly [what: string, files: Record<string, unkno
   ['several files', { 'a.safetensors': LDM, 'b.safetensors': LDM }, '', /2 .safetensors files.*a.safetensors, b/],
   ['a transformer pipeline', { 'transformer/config.json': {} }, '', /transformer and no unet/],
   [
-    'a config that is no JSON',
+    'a config that is not JSON',
     { 'diffusion_pytorch_model.safetensors': DIFFUSERS, 'config.json': '{' },
     '',
     /not JSON/,

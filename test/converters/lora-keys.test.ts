@@ -74,9 +74,9 @@ for (const [text, file, scale] of OPTIONS) {
   });
 }
 
-test('--lora with a scale that is no number is refused', async () => {
+test('--lora with a scale that is not a number is refused', async () => {
   for (const scale of ['', 'x', '0.8.1', '1,5', 'NaN']) {
-    await failsWith('usage', /no scale; write --lora file.safetensors:0\.8/, () =>
+    await failsWith('usage', /is not a scale; write --lora file.safetensors:0\.8/, () =>
       parseLoraOption(`a.safetensors:${scale}`),
     );
   }

@@ -65,7 +65,7 @@ const REFUSED: ReadonlyArray<
     },
   ],
   [
-    'an alpha that is no number',
+    'an alpha that is not a number',
     'bad-checkpoint',
     /\.alpha": is NaN, and is an alpha/,
     () => {

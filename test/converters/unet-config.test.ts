@@ -63,7 +63,7 @@ for (const [family, change, message] of REFUSED) {
   });
 }
 
-test('refuses what is no object', () => {
+test('refuses what is not an object', () => {
   assert.match(
     thrown(() => parseUNetConfig(['x'], 'c.json')).message,
     /^c\.json: is not a JSON object; give the config/,

@@ -98,7 +98,7 @@ reading('unknown names are refused with the one that was meant, or all that ther
   assert.throws(read({ sites: [{ idd: 1 }] }), /unknown field "idd" in sites\[0\]; did you mean "id"\?/);
 });
 
-reading('names of Object.prototype are no fields', () => {
+reading('names of Object.prototype are not fields', () => {
   const schema = foreignObject({ constructor: optional(text()), toString: text({ default: 'none' }) });
   const read: object = readDocument(schema, {}, AT);
   assert.equal(Object.entries(read), [['toString', 'none']]);
@@ -113,7 +113,7 @@ reading("others' objects: strangers are passed over, null counts as left out whe
   assert.throws(() => readDocument(schema, value, AT), /steps must be an integer, got null/);
 });
 
-reading('a root that is no object', () => {
+reading('a root that is not an object', () => {
   assert.throws(() => readDocument(PICTURE, [], AT), /^p\.json: expected an object, got a list/);
   assert.throws(
     () => readDocument(PICTURE, 'x', { ...AT, noun: 'parameter' }),

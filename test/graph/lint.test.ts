@@ -37,7 +37,7 @@ const FAULTS: ReadonlyArray<readonly [title: string, nodes: Node[], rule: string
     /cycle of 2 nodes/,
   ],
   [
-    'a default that is no Const',
+    'a default that is not a Const',
     [X, { name: 'd', op: 'PlaceholderWithDefault', input: ['x'] }],
     'default-not-const',
     /not a Const/,

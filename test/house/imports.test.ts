@@ -177,6 +177,11 @@ test('rooms import the rooms that are listed, and no others', () => {
   assert.equal(Object.fromEntries(roomEdges(CROSSINGS)), EDGES);
 });
 
+test('of the passes only a layer for users needs kernels', () => {
+  const files = CROSSINGS.filter(({ room, other }) => room === 'passes' && other === 'kernels').map(({ from }) => from);
+  assert.equal(files, ['src/passes/slothful/kv-pooling-layer.ts']);
+});
+
 test('no room imports itself by way of others', () => {
   assert.equal(circlesOf(CROSSINGS.map(({ room, other }) => ({ from: room, to: other }))), []);
 });

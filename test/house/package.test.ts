@@ -55,8 +55,8 @@ test('its scripts run in any shell', () => {
   assert.equal(wrong, []);
 });
 
-/** A path of an URL is no path of a file: it is escaped, and has a slash before Windows' drives. */
-test('no file is looked for by the path of an URL', () => {
+/** The path of a URL is not the path of a file: it is escaped, and has a slash before Windows' drives. */
+test('no file is looked for by the path of a URL', () => {
   const folders = ['src', 'converters', 'scripts', 'test'].map((name) => fileURLToPath(new URL(name, ROOT)));
   const files = folders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`),

@@ -27,7 +27,7 @@ test('goes through its configuration and back', () => {
   assert.is(tf.serialization.getRegisteredName(SlothfulAttention), 'Custom>SlothfulAttention');
 });
 
-test('refuses a configuration that is none', () => {
+test('refuses an invalid configuration', () => {
   const broken = JSON.parse('{"name":"a","heads":2,"hiddenForm":"rows"}');
   assert.throws(
     () => SlothfulAttention.fromConfig(SlothfulAttention, broken),

@@ -84,7 +84,7 @@ test('a shard that is a folder, or none at all', async () => {
   await failsWith('io', /is not a file/, () => file.loadConstants());
 });
 
-test('what is no model', async () => {
+test('what is not a model', async () => {
   const folder = temporaryFolder();
   await failsWith('io', /nowhere: is not there; give the folder/, () => readModel(join(folder, 'nowhere')));
   await failsWith('io', /has no model\.json; give the folder/, () => readModel(folder));

@@ -115,7 +115,7 @@ test('an existing output is refused, and replaced with force', async () => {
   assert.equal(readdirSync(root).sort(), ['out', 'plain']);
 });
 
-test('force takes no folder that is no model, nor the model that is read', async () => {
+test('force does not take a folder that is not a model, nor the model that is read', async () => {
   const { root, file } = await tinyFile();
   const write = (out: string) => writeModel(file.graph, out, { shardsFrom: file, force: true });
   mkdirSync(join(root, 'thesis'));

@@ -68,7 +68,7 @@ for (const [text, id] of NAMES) {
 
 test('a site that is not there is refused with the nearest one', async () => {
   const draw = (graph = goldenGraph('sd15'), text = 'input.0.0.9') => drawSites([{ graph, label: 'the model' }], text);
-  await failsWith('usage', /"input\.0\.0\.9" is no attention of the model; did you mean "input\.0\.0\.0"\?/, () =>
+  await failsWith('usage', /"input\.0\.0\.9" is not an attention of the model; did you mean "input\.0\.0\.0"\?/, () =>
     draw(),
   );
   await failsWith('usage', /it has none/, () => draw(tinyGraph().graph));

@@ -48,7 +48,7 @@ test('text is scaled, centred and cut at the edges', () => {
   ]);
 });
 
-test('a letter that the font has not is a box', () => {
+test('a letter that the font lacks is a box', () => {
   const target = plain(5, 8);
   drawText(target, ['é'], { left: 0, top: 0, scale: 1 });
   assert.equal(shown(target).slice(0, 2), ['#####', '#...#']);

@@ -111,7 +111,7 @@ test('sizes: pixels, batch and text are told apart', () => {
   assert.equal([cross?.kv_tokens, cross?.context_channels], [154, 24]);
 });
 
-test('sizes that are none are refused', async () => {
+test('invalid sizes are refused', async () => {
   const graph = goldenGraph('sd15');
   await failsWith('bad-input', /rows.*must be a whole number from 1/, () => inspectGraph(graph, { size: { rows: 0 } }));
   await failsWith('bad-input', /batch.*1\.5/, () => inspectGraph(graph, { size: { batch: 1.5 } }));
@@ -132,7 +132,7 @@ function fixedSize(graph: Graph): Graph {
   return graph;
 }
 
-test('a softmax that is no attention is listed with the reason', () => {
+test('a softmax that is not an attention is listed with the reason', () => {
   const { graph, weights } = tinyGraph();
   graph.add({ name: 'soft', op: 'Softmax', inputs: [{ node: 'with_time', output: 0 }] });
   graph.setWeightGroups([{ paths: ['absent.bin'], weights: weights.map(({ spec }) => spec) }]);

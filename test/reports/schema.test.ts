@@ -71,7 +71,7 @@ test('reports of a graph without attention, and of one whose constants are not k
   holds('diff', diffGraphs({ graph, model: 'a' }, { graph: goldenGraph('sd15'), model: 'b' }));
 });
 
-test('the schemas refuse what is no report', () => {
+test('the schemas refuse what is not a report', () => {
   const report = inspectGraph(goldenGraph('ssd1b'));
   assert.not(validate.inspect({ ...report, schema: 'slothful-inspect/1' }));
   assert.not(validate.inspect({ ...report, sites: [{ ...report.sites[0], tokens: 'many' }] }));

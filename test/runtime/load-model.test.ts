@@ -9,7 +9,7 @@ import { serveFolder } from '../support/server.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { floats, ints, writeTiny } from '../support/tiny-model.ts';
 
-const test = suite('loading a model that is no UNet');
+const test = suite('loading a model that is not a UNet');
 
 const root = temporaryFolder();
 writeTiny(root, linearGraph(), [
@@ -98,12 +98,12 @@ test('inputs that do not fit are refused by name', async () => {
   const before = tf.memory().numTensors;
   const refusals: [message: RegExp, inputs: () => Record<string, tf.Tensor | number>, outputs?: string[]][] = [
     [/input "ids": is missing; feed "ids" int32 \[\?\]/, () => ({ x: X() })],
-    [/input "z": is no input of this model; it has "x" \[\?, 2\], "ids" \[\?\], "scale" \[\]/, () => ({ z: X() })],
+    [/input "z": is not an input of this model; it has "x" \[\?, 2\], "ids" \[\?\], "scale" \[\]/, () => ({ z: X() })],
     [/input "ids": is float32, and the model takes int32/, () => ({ x: X(), ids: tf.tensor1d([0]) })],
     [/input "x": is \[3, 1\], and the model takes \[\?, 2\]$/, () => ({ x: tf.zeros([3, 1]), ids: IDS() })],
     [/input "x": is a number; feed a tensor/, () => ({ x: 1, ids: IDS() })],
     [/input "ids": is 0.5, and this model takes whole numbers/, () => ({ x: X(), ids: 0.5 })],
-    [/output "z": is no output of this model; it has "y", "hidden"/, () => ({ x: X(), ids: IDS() }), ['z']],
+    [/output "z": is not an output of this model; it has "y", "hidden"/, () => ({ x: X(), ids: IDS() }), ['z']],
   ];
   for (const [message, inputs, outputs] of refusals) {
     await failsWith('bad-input', message, () => tf.tidy(() => model.execute(inputs(), outputs)));

@@ -69,7 +69,7 @@ const BROKEN_ON_LINUX: readonly Broken[] = [
     title: 'no library at all',
     code: OPEN,
     addon: Buffer.from('a page that says: log in to download'),
-    reason: /^tfjs_binding\.node is no library of Linux: no ELF header$/,
+    reason: /^tfjs_binding\.node is not a library of Linux: no ELF header$/,
   },
 ];
 

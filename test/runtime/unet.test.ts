@@ -194,7 +194,7 @@ test('inputs that do not fit are named, with what is expected', async () => {
     [{ encoder_hidden_states: tensors.one }, /is for 1 images \(\[1, 5, 24\]\), and the sample has 2/],
     [{ encoder_hidden_states: undefined }, /"encoder_hidden_states": is missing; feed .* float32 \[\?, \?, 24\]/],
     [{ encoder_hidden_states: 3 }, /"encoder_hidden_states": is a number; feed a tensor/],
-    [{ text_embeds: tensors.one }, /"text_embeds": is no input of this model; it has "sample"/],
+    [{ text_embeds: tensors.one }, /"text_embeds": is not an input of this model; it has "sample"/],
     [{ timestep: undefined }, /"timestep": is missing/],
     [{ sample: undefined }, /"sample": is missing/],
     [{ timestep: tensors.three }, /"timestep": is for 3 images \(\[3\]\), and the sample has 2/],

@@ -48,7 +48,10 @@ parsing('says that DDIM stands for PNDM, and nothing else', () => {
 const REFUSED: readonly [value: unknown, message: RegExp][] = [
   [[], /model\.json: expected an object, got a list/],
   ['ddim', /expected an object, got "ddim"/],
-  [{ _class_name: 'EulerDiscretScheduler' }, /"EulerDiscretScheduler" is no scheduler.*did you mean "EulerDiscreteSch/],
+  [
+    { _class_name: 'EulerDiscretScheduler' },
+    /"EulerDiscretScheduler" is not a scheduler.*did you mean "EulerDiscreteSch/,
+  ],
   [{ _class_name: 'toString' }, /known are DDIMScheduler/],
   [{ type: 'heun' }, /type must be one of ddim, euler, .*got "heun"/],
   [{ prediction_type: 'sample' }, /prediction_type must be one of epsilon, v_prediction, got "sample"/],
@@ -72,7 +75,7 @@ for (const [value, message] of REFUSED) {
   parsing(`refuses ${JSON.stringify(value)}`, () => assert.throws(() => parse(value), message));
 }
 
-parsing('withSampler drops what the other sampler has not', () => {
+parsing('withSampler drops what the other sampler lacks', () => {
   const karras: SchedulerConfig = { ...defaultConfig('euler'), sigmas: 'karras', timestep_spacing: 'trailing' };
   const { sigmas, timestep_spacing } = withSampler(karras, 'ddim');
   assert.equal({ sigmas, timestep_spacing }, { sigmas: 'normal', timestep_spacing: 'trailing' });

@@ -36,7 +36,7 @@ for (const [length, height, width] of [
   [24, 0, 3],
 ] as const) {
   test(`refuses ${length} values as ${width}x${height}`, () => {
-    assert.throws(() => decodePictures(new Float32Array(length), height, width), /are no pictures of/);
+    assert.throws(() => decodePictures(new Float32Array(length), height, width), /are not pictures of/);
   });
 }
 

@@ -277,7 +277,7 @@ const WRONG: readonly [name: string, changes: Partial<DenoiseOptions>, message: 
   ['no previews', { previewEvery: 0 }, /previewEvery: must be/],
   ['endless guidance', { guidanceScale: Number.NaN }, /guidanceScale: must be a finite number, got NaN/],
   ['guidance without uncond', { guidanceScale: 2 }, /guidanceScale: 2 needs the unconditional half; give uncond/],
-  ['a seed that is none', { seed: -1 }, /seed: must be an integer/],
+  ['an invalid seed', { seed: -1 }, /seed: must be an integer/],
   ['a seed too high for the batch', { seed: Number.MAX_SAFE_INTEGER, batch: 2 }, /seed: must be an integer/],
   [
     'noise of another size',

@@ -68,7 +68,7 @@ const small = (shape: number[]): Values => ({ shape, data: new Float32Array(shap
 const BAD: readonly [name: string, vocabulary: unknown, tensors: Map<string, Values>, message: RegExp][] = [
   ['no object', [], tensors(), /small: expected an object, got a list/],
   ['no words', { ...SMALL, vocab: {} }, tensors(), /vocab must be an object that is not empty/],
-  ['an id that is none', { ...SMALL, vocab: { a: '1' } }, tensors(), /vocab.a must be an integer from 1, got "1"/],
+  ['an invalid id', { ...SMALL, vocab: { a: '1' } }, tensors(), /vocab.a must be an integer from 1, got "1"/],
   ['an id of padding', { ...SMALL, vocab: { a: 0 } }, tensors(), /vocab.a must be an integer from 1, got 0/],
   ['no length', { ...SMALL, length: 0 }, tensors(), /length must be an integer from 1/],
   ['no prompts', { ...SMALL, prompts: [1] }, tensors(), /prompts\[0\] must be a text, got 1/],

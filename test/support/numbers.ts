@@ -7,7 +7,7 @@ export function pseudoRandom(length: number, seed = 1): Float32Array {
   });
 }
 
-/** The largest difference of two lists; infinite where their lengths differ or one holds what is no number. */
+/** The largest difference of two lists; infinite where their lengths differ or one holds what is not a number. */
 export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   let largest = 0;

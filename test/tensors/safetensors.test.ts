@@ -52,7 +52,7 @@ const HOSTILE: ReadonlyArray<readonly [what: string, bytes: Uint8Array, says: Re
   ['broken JSON', safetensorsBytes('{"a":'), /header is not JSON/],
   ['JSON and then more', safetensorsBytes('{}{}'), /header is not JSON/],
   ['nesting a million deep', safetensorsBytes(`{"a":${'['.repeat(1e6)}`), /header is not JSON/],
-  ['bytes that are no UTF-8', safetensorsBytes({ a: 1 }).fill(0xff, 10), /header is not JSON/],
+  ['bytes that are not UTF-8', safetensorsBytes({ a: 1 }).fill(0xff, 10), /header is not JSON/],
   ['one tensor twice', safetensorsBytes(`{"a":${JSON.stringify(F32)},"a":${JSON.stringify(F32)}}`, 8), /"a" twice/],
   ['an escaped duplicate', safetensorsBytes(`{"a":1,"\\u0061":${JSON.stringify(F32)}}`, 8), /"a" twice/],
   ['one field twice', safetensorsBytes('{"a":{"dtype":"F32","dtype":"F16"}}'), /"dtype" twice/],

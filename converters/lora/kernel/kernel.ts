@@ -115,7 +115,7 @@ export class Kernel {
 
   private narrow({ place }: FuseTask, values: number, block: number, stored: number): void {
     if (this.run.toHalves(block, stored, block + 4 * values) === 0) return;
-    // A value that is no half: infinite or NaN is kept, too large is an error that names it.
+    // A value that is not a half: infinite or NaN is kept, too large is an error that names it.
     const floats = Uint32Array.from(new Uint32Array(this.memory.buffer, block, values));
     const halves = toHalves(floats, new Uint16Array(values), place);
     new Uint16Array(this.memory.buffer, stored, values).set(halves);

@@ -32,7 +32,7 @@ export interface Operands {
 export function readOperands(context: Context, { scores, sum, probabilities }: Products): Operands | Problem {
   const [first, second] = scores.inputs;
   const values = sum.inputs[1 - probabilities];
-  if (!first || !second || !values) return problem(scores.name, 'has not two operands');
+  if (!first || !second || !values) return problem(scores.name, 'does not have two operands');
   // What is the query is told by the axis of the softmax, later; until then the names are a guess for messages.
   const [one, other] = keysFirst(scores) ? (['keys', 'queries'] as const) : (['queries', 'keys'] as const);
   const left = readOperand(context, first, { side: 'left', name: one });
@@ -72,7 +72,7 @@ export function followScores(
   const equation = equationOf(context, products.scores);
   if (!left.layout || !right.layout || !equation) return asWritten;
   const contraction = contract(equation, left.layout, right.layout);
-  const scores = contraction ? readScores(contraction) : 'its operands have not the ranks of its equation';
+  const scores = contraction ? readScores(contraction) : 'its operands do not have the ranks of its equation';
   if (typeof scores === 'string') return problem(products.scores.name, scores);
   const compared = applySteps(context, scores.layout, products.before);
   if (isProblem(compared)) return compared;
@@ -121,12 +121,12 @@ export function followValues(
   if (!layout || !sizes || !value.layout || !equation) return { layout: undefined, sizes };
   const [left, right] = probabilities === 0 ? [layout, value.layout] : [value.layout, layout];
   const contraction = contract(equation, left, right);
-  if (!contraction) return problem(sum.name, 'its operands have not the ranks of its equation');
+  if (!contraction) return problem(sum.name, 'its operands do not have the ranks of its equation');
   const result = readValues(contraction, probabilities === 0 ? 'left' : 'right', sizes);
   if (typeof result === 'string') return problem(sum.name, result);
   const total = countDigits(result.flat());
   const expected = sizes.batch * sizes.queryTokens * value.projected.channels;
   return total === expected
     ? { layout: result, sizes }
-    : problem(sum.name, 'the result has not one vector of channels a query');
+    : problem(sum.name, 'the result does not have one vector of channels a query');
 }

@@ -167,7 +167,7 @@ export interface Role {
   readonly name: 'queries' | 'keys' | 'values';
 }
 
-/** Why the queries, keys or values are no projection. */
+/** Why the queries, keys or values are not a projection. */
 export function otherSource(context: Context, node: GraphNode, role: Role): string {
   const name = role.name;
   if (/^(Split|SplitV|StridedSlice|Slice|Unpack|GatherV2|Gather)$/.test(node.op)) {

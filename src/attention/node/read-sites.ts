@@ -61,7 +61,7 @@ export interface SurveyedSite {
  *
  * @param nodes attention nodes; others are passed over
  * @param record what the model says of them
- * @throws SlothfulError `bad-graph` where a node has not the inputs that its attributes say
+ * @throws SlothfulError `bad-graph` where a node does not have the inputs that its attributes say
  */
 export function readNodeSites(
   graph: Graph,

@@ -35,7 +35,7 @@ export interface StageContext {
   readonly kind: 'self' | 'cross';
   readonly heads: number;
   readonly batch: number;
-  /** Rows and columns of the hidden states as they are now; undefined where they are no grid. */
+  /** Rows and columns of the hidden states as they are now; undefined where they are not a grid. */
   readonly grid: Grid | undefined;
   /** True where tensors lie in the memory of the JavaScript process (wasm, cpu): reading one is at most a copy. */
   readonly inHostMemory: boolean;

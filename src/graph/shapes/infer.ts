@@ -18,7 +18,7 @@ export type InputShapes = Readonly<Record<string, readonly number[]>>;
  *
  * @param inputShapes shapes of placeholders; one that is not given has its declared shape, with unknown sizes
  * @param order the nodes in the order of execution, for callers who have it
- * @throws SlothfulError `bad-input` where a name is no placeholder or a shape contradicts the declared one
+ * @throws SlothfulError `bad-input` where a name is not a placeholder or a shape contradicts the declared one
  */
 export function inferShapes(
   graph: GraphView,
@@ -35,7 +35,7 @@ function checkInputs(graph: GraphView, inputShapes: InputShapes): void {
   for (const [name, shape] of Object.entries(inputShapes)) {
     const node = graph.node(name);
     if (!node?.op.startsWith('Placeholder')) {
-      throw new SlothfulError('bad-input', `input "${name}"`, 'is no input of the graph');
+      throw new SlothfulError('bad-input', `input "${name}"`, 'is not an input of the graph');
     }
     const declared = readShape(node.attributes, 'shape');
     if (!declared?.length) continue;

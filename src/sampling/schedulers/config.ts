@@ -48,7 +48,7 @@ export function hasSigmas(type: SamplerName): boolean {
 }
 
 /**
- * The same model's config for another sampler: spacing, betas and prediction stay; what the other has not (Karras
+ * The same model's config for another sampler: spacing, betas and prediction stay; what the other lacks (Karras
  * sigmas, eta, clipping) goes.
  */
 export function withSampler(config: SchedulerConfig, type: SamplerName): SchedulerConfig {
@@ -85,7 +85,7 @@ export function checkConfig(config: SchedulerConfig, place: string): SchedulerCo
  *
  * @param config of `parseSchedulerConfig` or `defaultConfig`, changed as you like
  * @param steps how many evaluations of the model, 1 to the training's timesteps (LCM: to its distillation's)
- * @throws SlothfulError `bad-parameter` for a combination that the sampler has not, or for steps out of range
+ * @throws SlothfulError `bad-parameter` for a combination that the sampler does not have, or for steps out of range
  */
 export function makeScheduler(config: SchedulerConfig, steps: number): Scheduler {
   const { type } = checkConfig(config, 'scheduler');

@@ -68,7 +68,7 @@ function chosenSampler(fields: JsonObject, at: ReadOptions): { type: SamplerName
   const known = [...SCHEDULER_CLASSES.keys()];
   const close = suggest(name, known);
   const cure = close ? `did you mean "${close}"?` : `known are ${known.join(', ')}`;
-  throw new SlothfulError('unsupported', at.place, `_class_name "${name}" is no scheduler of ours`, cure);
+  throw new SlothfulError('unsupported', at.place, `_class_name "${name}" is not a scheduler of ours`, cure);
 }
 
 function refuseNotBuilt(fields: JsonObject, type: SamplerName, place: string): void {

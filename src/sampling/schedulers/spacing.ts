@@ -33,7 +33,7 @@ export function solverTimesteps(config: SchedulerSettings, steps: number): numbe
   return leading(config, steps, steps + 1);
 }
 
-/** @throws SlothfulError `bad-parameter` where `steps` is no integer from 1 to `most` */
+/** @throws SlothfulError `bad-parameter` where `steps` is not an integer from 1 to `most` */
 export function checkSteps(steps: number, most: number): void {
   if (Number.isInteger(steps) && steps >= 1 && steps <= most) return;
   throw new SlothfulError('bad-parameter', 'steps', `must be an integer from 1 to ${most}, got ${steps}`);

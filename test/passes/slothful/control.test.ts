@@ -123,8 +123,8 @@ const badTables: [string, number[], number, RegExp][] = [
   ['a ragged table', [1, 1, 1, 1, 2, 0], 0, /control row 0: the table has 6 values/],
   ['a stride of 0', [0, 1, 1, 1, 2, 0, 0], 0, /stride rows must be an integer from 1, got 0/],
   ['half a window', [1, 1, 1, 1.5, 2, 0, 0], 0, /window columns must be an integer from 1, got 1.5/],
-  ['a mode that is none', [1, 1, 1, 1, 4, 0, 0], 0, /mode must be 0, 1, 2 or 3, got 4/],
-  ['a blend that is none', [1, 1, 1, 1, 2, 0, Number.NaN], 0, /v blend must be a finite number, got NaN/],
+  ['an unknown mode', [1, 1, 1, 1, 4, 0, 0], 0, /mode must be 0, 1, 2 or 3, got 4/],
+  ['a blend that is not a number', [1, 1, 1, 1, 2, 0, Number.NaN], 0, /v blend must be a finite number, got NaN/],
 ];
 
 for (const [what, values, site, message] of badTables) {
