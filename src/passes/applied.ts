@@ -99,7 +99,7 @@ export type PassHooks = ReadonlyMap<string, (step: PassStep<never>) => readonly 
 /**
  * The control table of a step, [rows, columns] row-major: asks every pass and checks its answer.
  *
- * @throws SlothfulError `bad-input` where a pass's rows are no rows
+ * @throws SlothfulError `bad-input` where a pass does not give one valid row a site
  */
 export function controlTable(state: ControlState, facts: ControlStep, hooks?: PassHooks): Float32Array {
   const { record, passes } = state;
@@ -140,6 +140,6 @@ function checkRow(row: unknown, { columns }: AttentionStage, place: string): Sta
   const isRow = Array.isArray(row) || row instanceof Float32Array || row instanceof Float64Array;
   if (isRow && row.length === columns.length && [...row].every((value) => Number.isFinite(value))) return row;
   const names = columns.map((column) => column.name).join(', ');
-  const problem = 'returned a row that is none';
+  const problem = 'returned something that is not a row';
   throw new SlothfulError('bad-input', place, problem, `give ${columns.length} finite numbers: ${names}`);
 }

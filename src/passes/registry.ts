@@ -21,10 +21,10 @@ export function registerBuiltIn(definitions: readonly PassDefinition[]): void {
  * @param value the definition; from outside, so it is checked
  * @param place where it is from, for messages
  * @returns the same definition
- * @throws SlothfulError `bad-input` where it is no definition of a pass, or a pass of the toolkit has the name
+ * @throws SlothfulError `bad-input` where it is not the definition of a pass, or a pass of the toolkit has the name
  */
 export function registerPass(value: unknown, place = 'a pass'): PassDefinition {
-  if (!isDefinition(value, place)) throw wrong(place, 'is no definition of a pass');
+  if (!isDefinition(value, place)) throw wrong(place, 'is not the definition of a pass');
   const { name, stage } = value;
   const own = builtIn.get(name);
   if (own && own !== value) throw wrong(place, `a pass of the toolkit is named "${name}"`, 'give it another name');

@@ -12,7 +12,7 @@ let sigmas: Float64Array | undefined;
  *
  * @param timestep 0..999, fractional too (sigma is interpolated linearly, as diffusers does); beyond the ends it is
  *   the end's
- * @throws SlothfulError `bad-input` where it is no finite number
+ * @throws SlothfulError `bad-input` where it is not a finite number
  */
 export function sigmaOfTimestep(timestep: number): number {
   if (!Number.isFinite(timestep)) {

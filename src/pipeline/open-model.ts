@@ -76,7 +76,7 @@ export interface PictureSize {
 /**
  * The size of the sample that a picture is made of.
  *
- * @throws SlothfulError `usage` for pixels that are no whole sample
+ * @throws SlothfulError `usage` for pixels that do not make a whole sample
  */
 export function sampleSize({ width, height }: PictureSize, graph: Graph): { rows: number; columns: number } {
   const scale = pixelScale(graph);
@@ -101,7 +101,7 @@ export interface AskedExtent {
 /**
  * How large a run of a model is.
  *
- * @throws SlothfulError `bad-input` for a size that it cannot have, `usage` for pixels that are no whole sample
+ * @throws SlothfulError `bad-input` for a size that it cannot have, `usage` for pixels that do not make a whole sample
  */
 export function extentOf({ graph }: Pick<OpenedModel, 'graph'>, asked: AskedExtent = {}): RunExtent {
   const { rows, columns } = asked.size ? sampleSize(asked.size, graph) : asked;

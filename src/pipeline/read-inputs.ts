@@ -78,7 +78,7 @@ export interface TextChoice {
  *
  * @param pixels of the picture, which SDXL's kin is told too
  * @param prompts all that will be asked for: they are tried before anything is loaded
- * @throws SlothfulError `usage` where there is no prompt, `bad-input` for words that the model has not, `io`,
+ * @throws SlothfulError `usage` where there is no prompt, `bad-input` for words that the model does not have, `io`,
  *   `bad-checkpoint`, `bad-model`
  */
 export async function readConditioner(

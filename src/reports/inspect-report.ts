@@ -120,7 +120,7 @@ export const INSPECT_REPORT = ownDocument('inspect', 2, {
   top: nullable(number(), { description: 'downscale of the shallowest self-attention' }),
   deep: nullable(number(), { description: 'downscale of the deepest self-attention' }),
   sites: list(REPORT_SITE),
-  rejections: list(REJECTION, { description: 'softmaxes that are no attention of use' }),
+  rejections: list(REJECTION, { description: 'softmaxes that are not an attention that can be used' }),
   totals: TOTALS,
   notes: { ...NAMES, description: 'what could not be told, in words' },
 });

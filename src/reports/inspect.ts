@@ -19,7 +19,7 @@ export interface InspectOptions {
 }
 
 /**
- * Describes a graph: inputs, weights, every attention with its cost at a size, and every softmax that is none.
+ * Describes a graph: inputs, weights, every attention with its cost at a size, and every softmax that is not one.
  *
  * It needs the document only. Where that does not hold the values of small constants (a lone model.json of another
  * exporter), some numbers are null, with the reason.

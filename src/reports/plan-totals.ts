@@ -5,7 +5,7 @@ import { sum } from './weights.ts';
 /**
  * One step of the whole model, plain against patched.
  *
- * @param rest FLOPs of all that is no attention
+ * @param rest FLOPs of everything but attention
  */
 export function stepTotals(
   sites: readonly PlanSite[],

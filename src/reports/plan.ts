@@ -218,7 +218,7 @@ function highest(values: readonly (number | null)[]): number | null {
 function surveyNotes({ rejections, sites }: Survey, unknownFlops: number): string[] {
   const notes: string[] = [];
   if (rejections.length)
-    notes.push(`${rejections.length} softmaxes are no attention of use; "slothful inspect" says why`);
+    notes.push(`${rejections.length} softmaxes are not attentions that can be used; "slothful inspect" says why`);
   const unknown = sites.find((site) => site.unknown !== undefined);
   if (unknown) notes.push(`site "${unknown.id}" cannot be patched: ${unknown.unknown}`);
   if (unknownFlops) notes.push(`the FLOPs of ${unknownFlops} nodes are not known and not counted`);

@@ -71,7 +71,7 @@ const READERS: ReadonlyMap<string, Read> = new Map<string, Read>([
  * Reads an axis such as `in_strength=0,3,6,12`, `sampler=ddim,euler` or `prompt=sloth,red apple`.
  *
  * @param flag where it was written, for messages
- * @throws SlothfulError `usage` for a text that is no axis or a name that is none, `bad-parameter` for values
+ * @throws SlothfulError `usage` for a text that is not an axis, or an unknown name, `bad-parameter` for values
  */
 export function parseAxis(text: string, flag: string): Axis {
   const equals = text.indexOf('=');
@@ -91,7 +91,7 @@ export function parseAxis(text: string, flag: string): Axis {
 function refuse(name: string, flag: string, known: readonly string[]): never {
   const close = suggest(name, known);
   const cure = close ? `did you mean "${close}"?` : `there are ${known.join(', ')}`;
-  throw new SlothfulError('usage', flag, `"${name}" is nothing that a sweep can go through`, cure);
+  throw new SlothfulError('usage', flag, `"${name}" is not something that a sweep can go through`, cure);
 }
 
 function parameterReader(names: readonly Name[]): Read {

@@ -29,7 +29,7 @@ export function withReportSizeFlags<T>(cli: Argv<T>) {
 /**
  * The size that the flags ask of a run.
  *
- * @throws SlothfulError `usage` for a text that is no size, or two sizes
+ * @throws SlothfulError `usage` for a text that is not a size, or two sizes
  */
 export function readExtent({ size, latent, batch }: SizeArguments): AskedExtent {
   if (size !== undefined && latent !== undefined) {
@@ -42,7 +42,7 @@ export function readExtent({ size, latent, batch }: SizeArguments): AskedExtent 
 /**
  * The size that the flags ask of a report; what they leave open is the model's own.
  *
- * @throws SlothfulError `usage` as `readExtent`, and for pixels that are no whole latent
+ * @throws SlothfulError `usage` as `readExtent`, and for pixels that do not make a whole latent
  */
 export function readReportSize(argv: SizeArguments, graph: Graph): Partial<RunSize> {
   const { size, ...extent } = readExtent(argv);

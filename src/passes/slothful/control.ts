@@ -68,7 +68,7 @@ export function encodeControl(rows: readonly ControlRow[]): Float32Array {
  *
  * @param values the whole table, [rows, 7]
  * @param site which row
- * @throws SlothfulError `bad-input`: no such row, a stride or window that is no integer from 1, a mode that is none,
+ * @throws SlothfulError `bad-input`: no such row, a stride or window that is not an integer from 1, an unknown mode,
  *   a blend that is not finite
  */
 export function decodeControl(values: ArrayLike<number>, site: number): ControlRow {
