@@ -1,3 +1,4 @@
+import { ATTENTION_METADATA } from '../../src/attention/index.ts';
 import { jsonSchemaOf, type TSchema } from '../../src/documents/index.ts';
 import { RUN_DOCUMENT, RUN_PARAMETERS } from '../../src/pipeline/index.ts';
 import { DIFF_REPORT, INSPECT_REPORT, PLAN_REPORT } from '../../src/reports/index.ts';
@@ -18,6 +19,7 @@ const PUBLISHED: readonly Published[] = [
   { name: 'inspect-2', schema: INSPECT_REPORT, writtenBy: 'us' },
   { name: 'plan-2', schema: PLAN_REPORT, writtenBy: 'us' },
   { name: 'diff-2', schema: DIFF_REPORT, writtenBy: 'us' },
+  { name: 'attention-metadata', schema: ATTENTION_METADATA, writtenBy: 'us' },
   { name: 'parameters', schema: RUN_PARAMETERS, writtenBy: 'user' },
 ];
 

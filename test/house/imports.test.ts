@@ -84,6 +84,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'tensors',
     'graph',
     'models',
+    'attention',
     'passes',
     'kernels',
     'runtime',

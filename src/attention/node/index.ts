@@ -17,6 +17,12 @@ export {
 } from './contract.ts';
 export { cutLogits, defaultLogitsLimit, type LogitsPlan, type Strategy, strategyOf } from './logits-plan.ts';
 export type { SurveyedSite } from './read-sites.ts';
-export { type AttentionRecord, attentionOfMetadata, type PatchedSite, readAttentionRecord } from './record.ts';
+export {
+  ATTENTION_METADATA,
+  type AttentionRecord,
+  attentionOfMetadata,
+  type PatchedSite,
+  readAttentionRecord,
+} from './record.ts';
 export { attentionShape } from './shape-rule.ts';
 export * from './stage.ts';

@@ -1,4 +1,15 @@
-import { isObject, type JsonObject } from '../../documents/index.ts';
+import {
+  choice,
+  foreignObject,
+  integer,
+  type JsonObject,
+  list,
+  number,
+  object,
+  optional,
+  readDocument,
+  text,
+} from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import type { Graph } from '../../graph/index.ts';
 import type { Block } from '../site.ts';
@@ -36,10 +47,49 @@ export interface AttentionRecord {
   readonly sites: readonly PatchedSite[];
 }
 
-const BLOCKS: readonly Block[] = ['input', 'middle', 'output'];
-const CURE = 'patch the converted model again';
 /** What real models stay far below; numbers from outside are not believed further. */
 const LIMITS = { level: 16, downscale: 65_536, heads: 4096, width: 1_048_576 };
+const above0 = (maximum: number, description?: string) => {
+  return number({ exclusiveMinimum: 0, maximum, ...(description ? { description } : {}) });
+};
+
+const SITE_FIELDS = {
+  id: text({ description: 'block.level.attention.transformer, with .cross for a cross-attention' }),
+  block: choice(['input', 'middle', 'output']),
+  level: integer({ minimum: 0, maximum: LIMITS.level }),
+  downscale: above0(LIMITS.downscale, 'by side, against the sample'),
+  heads: above0(LIMITS.heads),
+  channels: above0(LIMITS.width),
+  node: text({ description: 'name of the attention node' }),
+  scope: text({ description: "the exporter's name scope of the attention that it replaced" }),
+};
+const DEPTH_FIELDS = {
+  top: optional(above0(LIMITS.downscale, 'downscale of the shallowest self-attention')),
+  deep: optional(above0(LIMITS.downscale, 'downscale of the deepest self-attention')),
+};
+
+/** `userDefinedMetadata.attention` of a model: its attention nodes, and what the columns of its control input are. */
+export const ATTENTION_METADATA = object(
+  {
+    control: optional(text({ description: 'name of the control input; absent while no stage is attached' })),
+    columns: list(text(), { description: 'of the control input: <pass>.<name>' }),
+    ...DEPTH_FIELDS,
+    sites: list(object({ kind: choice(['self', 'cross']), ...SITE_FIELDS, head_dim: above0(LIMITS.width) }), {
+      description: 'in the order of the rows of the control input',
+    }),
+  },
+  { title: 'userDefinedMetadata.attention of a patched model' },
+);
+
+/** In version 0.1 it was Slothful Attention's own record, beside its parameters: its seven columns, its sites. */
+const FIRST_VERSION = foreignObject({
+  control: text(),
+  ...DEPTH_FIELDS,
+  sites: list(foreignObject({ ...SITE_FIELDS, headDim: above0(LIMITS.width) })),
+});
+const FIRST_COLUMNS = ['stride_rows', 'stride_columns', 'window_rows', 'window_columns', 'mode', 'k_blend', 'v_blend'];
+
+const CURE = 'patch the converted model again';
 
 /**
  * Reads what a graph says of its attention nodes; undefined where it has none. Models of version 0.1, which recorded
@@ -82,55 +132,22 @@ export function writeAttentionRecord(graph: Graph, record: AttentionRecord): voi
 }
 
 function readRecord(value: unknown, place: string): AttentionRecord {
-  if (!isObject(value) || !Array.isArray(value.sites)) throw bad(place, 'is not an object with a list of sites');
-  const { control, columns = [], top, deep, sites } = value;
-  if (!Array.isArray(columns)) throw bad(`${place}.columns`, 'must be a list of names');
+  const { control, columns, top, deep, sites } = readDocument(ATTENTION_METADATA, value, readOptions(place));
   return {
-    control: control === undefined ? undefined : text(control, `${place}.control`),
-    columns: columns.map((column, index) => text(column, `${place}.columns[${index}]`)),
-    ...depthOf(top, deep, place),
-    sites: sites.map((site, index) => readSite(site, `${place}.sites[${index}]`)),
+    ...{ control, columns, top, deep },
+    sites: sites.map(({ head_dim, ...site }) => ({ ...site, headDim: head_dim })),
   };
 }
 
-/** In version 0.1 the record was Slothful Attention's own: its seven columns, its sites, its parameters. */
 function readFirstVersion(value: unknown, place: string): AttentionRecord | undefined {
   if (value === undefined) return undefined;
-  if (!isObject(value) || !Array.isArray(value.sites)) throw bad(place, 'is not an object with a list of sites');
-  return {
-    control: text(value.control, `${place}.control`),
-    columns: FIRST_COLUMNS.map((name) => `slothful.${name}`),
-    ...depthOf(value.top, value.deep, place),
-    sites: value.sites.map((site, index) => readSite(site, `${place}.sites[${index}]`)),
-  };
+  const { control, top, deep, sites } = readDocument(FIRST_VERSION, value, readOptions(place));
+  const columns = FIRST_COLUMNS.map((name) => `slothful.${name}`);
+  return { control, columns, top, deep, sites: sites.map((site) => ({ kind: 'self', ...site })) };
 }
 
-const FIRST_COLUMNS = ['stride_rows', 'stride_columns', 'window_rows', 'window_columns', 'mode', 'k_blend', 'v_blend'];
-
-function depthOf(top: unknown, deep: unknown, place: string): Pick<AttentionRecord, 'top' | 'deep'> {
-  if (top === undefined && deep === undefined) return { top: undefined, deep: undefined };
-  const { downscale } = LIMITS;
-  return { top: number(top, `${place}.top`, downscale), deep: number(deep, `${place}.deep`, downscale) };
-}
-
-function readSite(value: unknown, place: string): PatchedSite {
-  if (!isObject(value)) throw bad(place, 'is not an object');
-  const block = BLOCKS.find((name) => name === value.block);
-  if (!block) throw bad(`${place}.block`, `must be one of ${BLOCKS.join(', ')}`);
-  const { kind = 'self', head_dim = value.headDim } = value;
-  if (kind !== 'self' && kind !== 'cross') throw bad(`${place}.kind`, 'must be self or cross');
-  return {
-    kind,
-    id: text(value.id, `${place}.id`),
-    block,
-    level: number(value.level, `${place}.level`, LIMITS.level, 0),
-    downscale: number(value.downscale, `${place}.downscale`, LIMITS.downscale),
-    heads: number(value.heads, `${place}.heads`, LIMITS.heads),
-    headDim: number(head_dim, `${place}.head_dim`, LIMITS.width),
-    channels: number(value.channels, `${place}.channels`, LIMITS.width),
-    node: text(value.node, `${place}.node`),
-    scope: text(value.scope, `${place}.scope`),
-  };
+function readOptions(place: string) {
+  return { place, code: 'bad-model', cure: CURE } as const;
 }
 
 /** What a node says of itself: a site that no record names. */
@@ -158,20 +175,6 @@ export function placeOfId(id: string): Pick<PatchedSite, 'block' | 'level' | 'do
   const depth = /^\d{1,2}$/.test(level) ? Math.min(Number(level), LIMITS.level) : 0;
   const block = name === 'input' || name === 'output' ? name : 'middle';
   return { block, level: depth, downscale: 2 ** depth };
-}
-
-function text(value: unknown, place: string): string {
-  if (typeof value === 'string') return value;
-  throw bad(place, `must be a text, got ${shown(value)}`);
-}
-
-function number(value: unknown, place: string, most: number, least = Number.MIN_VALUE): number {
-  if (typeof value === 'number' && value >= least && value <= most) return value;
-  throw bad(place, `must be a number up to ${most}, got ${shown(value)}`);
-}
-
-function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? 'nothing').slice(0, 40);
 }
 
 function bad(place: string, problem: string): SlothfulError {
