@@ -7,7 +7,7 @@ import { controlNetInputs, patchModel, slothful as slothfulPass } from '../../sr
 import { DEFAULT_PARAMETERS, DEFAULT_SIMPLE_PARAMETERS } from '../../src/passes/slothful/index.ts';
 import { writeSafetensors } from '../../src/tensors/node.ts';
 import { slothful } from '../support/cli.ts';
-import { fixture } from '../support/fixtures.ts';
+import { fixturePath } from '../support/fixtures.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const test = suite('parameters in force');
@@ -17,7 +17,7 @@ const at = (name: string) => join(folder, name);
 const OWN = { in_strength: 9, time_decay: 2, out_k_blend: 0.5 };
 
 test.before(async () => {
-  await convertCheckpoint(fixture('demo').pathname, at('plain'), { dataSpace: 'premultiplied-rgba' });
+  await convertCheckpoint(fixturePath('demo'), at('plain'), { dataSpace: 'premultiplied-rgba' });
 });
 
 test('a model is patched by one call, which says what it did', async () => {

@@ -9,7 +9,7 @@ import type { RunRecord } from '../../src/pipeline/index.ts';
 import { runToFolder } from '../../src/pipeline/node.ts';
 import { writeSafetensors } from '../../src/tensors/node.ts';
 import { slothful } from '../support/cli.ts';
-import { fixture } from '../support/fixtures.ts';
+import { fixture, fixturePath } from '../support/fixtures.ts';
 import { readSafetensors } from '../support/safetensors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -22,8 +22,8 @@ const at = (name: string) => join(folder, name);
 const PLAN = { kvTokens: 'kv_tokens', selfFlops: 'self_flops' } as const;
 
 test.before(async () => {
-  await convertCheckpoint(fixture('demo').pathname, at('demo'), { dataSpace: 'premultiplied-rgba' });
-  await convertCheckpoint(fixture('unet/sd15/diffusers').pathname, at('sd15'));
+  await convertCheckpoint(fixturePath('demo'), at('demo'), { dataSpace: 'premultiplied-rgba' });
+  await convertCheckpoint(fixturePath('unet/sd15/diffusers'), at('sd15'));
   await patchModel(at('demo'), at('patched'), [slothfulPass({ in_strength: 9, time_decay: 0.5, out_mode: '1D_MAX' })]);
   await suggestLcm();
   const golden = readSafetensors(fixture('sampling/runs.safetensors'));
