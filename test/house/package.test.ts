@@ -62,7 +62,9 @@ test('no file is looked for by the path of a URL', () => {
     readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`),
   );
   const sources = files.filter((path) => path.endsWith('.ts'));
-  const wrong = sources.filter((path) => /(?:import\.meta\.url|fixture\([^)]*)\)\s*\.pathname/.test(readFileSync(path, 'utf8')));
+  const wrong = sources.filter((path) =>
+    /(?:import\.meta\.url|fixture\([^)]*)\)\s*\.pathname/.test(readFileSync(path, 'utf8')),
+  );
   assert.ok(sources.length > 400);
   assert.equal(wrong, []);
 });
