@@ -39,7 +39,11 @@ const REFUSED: readonly (readonly [text: string, code: 'usage' | 'bad-parameter'
   ['in_strength', 'usage', /^--x: cannot read "in_strength"; write a name and values/],
   ['=1', 'usage', /cannot read "=1"/],
   ['in_strength=1,,2', 'usage', /cannot read/],
-  ['in_strenght=1', 'usage', /"in_strenght" is not something that a sweep can go through; did you mean "in_strength"\?/],
+  [
+    'in_strenght=1',
+    'usage',
+    /"in_strenght" is not something that a sweep can go through; did you mean "in_strength"\?/,
+  ],
   ['zzzzzzzzzz=1', 'usage', /there are time_decay, keep_middle/],
   ['in_strength=51', 'bad-parameter', /^--x in_strength: in_strength must be a number from 0 to 50, got 51$/],
   ['in_strength=much', 'bad-parameter', /got "much"/],
