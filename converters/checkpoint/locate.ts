@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { messageOf, SlothfulError } from '../../src/errors.ts';
+import { familyTitles } from '../../src/families/index.ts';
 import { isPickle, refusePickle } from './identify.ts';
 
 /** Where a folder's weights are: one file, or the index of several. */
@@ -122,7 +123,7 @@ function refuseTransformer(path: string): never {
     'unsupported',
     path,
     'is a pipeline with a transformer and no unet/ (Flux, SD3 and the like)',
-    'give an SD1.5, SDXL or SSD-1B checkpoint',
+    `give a checkpoint of ${familyTitles('or')}`,
   );
 }
 

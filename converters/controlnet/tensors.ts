@@ -1,4 +1,5 @@
 import { SlothfulError } from '../../src/errors.ts';
+import { familyTitles } from '../../src/families/index.ts';
 import type { Checkpoint, CheckpointKind } from '../checkpoint/index.ts';
 import { layoutOfLdmHalf, ldmNames } from '../unet/index.ts';
 import type { NamedTensors, TensorSource } from '../weights/index.ts';
@@ -16,7 +17,7 @@ const OTHERS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
 function spelling(names: readonly string[]): { layout: Checkpoint['layout']; prefix: string } | undefined {
   const other = OTHERS.find(([pattern]) => names.some((name) => pattern.test(name)));
   if (other) {
-    const cure = 'only plain ControlNets of SD1.5, SDXL and SSD-1B can be converted';
+    const cure = `only plain ControlNets of ${familyTitles('and')} can be converted`;
     throw new SlothfulError('unsupported', 'checkpoint', `is ${other[1]}, which works in another way`, cure);
   }
   const has = (start: string) => names.some((name) => name.startsWith(start));

@@ -1,33 +1,17 @@
 import { SlothfulError } from '../../src/errors.ts';
+import { type FamilyName, familyOrUsual } from '../../src/families/index.ts';
 import { isObject, type JsonObject } from '../../src/graph/index.ts';
-import type { Family, UNetConfig } from '../unet/index.ts';
+import type { UNetConfig } from '../unet/index.ts';
 
 /** How a model's latents become a picture, where no VAE is needed. */
 export type DataSpace = 'latent' | 'premultiplied-rgba';
-
-const SCHEDULER_COMMON = {
-  num_train_timesteps: 1000,
-  beta_start: 0.00085,
-  beta_end: 0.012,
-  beta_schedule: 'scaled_linear',
-  prediction_type: 'epsilon',
-  timestep_spacing: 'leading',
-  steps_offset: 1,
-};
-
-/** What each family ships as its scheduler_config.json, as far as the sampler's arithmetic depends on it. */
-const SCHEDULER_DEFAULTS: Readonly<Record<Family, JsonObject>> = {
-  sd15: { _class_name: 'DDIMScheduler', ...SCHEDULER_COMMON, set_alpha_to_one: false, clip_sample: false },
-  sdxl: { _class_name: 'EulerDiscreteScheduler', ...SCHEDULER_COMMON },
-  ssd1b: { _class_name: 'EulerDiscreteScheduler', ...SCHEDULER_COMMON },
-};
 
 /**
  * The scheduler that a checkpoint asks for. A whole scheduler_config.json is carried as it is, so that the samplers can
  * refuse by name what they do not have; a few marks of a single file go over the family's defaults.
  */
-export function schedulerMetadata(family: Family, schedulerConfig: unknown): JsonObject {
-  const defaults = SCHEDULER_DEFAULTS[family];
+export function schedulerMetadata(family: FamilyName, schedulerConfig: unknown): JsonObject {
+  const { scheduler: defaults } = familyOrUsual(family);
   if (schedulerConfig === undefined) return defaults;
   if (!isObject(schedulerConfig)) {
     throw new SlothfulError('bad-checkpoint', 'scheduler/scheduler_config.json', 'is not a JSON object');

@@ -18,9 +18,7 @@ import {
   withDefault,
 } from '../../src/documents/index.ts';
 import { SlothfulError } from '../../src/errors.ts';
-
-/** The model families that the toolkit knows by name; `custom` is another width or depth of the same architecture. */
-export type Family = 'sd15' | 'sdxl' | 'ssd1b';
+import { type Addition, additionWidth, type FamilyName, familyOf, familyTitles } from '../../src/families/index.ts';
 
 /** One down or up block: `depths` has an entry a resnet, the number of transformer blocks after it (0: no attention). */
 export interface BlockConfig {
@@ -29,17 +27,10 @@ export interface BlockConfig {
   depths: readonly number[];
 }
 
-/** SDXL's added conditioning: pooled text and six sizes, embedded and added to the time embedding. */
-export interface AdditionConfig {
-  /** Width of each of the six sinusoidal embeddings. */
-  timeEmbedDim: number;
-  /** Width of `text_embeds`. */
-  textEmbedDim: number;
-}
-
 /** A UNet2DConditionModel, told apart from how diffusers spells it: every per-block choice is written out. */
 export interface UNetConfig {
-  family: Family;
+  /** Told from the others; widths may be other ones than the real model's. */
+  family: FamilyName;
   inChannels: number;
   outChannels: number;
   sampleSize: number;
@@ -52,7 +43,7 @@ export interface UNetConfig {
   down: readonly BlockConfig[];
   mid: { width: number; heads: number; depth: number };
   up: readonly BlockConfig[];
-  addition: AdditionConfig | null;
+  addition: Addition | null;
 }
 
 /** What a config may say that this architecture does not have; anything else is refused by name. */
@@ -142,7 +133,7 @@ function blockConfigs(
 ): BlockConfig[] {
   return types.map((type, index) => {
     if (type !== known.plain && type !== known.attention) {
-      const problem = `${JSON.stringify(type)} is not a block of SD1.5, SDXL or SSD-1B`;
+      const problem = `${JSON.stringify(type)} is not a block of ${familyTitles('or')}`;
       throw refuse(`down_block_types/up_block_types: ${problem}`);
     }
     const depth = type === known.plain ? 0 : (choose.depths[index] ?? 0);
@@ -151,12 +142,12 @@ function blockConfigs(
   });
 }
 
-function additionOf(config: UNet2D, refuse: Refuse): AdditionConfig | null {
+function additionOf(config: UNet2D, refuse: Refuse): Addition | null {
   if (config.addition_embed_type === undefined) return null;
   const { addition_time_embed_dim: timeEmbedDim, projection_class_embeddings_input_dim: inputs } = config;
   if (timeEmbedDim === undefined) throw refuse('addition_time_embed_dim must be there for text_time');
   if (inputs === undefined) throw refuse('projection_class_embeddings_input_dim must be there for text_time');
-  const textEmbedDim = inputs - 6 * timeEmbedDim;
+  const textEmbedDim = inputs - additionWidth({ timeEmbedDim, textEmbedDim: 0 });
   if (textEmbedDim <= 0) throw refuse('projection_class_embeddings_input_dim is less than six size embeddings');
   return { timeEmbedDim, textEmbedDim };
 }
@@ -186,16 +177,10 @@ function checkArchitecture(fields: JsonObject, place: string): void {
     throw new SlothfulError('unsupported', place, problem);
   }
   for (const { name, value, harmless } of unbuiltFields(fields, FIXED)) {
-    const problem = `${JSON.stringify(value)} is not in the SD1.5, SDXL and SSD-1B architecture`;
+    const problem = `${JSON.stringify(value)} is not in the ${familyTitles('and')} architecture`;
     const cure = `only ${harmless.map((item) => JSON.stringify(item)).join(' or ')} can be converted`;
     throw new SlothfulError('unsupported', `${place} "${name}"`, problem, cure);
   }
-}
-
-/** The family that a config describes: text_time means SDXL kin, and of these SSD-1B has no middle attention. */
-export function familyOf(config: Pick<UNetConfig, 'addition' | 'mid'>): Family {
-  if (!config.addition) return 'sd15';
-  return config.mid.depth > 0 ? 'sdxl' : 'ssd1b';
 }
 
 /**
@@ -214,8 +199,7 @@ export function parseUNetConfig(value: unknown, place = 'config.json'): UNetConf
   const json = readDocument(UNET_2D, value, { place, code: 'bad-checkpoint', cure, nulls: 'absent' });
   const addition = additionOf(json, refuse);
   const blocks = blocksOf(json, refuse);
-  const config: UNetConfig = {
-    family: familyOf({ addition, mid: blocks.mid }),
+  const traits = {
     inChannels: json.in_channels,
     outChannels: json.out_channels,
     sampleSize: typeof json.sample_size === 'number' ? json.sample_size : 64,
@@ -226,6 +210,7 @@ export function parseUNetConfig(value: unknown, place = 'config.json'): UNetConf
     ...blocks,
     addition,
   };
+  const config: UNetConfig = { family: familyOf(traits, place).name, ...traits };
   checkWidths(config, refuse);
   return config;
 }

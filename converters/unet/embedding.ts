@@ -1,6 +1,7 @@
+import type { Addition } from '../../src/families/index.ts';
 import type { Endpoint } from '../../src/graph/index.ts';
 import { concat, type GraphBuilder, linear, silu } from '../nn/index.ts';
-import type { AdditionConfig, UNetConfig } from './config.ts';
+import type { UNetConfig } from './config.ts';
 
 /**
  * Frequencies of the sinusoidal embedding, rounded to float32 at each step as PyTorch does, so that the phases of large
@@ -35,7 +36,7 @@ function mlp(builder: GraphBuilder, module: string, x: Endpoint, inputs: number,
 function additionEmbedding(
   builder: GraphBuilder,
   inputs: { textEmbeds: Endpoint; timeIds: Endpoint },
-  addition: AdditionConfig,
+  addition: Addition,
   outputs: number,
 ): Endpoint {
   const { timeEmbedDim, textEmbedDim } = addition;

@@ -1,6 +1,6 @@
 /** UNet2DConditionModel: its config, its tensors in a checkpoint, and its graph. */
 export { buildUNet } from './build.ts';
-export { type Family, parseUNetConfig, type UNetConfig } from './config.ts';
+export { parseUNetConfig, type UNetConfig } from './config.ts';
 export { downPath, firstConv, middleBlock } from './down-path.ts';
 export { type ImageProjection, RESAMPLER_HEAD_DIM } from './image-projection.ts';
 export { crossAttentions, type ImageAdapter } from './image-tokens.ts';

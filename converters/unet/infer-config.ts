@@ -1,14 +1,18 @@
 import { SlothfulError } from '../../src/errors.ts';
+import {
+  type Addition,
+  additionWidth,
+  FAMILIES,
+  type Family,
+  familyOf,
+  REFINER_ADDITION_WIDTH,
+  SD2,
+  type UNetTraits,
+} from '../../src/families/index.ts';
 import { parseUNetConfig, type UNetConfig } from './config.ts';
 import { layoutOfDiffusers } from './ldm-names.ts';
 
 type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
-
-const SDXL_ADDITION = 2816;
-const REFINER_ADDITION = 2560;
-const SD2_CONTEXT = 1024;
-const HEAD_DIM = 64;
-const SD1_HEADS = 8;
 
 /** Reads a UNet's structure off its tensors, by their diffusers names. */
 class Inference {
@@ -38,6 +42,10 @@ class Inference {
     return this.tensors.has(name);
   }
 
+  rank(name: string): number | undefined {
+    return this.tensors.get(name)?.shape.length;
+  }
+
   find(pattern: RegExp): string | undefined {
     return this.names.find((name) => pattern.test(name));
   }
@@ -64,34 +72,51 @@ function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }
 
-/** Attending widths must be a whole number of 64-wide heads, as in SDXL; in SD1.x there are 8 heads everywhere. */
-function headsOf(inference: Inference, widths: readonly number[], attending: readonly number[], sd1: boolean) {
-  if (sd1) return widths.map(() => SD1_HEADS);
-  const odd = attending.find((width) => width % HEAD_DIM);
+/** Where heads have a width, attending widths must be whole numbers of it. */
+function headsOf(
+  inference: Inference,
+  { heads }: Pick<Family, 'heads'>,
+  widths: readonly number[],
+  attending: readonly number[],
+): number[] {
+  if ('count' in heads) return widths.map(() => heads.count);
+  const odd = attending.find((width) => width % heads.width);
   if (odd !== undefined) {
     inference.unsupported(
-      `an attention of width ${odd} is not a whole number of ${HEAD_DIM}-wide heads, and tensors alone cannot tell the heads`,
+      `an attention of width ${odd} is not a whole number of ${heads.width}-wide heads, and tensors alone cannot tell the heads`,
       'give the config.json of its UNet with --config',
     );
   }
-  return widths.map((width) => Math.max(1, Math.floor(width / HEAD_DIM)));
+  return widths.map((width) => Math.max(1, Math.floor(width / heads.width)));
 }
 
-function additionOf(inference: Inference): Record<string, unknown> {
-  if (!inference.has('add_embedding.linear_1.weight')) return {};
+/** The width of the added embedding does not say how much of it is text: families do, by that width. */
+function additionOf(inference: Inference): Addition | null {
+  if (!inference.has('add_embedding.linear_1.weight')) return null;
   const width = inference.size('add_embedding.linear_1.weight', 1);
-  if (width === REFINER_ADDITION) inference.unsupported('is the SDXL refiner', 'give the base model');
-  if (width !== SDXL_ADDITION) {
-    inference.unsupported(
-      `its added embedding is ${width} wide, not SDXL's ${SDXL_ADDITION}, and tensors alone cannot tell text from sizes`,
-      'give the config.json of its UNet with --config',
-    );
-  }
+  const known = FAMILIES.flatMap(({ generation, addition }) => (addition ? [{ generation, addition }] : []));
+  const found = known.find(({ addition }) => additionWidth(addition) === width);
+  if (found) return found.addition;
+  if (width === REFINER_ADDITION_WIDTH) inference.unsupported('is the SDXL refiner', 'give the base model');
+  const widths = new Set(known.map(({ generation, addition }) => `${generation}'s ${additionWidth(addition)}`));
+  return inference.unsupported(
+    `its added embedding is ${width} wide, not ${[...widths].join(' or ')}, and tensors alone cannot tell text from sizes`,
+    'give the config.json of its UNet with --config',
+  );
+}
+
+function additionFields(addition: Addition | null): Record<string, unknown> {
+  if (!addition) return {};
   return {
     addition_embed_type: 'text_time',
-    addition_time_embed_dim: 256,
-    projection_class_embeddings_input_dim: width,
+    addition_time_embed_dim: addition.timeEmbedDim,
+    projection_class_embeddings_input_dim: additionWidth(addition),
   };
+}
+
+/** What goes with the projections: of the UNet's own family, where it has such projections, else of one that has. */
+function headsWith(linearProjection: boolean, family: Family): Family {
+  return [family, ...FAMILIES].find((each) => each.linearProjection === linearProjection) ?? family;
 }
 
 /** Parts that other UNets have; their names in the config make its validation refuse them by name. */
@@ -108,9 +133,9 @@ function contextOf(inference: Inference, crossAttention: string | undefined): nu
     return inference.unsupported('has no cross-attention', 'only text-conditioned UNets can be converted');
   }
   const context = inference.size(crossAttention, 1);
-  if (context === SD2_CONTEXT) {
+  if (context === SD2.contextDim) {
     inference.unsupported(
-      `its text embeddings are ${SD2_CONTEXT} wide: it is SD2.x, whose heads and prediction type tensors cannot tell`,
+      `its text embeddings are ${context} wide: it is ${SD2.generation}, whose heads and prediction type tensors cannot tell`,
       'give the config.json of its UNet with --config',
     );
   }
@@ -151,8 +176,8 @@ function blockFields(inference: Inference, { down, up, mid }: Depths): Record<st
 }
 
 /**
- * Tells a UNet's config from its tensors alone: widths, layers, depths per attention, context, projections. Heads are 8
- * in SD1.x and 64 wide in SDXL kin; groups are the most up to 32 that divide every width.
+ * Tells a UNet's config from its tensors alone: widths, layers, depths per attention, context, projections. Heads and
+ * sizes are those of its family, which is told first; groups are the most up to 32 that divide every width.
  *
  * @param tensors shapes by diffusers names
  * @param place the checkpoint, for messages
@@ -168,27 +193,39 @@ export function inferUNetConfig(tensors: Shapes, place: string): UNetConfig {
     up: numbers.map((block) => inference.depths(`up_blocks.${block}`, layers + 1)),
     mid: inference.depth('mid_block.attentions.0'),
   };
-  const context = contextOf(inference, inference.find(/\.attn2\.to_k\.weight$/));
-  const projection = inference.find(/\.attentions\.0\.proj_in\.weight$/);
-  const sd1 = projection !== undefined && tensors.get(projection)?.shape.length === 4;
+  const traits = traitsOf(inference, widths, depths);
+  const family = familyOf(traits, place);
   const attending = widths.filter((_, block) =>
     attends([...(depths.down[block] ?? []), ...(depths.up.at(-1 - block) ?? [])]),
   );
   const deepest = depths.mid > 0 ? widths.slice(-1) : [];
-  const addition = additionOf(inference);
+  const alike = headsWith(traits.linearProjection, family);
   const json = {
     ...foreignParts(inference),
     ...blockFields(inference, depths),
-    ...addition,
+    ...additionFields(traits.addition),
     block_out_channels: widths,
     layers_per_block: layers,
-    attention_head_dim: headsOf(inference, widths, [...attending, ...deepest], sd1),
-    cross_attention_dim: context,
-    in_channels: inference.size('conv_in.weight', 1),
+    attention_head_dim: headsOf(inference, alike, widths, [...attending, ...deepest]),
+    cross_attention_dim: traits.contextDim,
+    in_channels: traits.inChannels,
     out_channels: inference.size('conv_out.weight', 0),
     norm_num_groups: widths.reduce(gcd, 32),
-    use_linear_projection: !sd1,
-    sample_size: 'addition_embed_type' in addition ? 128 : 64,
+    use_linear_projection: traits.linearProjection,
+    sample_size: family.sampleSize,
   };
   return parseUNetConfig(json, place);
+}
+
+function traitsOf(inference: Inference, widths: readonly number[], { down, mid }: Depths): UNetTraits {
+  const contextDim = contextOf(inference, inference.find(/\.attn2\.to_k\.weight$/));
+  const projection = inference.find(/\.attentions\.0\.proj_in\.weight$/);
+  return {
+    inChannels: inference.size('conv_in.weight', 1),
+    contextDim,
+    linearProjection: projection === undefined || inference.rank(projection) !== 4,
+    down: widths.map((width, block) => ({ width, depths: down[block] ?? [] })),
+    mid: { depth: mid },
+    addition: additionOf(inference),
+  };
 }

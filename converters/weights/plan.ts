@@ -1,4 +1,5 @@
 import { SlothfulError } from '../../src/errors.ts';
+import { familyTitles } from '../../src/families/index.ts';
 import type { PlannedWeight } from '../nn/index.ts';
 import { type StoredDtype, type TensorSource, type WeightEntry, weightDtype, weightEntry } from './entry.ts';
 
@@ -66,7 +67,8 @@ export function checkTensors(plans: readonly PlannedWeight[], checkpoint: NamedT
   const extra = [...unused, ...checkpoint.unknown];
   if (extra.length) {
     const problem = `has ${extra.length} tensors that this architecture does not use: ${list(extra)}`;
-    throw new SlothfulError('unsupported', place, problem, 'only plain SD1.5, SDXL and SSD-1B models can be converted');
+    const cure = `only plain ${familyTitles('and')} models can be converted`;
+    throw new SlothfulError('unsupported', place, problem, cure);
   }
 }
 

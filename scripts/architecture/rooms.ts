@@ -36,6 +36,12 @@ export const ROOMS: readonly Room[] = [
   },
   { name: 'models', about: 'models in folders and behind URLs', short: 'folders and URLs' },
   {
+    name: 'families',
+    about: 'a file a family of UNets: how it is told, what it ships with',
+    short: 'families of UNets',
+  },
+  { name: 'backends', about: 'an entry a backend: its names, its limits', short: 'names and limits' },
+  {
     name: 'attention',
     about: 'matching/ and placing/ find attentions, node/ is the neutral node that stands for one',
     short: 'finds them; the node',

@@ -2,12 +2,12 @@ import { access, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { convertCheckpoint } from '../../converters/index.ts';
-import { type FamilyName, readFamily } from '../checkpoint/family.ts';
+import { FAMILIES, type FamilyName, readFamily } from '../checkpoint/family.ts';
 import { type CheckpointLayout, writeCheckpoint, writeLora } from '../checkpoint/write-checkpoint.ts';
 import type { Log } from './row.ts';
 
-/** How each family's checkpoints mostly come: SD1.5 and SSD-1B as folders, SDXL as one file. */
-const LAYOUTS: Readonly<Record<FamilyName, CheckpointLayout>> = { sd15: 'diffusers', sdxl: 'ldm', ssd1b: 'diffusers' };
+/** How each family's checkpoints mostly come: as folders, SDXL as one file. */
+const layoutOf = (family: FamilyName): CheckpointLayout => (family === 'sdxl' ? 'ldm' : 'diffusers');
 
 /** A full-size checkpoint with random weights. */
 export interface CachedCheckpoint {
@@ -31,7 +31,7 @@ export async function cleanCache(): Promise<void> {
 
 /** Removes what is kept of the other families: one of them at a time is enough for a disk. */
 export async function keepOnly(family: FamilyName): Promise<void> {
-  for (const other of ['sd15', 'sdxl', 'ssd1b']) {
+  for (const other of FAMILIES) {
     if (other !== family) await rm(join(cacheFolder(), other), { recursive: true, force: true });
   }
 }
@@ -39,7 +39,7 @@ export async function keepOnly(family: FamilyName): Promise<void> {
 /** The family's checkpoint in F16, made now where it is not there yet. */
 export async function checkpointOf(family: FamilyName, log: Log): Promise<CachedCheckpoint> {
   const folder = join(cacheFolder(), family, 'checkpoint');
-  const layout = LAYOUTS[family];
+  const layout = layoutOf(family);
   const file = join(folder, layout === 'ldm' ? 'model.safetensors' : 'diffusion_pytorch_model.safetensors');
   const { config, tensors, parameters } = await readFamily(family);
   if (!(await isThere(file))) {
@@ -52,7 +52,7 @@ export async function checkpointOf(family: FamilyName, log: Log): Promise<Cached
 /** A LoRA for the family's checkpoint, made now. */
 export async function loraOf(family: FamilyName, rank: number): Promise<string> {
   const { tensors } = await readFamily(family);
-  const plan = { tensors, names: LAYOUTS[family], rank, dtype: 'F16' } as const;
+  const plan = { tensors, names: layoutOf(family), rank, dtype: 'F16' } as const;
   return (await writeLora(join(cacheFolder(), family), plan)).path;
 }
 

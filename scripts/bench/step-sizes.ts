@@ -1,4 +1,4 @@
-import type { FamilyName } from '../checkpoint/family.ts';
+import { type FamilyName, familyOrUsual } from '../../src/families/index.ts';
 
 /** A size of picture at which steps are measured. */
 export interface StepSize {
@@ -7,9 +7,10 @@ export interface StepSize {
   readonly side: number;
 }
 
-const PIXELS: Readonly<Record<FamilyName, readonly number[]>> = { sd15: [512, 1024], sdxl: [1024], ssd1b: [1024] };
 const QUICK_PIXELS = 512;
 const LATENT_PIXELS = 8;
+/** Measured for every family: attention costs most there. */
+const LARGE_PIXELS = 1024;
 
 /** Whether a size takes long, and so is measured in fewer turns, or not at all where it has to be quick. */
 export function isLarge({ pixels }: StepSize): boolean {
@@ -18,7 +19,8 @@ export function isLarge({ pixels }: StepSize): boolean {
 
 /** The sizes of a family. */
 export function stepSizes(family: FamilyName, quick: boolean): StepSize[] {
-  return PIXELS[family]
+  const trained = familyOrUsual(family).sampleSize * LATENT_PIXELS;
+  return [...new Set([trained, LARGE_PIXELS])]
     .map((pixels) => ({ pixels, side: pixels / LATENT_PIXELS }))
     .filter((size) => !(quick && isLarge(size)));
 }

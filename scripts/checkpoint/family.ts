@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { SlothfulError } from '../../src/errors.ts';
+import { FAMILY_NAMES, type FamilyName } from '../../src/families/index.ts';
 import { isObject } from '../../src/graph/index.ts';
 
-export const FAMILIES = ['sd15', 'sdxl', 'ssd1b'] as const;
-export type FamilyName = (typeof FAMILIES)[number];
+export { FAMILY_NAMES as FAMILIES, type FamilyName } from '../../src/families/index.ts';
 
 /** One tensor of a real checkpoint, under both of its names. */
 export interface FamilyTensor {
@@ -21,7 +21,7 @@ export interface FamilyFile {
 }
 
 export function isFamilyName(name: string): name is FamilyName {
-  return FAMILIES.some((family) => family === name);
+  return FAMILY_NAMES.some((family) => family === name);
 }
 
 /**

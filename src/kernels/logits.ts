@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { cutLogits, defaultLogitsLimit, type LogitsPlan, type Strategy, strategyOf } from '../attention/index.ts';
+import { BACKENDS } from '../backends/index.ts';
 import { SlothfulError } from '../errors.ts';
 
 export type { LogitsPlan, Strategy } from '../attention/index.ts';
@@ -30,7 +31,7 @@ export function logitsLimit(): number {
 
 /** The native backend has one name for both of its devices; a GPU wants few and large products. */
 function isNativeGpu(): boolean {
-  if (tf.getBackend() !== 'tensorflow') return false;
+  if (tf.getBackend() !== BACKENDS.native.tfjsName) return false;
   const backend: unknown = tf.backend();
   return typeof backend === 'object' && backend !== null && Reflect.get(backend, 'isUsingGpuDevice') === true;
 }

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Grid, HiddenForm, NodeAttributes, NodeInputs, OutputForm } from '../attention/index.ts';
+import { backendOf } from '../backends/index.ts';
 import { SlothfulError } from '../errors.ts';
 
 const RANKS: Readonly<Record<HiddenForm, number>> = { tokens: 3, flat: 2, grid: 4 };
@@ -84,13 +85,12 @@ export function product(dimensions: readonly number[]): number {
 }
 
 /**
- * True where tensors lie in the memory of the JavaScript process, so that reading one is at most a memory copy. There,
+ * True where tensors lie in the memory of the JavaScript process, and reading one is at most a memory copy. There,
  * moving rows about in a typed array beats the kernels: wasm's Slice copies its whole input for every slice, and
  * StridedSlice computes an index for every element on wasm and cpu.
  */
 export function inHostMemory(): boolean {
-  const backend = tf.getBackend();
-  return backend === 'wasm' || backend === 'cpu';
+  return backendOf(tf.getBackend()).inHostMemory;
 }
 
 /** The float32 values of a tensor; on the cpu backend not a copy, so not to be written to. */

@@ -1,4 +1,5 @@
 import { surveyGraph } from '../attention/index.ts';
+import { backendNameOf } from '../backends/index.ts';
 import { SlothfulError } from '../errors.ts';
 import type { Graph } from '../graph/index.ts';
 import { DEFAULT_PARAMETERS } from '../passes/slothful/index.ts';
@@ -46,8 +47,7 @@ export function planRun(
  */
 export async function backendToRun({ platform }: Pick<OpenedModel, 'platform'>): Promise<PlanBackend['name']> {
   const { tfjsName } = await chooseBackend({}, platform.backends);
-  if (tfjsName === 'tensorflow') return 'native';
-  return tfjsName === 'cpu' ? 'cpu' : 'wasm';
+  return backendNameOf(tfjsName) ?? 'wasm';
 }
 
 function assumptions({ parameters, passes, contextTokens }: ResolvedRun): string[] {

@@ -1,3 +1,4 @@
+import { familyOrUsual } from '../families/index.ts';
 import { type Graph, isObject, type JsonObject } from '../graph/index.ts';
 import type { Schedule } from '../reports/index.ts';
 import {
@@ -17,8 +18,7 @@ import {
 
 const STEPS = 20;
 const LCM_STEPS = 4;
-/** What diffusers' pipelines take by default for each family; and what small models of pictures need. */
-const GUIDANCE: Readonly<Record<string, number>> = { sd15: 7.5, sdxl: 5, ssd1b: 5 };
+/** What small models of pictures need; for others their family knows. */
 const PICTURE_GUIDANCE = 2;
 
 /** What a user asks of a run; what is left open is the model's own. */
@@ -69,7 +69,7 @@ export function completeSettings(
 
 function usualGuidance({ data_space, family }: JsonObject): number {
   const isPicture = data_space !== undefined && data_space !== 'latent';
-  return isPicture ? PICTURE_GUIDANCE : (GUIDANCE[String(family)] ?? 5);
+  return isPicture ? PICTURE_GUIDANCE : familyOrUsual(family).guidanceScale;
 }
 
 /** The run's samples that the model evaluates at once: guidance doubles them. */

@@ -1,3 +1,4 @@
+import { BACKEND_NAMES, STRATEGIES } from '../backends/index.ts';
 import {
   anything,
   choice,
@@ -23,8 +24,8 @@ const bytes = (description: string) => nullable(number(), { description });
 
 const BACKEND = object(
   {
-    name: choice(['native', 'wasm', 'cpu']),
-    strategy: choice(['batched', 'per-head']),
+    name: choice(BACKEND_NAMES),
+    strategy: choice(STRATEGIES),
     logits_limit: number({ description: 'most bytes of one logits tensor' }),
   },
   { description: 'it decides how much of the logits is there at once' },

@@ -1,13 +1,12 @@
 import {
   cutLogits,
-  defaultLogitsLimit,
   type Grid,
   type PatchedSite,
   type Survey,
   type SurveyedSite,
-  strategyOf,
   surveyGraph,
 } from '../attention/index.ts';
+import { BACKENDS } from '../backends/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
 import {
@@ -98,8 +97,8 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
 }
 
 function backendOf({ backend: name = 'wasm', logitsLimit }: PlanOptions): PlanBackend {
-  const tfjsName = name === 'native' ? 'tensorflow' : name;
-  return { name, strategy: strategyOf(tfjsName), logits_limit: logitsLimit ?? defaultLogitsLimit(tfjsName) };
+  const { strategy, logitsLimit: usual } = BACKENDS[name];
+  return { name, strategy, logits_limit: logitsLimit ?? usual };
 }
 
 function depthOf({ top, deep, rejections }: Survey, place: string): DepthRange {

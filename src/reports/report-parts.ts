@@ -10,6 +10,7 @@ import {
   parameterSchema,
   text,
 } from '../documents/index.ts';
+import { FAMILY_NAMES } from '../families/index.ts';
 import { SLOTHFUL } from '../passes/index.ts';
 
 /** What the schemas of the three reports are made of. Sizes are bytes, counts plain numbers, shares 0 to 1. */
@@ -44,7 +45,7 @@ export type ReportSize = DocumentOf<typeof REPORT_SIZE>;
 export const FAMILY = named(
   'family',
   object({
-    name: nullable(text(), { description: 'sd15, sdxl, ssd1b; null where nothing fits' }),
+    name: nullable(text(), { description: `${FAMILY_NAMES.join(', ')}; null where nothing fits` }),
     basis: text({ description: 'what says so' }),
   }),
 );

@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { BACKENDS, backendOf, type KnownBackend } from '../backends/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
 
 /** Backends by what users call them. `current`: the one that the program has set with TF.js itself. */
-export type BackendName = 'native' | 'wasm' | 'cpu' | 'current';
+export type BackendName = KnownBackend | 'current';
 
 /** One way to get a backend. */
 export interface BackendCandidate {
-  readonly name: Exclude<BackendName, 'current'>;
+  readonly name: KnownBackend;
   /** Where it comes from: a package. */
   readonly from: string;
   /** What makes it work where it does not. */
@@ -48,7 +49,7 @@ export const WEB_BACKENDS: readonly BackendCandidate[] = [
     from: '@tensorflow/tfjs-backend-wasm',
     load: async () => {
       await import('@tensorflow/tfjs-backend-wasm');
-      return 'wasm';
+      return BACKENDS.wasm.tfjsName;
     },
   },
   {
@@ -56,7 +57,7 @@ export const WEB_BACKENDS: readonly BackendCandidate[] = [
     from: '@tensorflow/tfjs-backend-cpu',
     load: async () => {
       await import('@tensorflow/tfjs-backend-cpu');
-      return 'cpu';
+      return BACKENDS.cpu.tfjsName;
     },
   },
 ];
@@ -158,7 +159,7 @@ function noneWorks(asked: BackendName | undefined, failed: readonly FailedBacken
 
 /** The native backend tells whether it computes on a GPU; the others have their device in their name. */
 function deviceOf(tfjsName: string): string {
-  if (tfjsName !== 'tensorflow') return tfjsName === 'wasm' || tfjsName === 'cpu' ? 'CPU' : tfjsName;
+  if (tfjsName !== BACKENDS.native.tfjsName) return backendOf(tfjsName).inHostMemory ? 'CPU' : tfjsName;
   const backend: unknown = tf.backend();
   const isGpu = typeof backend === 'object' && backend !== null && Reflect.get(backend, 'isUsingGpuDevice') === true;
   return isGpu ? 'GPU' : 'CPU';

@@ -1,5 +1,6 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
+import { BACKENDS } from '../backends/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { checkGraph, type Graph, isObject, loadedBytes, type Pass, type WeightSpec } from '../graph/index.ts';
 import { registerAttentionOp, setLogitsLimit } from '../kernels/index.ts';
@@ -87,7 +88,7 @@ export function registerSlothfulOps(): void {
 
 /** On the native backend without a GPU some ops are spelled in a faster way; all others run the graph as it is. */
 function isNativeCPU({ tfjsName, device }: ChosenBackend): boolean {
-  return tfjsName === 'tensorflow' && device === 'CPU';
+  return tfjsName === BACKENDS.native.tfjsName && device === 'CPU';
 }
 
 /**

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { BACKENDS } from '../backends/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { type ConstantValue, constantBytes, type Graph, storedBytes, type WeightSpec } from '../graph/index.ts';
 import { decodeWeight, type ModelFile, placeStored } from '../models/index.ts';
@@ -28,7 +29,8 @@ export function usedWeights(graph: Graph, place: string): WeightSpec[] {
  */
 export async function loadWeights(file: ModelFile, graph: Graph, progress?: LoadProgress): Promise<tf.NamedTensorMap> {
   const stored = usedWeights(graph, file.place).filter(({ name }) => !graph.addedConstants.has(name));
-  const allocate = tf.getBackend() === 'tensorflow' ? pageAligned : (bytes: number) => new ArrayBuffer(bytes);
+  const allocate =
+    tf.getBackend() === BACKENDS.native.tfjsName ? pageAligned : (bytes: number) => new ArrayBuffer(bytes);
   const tensors: tf.NamedTensorMap = {};
   const add = (name: string, tensor: tf.Tensor) => {
     tensors[name] = tensor;
@@ -95,7 +97,12 @@ export function pageAligned(bytes: number): ArrayBuffer {
  * weight at a time.
  */
 function keepOnDevice(tensor: tf.Tensor): void {
-  if (tf.getBackend() !== 'tensorflow' || tensor.rank === 0 || tensor.size === 0 || tensor.dtype === 'string') {
+  if (
+    tf.getBackend() !== BACKENDS.native.tfjsName ||
+    tensor.rank === 0 ||
+    tensor.size === 0 ||
+    tensor.dtype === 'string'
+  ) {
     return;
   }
   const begin = tensor.shape.map(() => 0);

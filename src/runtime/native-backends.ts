@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { BACKENDS } from '../backends/index.ts';
 import { type BackendCandidate, WEB_BACKENDS } from './backend.ts';
 import { loadNativePackage } from './native-package.ts';
 
@@ -21,7 +22,7 @@ function nativeBackend(packageName: string, from: string): BackendCandidate {
     cure: cureFor(process.platform, import.meta.url),
     async load() {
       await loadNativePackage(packageName, from);
-      return 'tensorflow';
+      return BACKENDS.native.tfjsName;
     },
   };
 }

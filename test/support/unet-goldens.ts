@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
+import { type FamilyName, familyOrUsual } from '../../src/families/index.ts';
 import type { SlothfulOptions } from '../../src/passes/slothful/index.ts';
 import type { UNetInputs } from '../../src/runtime/index.ts';
 import { type FixtureTensor, readSafetensors } from './safetensors.ts';
 
-export const FAMILIES = ['sd15', 'sdxl', 'ssd1b'] as const;
-export type FamilyName = (typeof FAMILIES)[number];
+export { FAMILY_NAMES as FAMILIES, type FamilyName } from '../../src/families/index.ts';
 
 /** One evaluation of a golden UNet: sizes, timestep, parameters, and what diffusers and the original node gave. */
 export interface UNetCase {
@@ -57,7 +57,7 @@ const INPUTS = ['sample', 'encoder_hidden_states', 'text_embeds', 'time_ids'] as
 
 /** A case's inputs as tensors, NCHW as diffusers has them; the caller's to dispose. */
 export function caseInputs(goldens: UNetGoldens, { size, timestep }: UNetCase, family: FamilyName): UNetInputs {
-  const names = family === 'sd15' ? INPUTS.slice(0, 2) : INPUTS;
+  const names = familyOrUsual(family).addition ? INPUTS : INPUTS.slice(0, 2);
   const tensors = names.map((name) => {
     const { shape, data } = goldens.tensor(`${size.join('x')}.${name}`);
     return [name, tf.tensor(data, shape)] as const;

@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { convertCheckpoint } from '../../../converters/index.ts';
+import { BACKEND_NAMES } from '../../../src/backends/index.ts';
 import { messageOf } from '../../../src/errors.ts';
-import type { BenchBackend } from '../backend-name.ts';
 import { cacheFolder } from '../cache.ts';
 import { type Finding, ratioFinding } from '../finding.ts';
 import { MEGABYTE, type Row } from '../row.ts';
@@ -11,7 +11,6 @@ import { runJob } from '../run-job.ts';
 import { minimum, ratioOf } from '../statistics.ts';
 import { type StepTimes, stepTimes } from '../step-times.ts';
 
-const BACKENDS: readonly BenchBackend[] = ['native', 'wasm', 'cpu'];
 const HEIGHT = 16;
 const WIDTH = 16;
 
@@ -34,7 +33,7 @@ export const backendsRow: Row = {
 async function measure(model: string, turns: number, log: (line: string) => void): Promise<Finding[]> {
   const findings: Finding[] = [];
   let first: StepTimes | undefined;
-  for (const backend of BACKENDS) {
+  for (const backend of BACKEND_NAMES) {
     log(`backend ${backend}`);
     try {
       const report = await runJob('step', [model, backend, HEIGHT, WIDTH, backend === 'cpu' ? 2 : turns, 999]);

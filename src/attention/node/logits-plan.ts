@@ -1,16 +1,8 @@
-const MIB = 1024 * 1024;
+import { backendOf, type Strategy } from '../../backends/index.ts';
+
+export type { Strategy } from '../../backends/index.ts';
+
 const FLOAT_BYTES = 4;
-
-/**
- * By TF.js backend. Wasm has 4 GiB in all and fails silently past them; a GPU buffer may be refused past 128 MiB. Native
- * on a CPU is fastest where logits are still in the cache when their softmax reads them: 8 heads of 4,096 x 4,096 take
- * 434 ms of CPU at 16 MiB and 583 all at once.
- */
-const DEFAULT_LIMITS: Readonly<Record<string, number>> = { wasm: 64 * MIB, cpu: 512 * MIB, tensorflow: 16 * MIB };
-const OTHER_LIMIT = 128 * MIB;
-
-/** How attention is computed: one batched product over all heads, or a loop of 2-D products over heads. */
-export type Strategy = 'batched' | 'per-head';
 
 /** How one attention is cut so that a logits tensor stays under the limit. */
 export interface LogitsPlan {
@@ -33,15 +25,12 @@ export interface LogitsShape {
 
 /** Bytes that one logits tensor may have on a TF.js backend where nobody said otherwise. */
 export function defaultLogitsLimit(backend: string): number {
-  return DEFAULT_LIMITS[backend] ?? OTHER_LIMIT;
+  return backendOf(backend).logitsLimit;
 }
 
-/**
- * The strategy for a TF.js backend. On wasm XNNPACK serves plain 2-D products only and a batched product is a naive
- * loop: at 2 x 20 heads, 1,024 tokens, 64 wide, heads one by one take 0.8 s and batched 9.5 s. On cpu both take the same.
- */
+/** The strategy for a TF.js backend. */
 export function strategyOf(backend: string): Strategy {
-  return backend === 'wasm' ? 'per-head' : 'batched';
+  return backendOf(backend).strategy;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { BACKEND_NAMES } from '../../backends/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import type { RunRequest } from '../../pipeline/index.ts';
 import type { ControlNetFiles, TextChoice } from '../../pipeline/node.ts';
@@ -13,13 +14,15 @@ import {
   type TimestepSpacing,
 } from '../../sampling/index.ts';
 
-const BACKENDS = ['native', 'wasm', 'cpu'] as const;
 const RUN = 'Run:';
 const COMPANIONS = 'Companions:';
 
 /** Adds `--backend`, which forces one and fails where that does not work. */
 export function withBackendFlag<T>(cli: Argv<T>) {
-  return cli.option('backend', { choices: BACKENDS, describe: 'compute on this; by default the first that works' });
+  return cli.option('backend', {
+    choices: BACKEND_NAMES,
+    describe: 'compute on this; by default the first that works',
+  });
 }
 
 /** The flags that say how a run goes and what it is told. */
