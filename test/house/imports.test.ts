@@ -46,6 +46,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   runtime: ['graph', 'models', 'passes', 'kernels'],
   native: ['models', 'runtime'],
   sampling: ['documents', 'tensors', 'passes', 'runtime'],
+  text: ['documents', 'models', 'sampling'],
   reports: ['documents', 'graph', 'models', 'attention', 'passes', 'sampling'],
   pages: ['reports'],
   pictures: ['documents', 'sampling'],
@@ -106,6 +107,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'kernels',
     'runtime',
     'sampling',
+    'text',
     'reports',
     'pages',
     'pipeline',
@@ -140,7 +142,7 @@ const BROWSER_ROOMS = ROOMS.map(({ name }) => name).filter(
 );
 
 /** Rooms that work on documents alone: what loads them does not wait for TF.js. */
-const DOCUMENT_ROOMS = ['documents', 'tensors', 'graph', 'models', 'attention', 'passes', 'reports', 'pages'];
+const DOCUMENT_ROOMS = ['documents', 'tensors', 'graph', 'models', 'attention', 'passes', 'text', 'reports', 'pages'];
 
 const FILES = houseFiles();
 const IMPORTS = houseImports();
