@@ -12,9 +12,9 @@ const SQUARE = 1 / 1.1;
 /** How far back a comma is looked for at which a chunk may end. */
 const BACKTRACK = 20;
 
-const PIECES = /\\[()[\]\\]|\\|\(|\[|:\s*([+-]?[.\d]+)\s*\)|\)|\]|[^\\()[\]:]+|:/g;
-/** Letters of every script make words, as in Python. */
-const BREAK = /\s*(?<![\p{L}\p{N}_])BREAK(?![\p{L}\p{N}_])\s*/u;
+const PIECES = /\\[()[\]\\]|\\|\(|\[|:\p{White_Space}*([+-]?[.\d]+)\p{White_Space}*\)|\)|\]|[^\\()[\]:]+|:/gu;
+/** Letters of every script make words, as in Python. Whitespace is looked at from its start alone, not again and again. */
+const BREAK = /(?:(?<!\p{White_Space})\p{White_Space}+)?(?<![\p{L}\p{N}_])BREAK(?![\p{L}\p{N}_])\p{White_Space}*/u;
 
 /** Ends a chunk, unless a bracket around it changed its weight. */
 const BREAK_TEXT = 'BREAK';

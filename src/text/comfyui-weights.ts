@@ -20,7 +20,7 @@ const HIDDEN_OPEN = '\0\x02';
 const HIDDEN_CLOSE = '\0\x01';
 
 /** What Python's `float` takes, but for infinities and NaN. */
-const FLOAT = /^\s*[+-]?(?:\d+(?:_\d+)*\.?(?:\d+(?:_\d+)*)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?\s*$/i;
+const FLOAT = /^\s*[+-]?(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?\s*$/i;
 
 /**
  * The parts of a prompt with their weights: `(x)` counts 1.1 times what is around it, `(x:1.3)` counts 1.3 whatever is
@@ -83,15 +83,16 @@ export function comfyUIChunks(tokenizer: ClipTokenizer, prompt: string): PromptC
   const full: WeightedToken[][] = [];
   let chunk: WeightedToken[] = [];
   for (const part of parseComfyUIWeights(prompt)) {
-    let group = weightedTokens(tokenizer, part);
+    const group = weightedTokens(tokenizer, part);
     const isLarge = group.length >= LARGE_GROUP;
-    while (chunk.length + group.length > CHUNK_WORDS) {
+    let start = 0;
+    while (chunk.length + group.length - start > CHUNK_WORDS) {
       const fitting = isLarge ? CHUNK_WORDS - chunk.length : 0;
-      full.push([...chunk, ...group.slice(0, fitting)]);
-      group = group.slice(fitting);
+      full.push([...chunk, ...group.slice(start, start + fitting)]);
+      start += fitting;
       chunk = [];
     }
-    chunk.push(...group);
+    chunk.push(...group.slice(start));
   }
   return [...full, chunk].map((tokens) => closedChunk(tokenizer, tokens));
 }

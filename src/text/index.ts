@@ -30,7 +30,7 @@ export {
   type LayeredPrompt,
   type PromptEncoder,
 } from './encode-prompts.ts';
-export { parseTokenizer, type TokenizerFiles } from './parse-tokenizer.ts';
+export { parseTokenizer, type TokenizerFiles, tokenizerFiles } from './parse-tokenizer.ts';
 export { PROMPT_WEIGHTS, type PromptWeights, promptChunks } from './prompt-weights.ts';
 export { type Extent, type GuidedSizes, type PictureSizes, timeIds, withSizes } from './time-ids.ts';
 export { CLIP_TOKENS, ClipTokenizer, SECOND_PAD, type SpecialTokens, type TokenizeOptions } from './tokenizer.ts';

@@ -20,8 +20,9 @@ export async function readTokenizer(folder: string): Promise<ClipTokenizer> {
   const vocabulary = await jsonOf('vocab.json');
   const merges = await textOf('merges.txt');
   const tokenizer = vocabulary === undefined || merges === undefined ? await jsonOf('tokenizer.json') : undefined;
-  const config = (await jsonOf('tokenizer_config.json')) ?? (await jsonOf('special_tokens_map.json'));
-  return parseTokenizer({ vocabulary, merges, tokenizer, config }, folder);
+  const config = await jsonOf('tokenizer_config.json');
+  const specialTokens = await jsonOf('special_tokens_map.json');
+  return parseTokenizer({ vocabulary, merges, tokenizer, config, specialTokens }, folder);
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

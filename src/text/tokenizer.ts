@@ -35,9 +35,10 @@ export class ClipTokenizer {
   readonly start: number;
   readonly end: number;
   readonly pad: number;
+  /** One more than its largest id: as many rows must a text encoder's token embedding have, at least. */
+  readonly idCount: number;
   readonly #tokens: ReadonlyMap<string, number>;
   readonly #words: Tokenizer;
-  readonly #specials: SpecialTokens;
 
   /**
    * @param place where the vocabulary is from, for messages
@@ -45,21 +46,21 @@ export class ClipTokenizer {
    */
   constructor(
     readonly vocabulary: Vocabulary,
-    specials: SpecialTokens = CLIP_TOKENS,
+    readonly specials: SpecialTokens = CLIP_TOKENS,
     readonly place = "CLIP's vocabulary",
     words = wordTokenizer(vocabulary),
   ) {
     this.#tokens = vocabulary.tokens;
-    this.#specials = specials;
     this.#words = words;
     this.start = this.#required(specials.start);
     this.end = this.#required(specials.end);
     this.pad = this.#required(specials.pad);
+    this.idCount = 1 + [...vocabulary.tokens.values()].reduce((most, id) => Math.max(most, id), 0);
   }
 
   /** The same vocabulary, padded otherwise: with `SECOND_PAD`, the tokenizer of SDXL's second text encoder. */
   paddedWith(pad: string): ClipTokenizer {
-    return new ClipTokenizer(this.vocabulary, { ...this.#specials, pad }, this.place, this.#words);
+    return new ClipTokenizer(this.vocabulary, { ...this.specials, pad }, this.place, this.#words);
   }
 
   /** The id of a token, undefined where the vocabulary has it not. */
@@ -72,7 +73,7 @@ export class ClipTokenizer {
    * the text become those tokens, in exactly this case.
    */
   tokenize(text: string, { padIsSpecial = false }: TokenizeOptions = {}): number[] {
-    const { start, end, pad } = this.#specials;
+    const { start, end, pad } = this.specials;
     const specials = new Set([start, end, ...(padIsSpecial ? [pad] : [])]);
     return cutAt(text, [...specials]).flatMap((part) => {
       const id = specials.has(part) ? this.#tokens.get(part) : undefined;

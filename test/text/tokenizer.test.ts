@@ -10,6 +10,7 @@ import {
   parseTokenizer,
   promptChunks,
   SECOND_PAD,
+  tokenizerFiles,
   vocabularyOfMerges,
 } from '../../src/text/index.ts';
 import { readTokenizer } from '../../src/text/node.ts';
@@ -77,7 +78,21 @@ test('tokenizers are made of either form of their files', () => {
   const older = parseTokenizer({ tokenizer: { model: { type: 'BPE', vocab: VOCABULARY, merges: ['a b</w>'] } } }, 'f');
   for (const each of [own, whole, older]) assert.equal(each.tokenize('ab a'), [512, 256 + 64]);
   const config = { pad_token: { content: '!', lstrip: false } };
-  assert.is(parseTokenizer({ vocabulary: VOCABULARY, merges: MERGES, config }, 'folder').pad, 0);
+  const files = { vocabulary: VOCABULARY, merges: MERGES };
+  assert.is(parseTokenizer({ ...files, config }, 'folder').pad, 0);
+  assert.is(parseTokenizer({ ...files, config: {}, specialTokens: config }, 'folder').pad, 0);
+  assert.is(parseTokenizer({ ...files, config: { pad_token: '"' }, specialTokens: config }, 'folder').pad, 1);
+});
+
+test('a folder that is written of a tokenizer gives the same tokenizer', async () => {
+  const folder = temporaryFolder();
+  const written = clip.paddedWith(SECOND_PAD);
+  for (const [name, text] of tokenizerFiles(written)) await writeFile(join(folder, name), text);
+  const read = await readTokenizer(folder);
+  assert.equal([read.start, read.end, read.pad, read.idCount], [49406, 49407, 0, 49408]);
+  assert.equal(read.specials, written.specials);
+  const prompt = 'A sloth, hanging!! <|endoftext|>';
+  assert.equal(read.tokenize(prompt), written.tokenize(prompt));
 });
 
 const WRONG: readonly [name: string, files: Parameters<typeof parseTokenizer>[0], message: RegExp][] = [

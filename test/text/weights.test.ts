@@ -137,6 +137,22 @@ for (const [prompt, comfyui, a1111] of MORE) {
   });
 }
 
+test('long prompts of nothing much take no long time to read', () => {
+  const spaces = ' '.repeat(200_000);
+  assert.equal(parseA1111Weights(`a${spaces}b`), [{ text: `a${spaces}b`, weight: 1 }]);
+  assert.is(
+    parseA1111Weights(`a${spaces}BREAK${spaces}b`)
+      .map(({ text }) => text)
+      .join(),
+    'a,BREAK,b',
+  );
+  const digits = `(a:${'1'.repeat(200_000)}x)`;
+  assert.is(parseComfyUIWeights(digits)[0]?.weight, 1.1);
+  assert.is(parseA1111Weights(digits)[0]?.weight, 1.1);
+  assert.is(promptChunks(tokenizer, 'tree '.repeat(30_000), 'comfyui').length, 400);
+  assert.is(promptChunks(tokenizer, 'tree '.repeat(30_000), 'a1111').length, 400);
+});
+
 test('weights that cannot be are refused in one line', async () => {
   await failsWith('bad-input', /^prompt: the weight "1e999" is too large; weights are about 1$/, () =>
     parseComfyUIWeights('(a:1e999)'),
