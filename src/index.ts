@@ -34,3 +34,4 @@ export {
   toFloatBytes,
   type WritableTensor,
 } from './tensors/index.ts';
+export * from './text/index.ts';

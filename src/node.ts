@@ -28,3 +28,4 @@ export {
 export { chooseBackend, loadControlNet, loadModel, loadUNet } from './runtime/node.ts';
 export { type FolderSweep, type SweepJob, sweepPage, sweepToFolder } from './sweeps/node.ts';
 export { openSafetensors, readSafetensors, type SafetensorsFile, writeSafetensors } from './tensors/node.ts';
+export { readTokenizer } from './text/node.ts';

@@ -55,6 +55,11 @@ export const ROOMS: readonly Room[] = [
   { name: 'runtime', about: 'backends, loaded models, the UNet and its hook', short: 'backends, loaded models' },
   { name: 'native', about: 'setup-native: the native backend on the TensorFlow of today', short: 'sets TensorFlow up' },
   { name: 'sampling', about: 'schedulers, guidance, noise, the denoising loop', short: 'schedulers, denoising' },
+  {
+    name: 'text',
+    about: "prompts: CLIP's tokenizer, weights, what a model is told",
+    short: 'prompts to conditioning',
+  },
   { name: 'reports', about: 'inspect, plan and diff as data', short: 'inspect, plan, diff: data' },
   { name: 'pages', about: 'the same as tables, drawings and HTML', short: 'tables, drawings, HTML' },
   { name: 'pictures', about: 'PNG, previews, sheets, labels, measures', short: 'PNG, sheets, measures' },

@@ -49,6 +49,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   runtime: ['graph', 'models', 'backends', 'passes', 'kernels'],
   native: ['models', 'runtime'],
   sampling: ['documents', 'tensors', 'passes', 'runtime'],
+  text: ['documents', 'models', 'sampling'],
   reports: ['documents', 'graph', 'models', 'families', 'backends', 'attention', 'passes', 'sampling'],
   pages: ['reports'],
   pictures: ['documents', 'families', 'sampling'],
@@ -115,6 +116,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'kernels',
     'runtime',
     'sampling',
+    'text',
     'reports',
     'pages',
     'pipeline',
@@ -158,6 +160,7 @@ const DOCUMENT_ROOMS = [
   'backends',
   'attention',
   'passes',
+  'text',
   'reports',
   'pages',
 ];

@@ -1,0 +1,132 @@
+import { SlothfulError } from '../errors.ts';
+import type { Conditioning, Values } from '../sampling/index.ts';
+import { type EncodedPrompt, encodePrompts, type HiddenLayer, type PromptEncoder } from './encode-prompts.ts';
+import type { PromptWeights } from './prompt-weights.ts';
+
+/** The text side of a model. */
+export interface TextModel {
+  /** One; SDXL's two in their order. */
+  readonly encoders: readonly PromptEncoder[];
+  /** model_index.json's `force_zeros_for_empty_prompt`: where no negative prompt is given, its text is zeros. */
+  readonly zeroNegative?: boolean | undefined;
+}
+
+/** One text for every picture, or one for each. */
+export type Prompts = string | readonly string[];
+
+/** What is to be drawn. */
+export interface PromptRequest {
+  readonly prompt: Prompts;
+  /** What to be guided away from. Not given is not the same as empty: SDXL then takes zeros. */
+  readonly negative?: Prompts | undefined;
+  /** Other texts for SDXL's second encoder; by default the same. */
+  readonly prompt_2?: Prompts | undefined;
+  readonly negative_2?: Prompts | undefined;
+  /** ComfyUI's by default. */
+  readonly weights?: PromptWeights | undefined;
+  /** Layers of the encoder counted as in A1111: 1 is the last, 2 the penultimate. */
+  readonly clipSkip?: number | undefined;
+  /** False where nothing guides (scale at most 1): then `uncond` is not made. */
+  readonly guided?: boolean | undefined;
+}
+
+/** What a run is told, and what it is guided away from. */
+export interface PromptConditioning {
+  readonly cond: Conditioning;
+  readonly uncond?: Conditioning | undefined;
+}
+
+/**
+ * A prompt's conditioning: `encoder_hidden_states` [1 or prompts, 77n, C] and, of SDXL and its kin, `text_embeds`
+ * [1 or prompts, P]. `timeIds` makes what SDXL takes besides.
+ *
+ * @throws SlothfulError `bad-input` for prompts that do not fit each other, weights or a clip skip that cannot be;
+ * `bad-model` where an encoder gives what does not fit
+ */
+export async function textConditioning(model: TextModel, request: PromptRequest): Promise<PromptConditioning> {
+  const { weights = 'comfyui', guided = true } = request;
+  const conditional = textsOf(request.prompt, request.prompt_2);
+  const negative = guided ? textsOf(request.negative ?? '', request.negative_2 ?? request.negative) : [];
+  if (negative.length > 1 && negative.length !== conditional.length) {
+    const problem = `are ${negative.length}, and there are ${conditional.length} prompts`;
+    throw new SlothfulError('bad-input', 'negative prompts', problem, 'give one, or one for each');
+  }
+  const zeroed = isZeroed(model, request, negative.flat());
+  const layered = [
+    ...conditional.map((texts) => ({ texts, layer: hiddenLayer(model.encoders.length, request) })),
+    ...(zeroed ? [] : negative).map((texts) => ({ texts, layer: hiddenLayer(model.encoders.length, request, true) })),
+  ];
+  const encoded = await encodePrompts(model.encoders, layered, weights);
+  const cond = stacked(encoded.slice(0, conditional.length));
+  if (!guided) return { cond };
+  return { cond, uncond: zeroed ? zerosLike(cond) : stacked(encoded.slice(conditional.length)) };
+}
+
+/**
+ * Which hidden states a model takes. One encoder, as SD1.5 has: the last, or with clip skip earlier ones, with the final
+ * layer norm. Two, as SDXL and SSD-1B have: the penultimate of both, without it.
+ *
+ * For SDXL A1111 ignores clip skip; in ComfyUI's count 2 is what it always takes, and 1 is taken for it; diffusers goes a
+ * layer further back. diffusers does not skip in the negative prompt, the others do.
+ *
+ * @throws SlothfulError `bad-parameter` where clip skip is no whole number of 1 or more
+ */
+export function hiddenLayer(
+  encoders: number,
+  { clipSkip = 1, weights = 'comfyui' }: Pick<PromptRequest, 'clipSkip' | 'weights'>,
+  negative = false,
+): HiddenLayer {
+  if (!Number.isInteger(clipSkip) || clipSkip < 1) {
+    throw new SlothfulError('bad-parameter', 'clip skip', `must be a whole number from 1, got ${clipSkip}`);
+  }
+  const isLeft = weights === 'none' && negative;
+  if (encoders === 1) return { skip: isLeft ? 0 : clipSkip - 1, norm: true };
+  const isIgnored = isLeft || weights === 'a1111' || weights === 'a1111-no-norm';
+  const skip = isIgnored ? 1 : Math.max(1, weights === 'none' ? clipSkip : clipSkip - 1);
+  return { skip, norm: false };
+}
+
+/** The texts of each picture, one for each encoder. */
+function textsOf(prompts: Prompts, prompts_2: Prompts | undefined): string[][] {
+  const first = typeof prompts === 'string' ? [prompts] : prompts;
+  const second = typeof prompts_2 === 'string' ? [prompts_2] : (prompts_2 ?? first);
+  if (!first.length) throw new SlothfulError('bad-input', 'prompts', 'there are none');
+  if (second.length !== 1 && second.length !== first.length) {
+    const problem = `are ${second.length} for the second text encoder and ${first.length} for the first`;
+    throw new SlothfulError('bad-input', 'prompts', problem, 'give one, or as many');
+  }
+  return first.map((text, index) => [text, second[index] ?? second[0] ?? text]);
+}
+
+/** diffusers zeroes where no negative prompt is given and the model says so; A1111 for SDXL wherever it is empty. */
+function isZeroed({ encoders, zeroNegative = false }: TextModel, request: PromptRequest, negative: readonly string[]) {
+  if (encoders.length === 1) return false;
+  const isA1111 = request.weights === 'a1111' || request.weights === 'a1111-no-norm';
+  if (isA1111) return negative.every((text) => text === '');
+  return zeroNegative && request.negative === undefined;
+}
+
+function stacked(prompts: readonly EncodedPrompt[]): Conditioning {
+  const encoder_hidden_states = rows(prompts.map(({ hiddenStates }) => hiddenStates));
+  const pooled = prompts.flatMap((prompt) => prompt.pooled ?? []);
+  return pooled.length ? { encoder_hidden_states, text_embeds: rows(pooled) } : { encoder_hidden_states };
+}
+
+function rows(parts: readonly Values[]): Values {
+  const [first] = parts;
+  const [, ...rest] = first?.shape ?? [];
+  const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    data.set(part.data, offset);
+    offset += part.data.length;
+  }
+  return { shape: [parts.length, ...rest], data };
+}
+
+function zerosLike(conditioning: Conditioning): Conditioning {
+  const zeros = ({ shape, data }: Values) => ({ shape, data: new Float32Array(data.length) });
+  return Object.fromEntries(
+    Object.entries(conditioning).flatMap(([name, values]) => (values ? [[name, zeros(values)]] : [])),
+  );
+}

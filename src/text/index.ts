@@ -1,0 +1,43 @@
+/**
+ * From a prompt to what a UNet is told: CLIP's tokenizer, prompt weights in ComfyUI's and A1111's conventions, and the
+ * conditioning of SD1.5, SDXL and SSD-1B. Text encoders are the caller's. What reads files is in `node.ts`.
+ */
+export { parseA1111Weights } from './a1111-weights.ts';
+export {
+  CHUNK_LENGTH,
+  emptyChunk,
+  type PromptChunk,
+  type WeightedText,
+} from './chunk.ts';
+export { clipVocabulary } from './clip-vocabulary.ts';
+export { parseComfyUIWeights } from './comfyui-weights.ts';
+export {
+  hiddenLayer,
+  type PromptConditioning,
+  type PromptRequest,
+  type Prompts,
+  type TextModel,
+  textConditioning,
+} from './conditioning.ts';
+export {
+  type ChunkOptions,
+  type EncodedChunks,
+  type EncodedPrompt,
+  encodeChunks,
+  encodePrompts,
+  type HiddenLayer,
+  type LayeredPrompt,
+  type PromptEncoder,
+} from './encode-prompts.ts';
+export { parseTokenizer, type TokenizerFiles, tokenizerFiles } from './parse-tokenizer.ts';
+export { PROMPT_WEIGHTS, type PromptWeights, promptChunks } from './prompt-weights.ts';
+export { type Extent, type GuidedSizes, type PictureSizes, timeIds, withSizes } from './time-ids.ts';
+export { CLIP_TOKENS, ClipTokenizer, SECOND_PAD, type SpecialTokens, type TokenizeOptions } from './tokenizer.ts';
+export {
+  type Merge,
+  parseMerges,
+  parseVocabulary,
+  type Vocabulary,
+  type VocabularyPlaces,
+  vocabularyOfMerges,
+} from './vocabulary.ts';
