@@ -1,3 +1,4 @@
+export { type ConvertTextEncoderOptions, convertTextEncoder, type TextEncoderName } from './clip/index.ts';
 export type { CompanionOptions } from './companions.ts';
 export { buildControlNet, type ConvertControlNetOptions, convertControlNet } from './controlnet/index.ts';
 export { type ConvertOptions, checkpointKind, convertCheckpoint } from './convert.ts';
