@@ -6,3 +6,4 @@ export type { IpAdapterOption } from './ip-adapter/index.ts';
 export { type LoraOption, parseLoraOption } from './lora/index.ts';
 export type { ConvertSummary, DataSpace } from './model/index.ts';
 export { buildUNet, parseUNetConfig, type UNetConfig } from './unet/index.ts';
+export { type ConvertVaeOptions, convertVae } from './vae/index.ts';

@@ -15,6 +15,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'converters/unet',
     'converters/controlnet',
     'converters/clip',
+    'converters/vae',
     'converters/lora',
     'converters/ip-adapter',
     'converters/weights',
@@ -34,6 +35,14 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'graph',
   ],
   'converters/clip': [
+    'converters/checkpoint',
+    'converters/nn',
+    'converters/weights',
+    'converters/model',
+    'documents',
+    'graph',
+  ],
+  'converters/vae': [
     'converters/checkpoint',
     'converters/nn',
     'converters/weights',
