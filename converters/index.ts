@@ -5,5 +5,6 @@ export { type ConvertOptions, checkpointKind, convertCheckpoint } from './conver
 export type { IpAdapterOption } from './ip-adapter/index.ts';
 export { type LoraOption, parseLoraOption } from './lora/index.ts';
 export type { ConvertSummary, DataSpace } from './model/index.ts';
+export { type ConvertTaesdOptions, convertTaesd, type TaesdHalf } from './taesd/index.ts';
 export { buildUNet, parseUNetConfig, type UNetConfig } from './unet/index.ts';
 export { type ConvertVaeOptions, convertVae } from './vae/index.ts';

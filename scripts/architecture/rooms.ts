@@ -21,6 +21,7 @@ export const ROOMS: readonly Room[] = [
   { name: 'converters/controlnet', about: 'the same for ControlNets' },
   { name: 'converters/clip', about: 'CLIP text encoders: their names in checkpoints, their config, their graph' },
   { name: 'converters/vae', about: 'VAEs: their names in checkpoints, their config, decoder and encoder as graphs' },
+  { name: 'converters/taesd', about: 'TAESDs, which stand for a VAE: their names in checkpoints, their graphs' },
   { name: 'converters/lora', about: 'LoRAs fused into weights while those are read; kernel/ is its WebAssembly' },
   { name: 'converters/ip-adapter', about: 'the tensors of an image adapter' },
   { name: 'converters/weights', about: 'tensors become weights: dtype, order of dimensions, shards' },
