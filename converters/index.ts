@@ -5,6 +5,8 @@ export { type ConvertOptions, checkpointKind, convertCheckpoint } from './conver
 export type { IpAdapterOption } from './ip-adapter/index.ts';
 export { type LoraOption, parseLoraOption } from './lora/index.ts';
 export type { ConvertSummary, DataSpace } from './model/index.ts';
+export { type ConvertPipelineOptions, convertPipeline, type PipelineSummary } from './pipeline.ts';
+export { PARTS, type PartName } from './pipeline-parts.ts';
 export { type ConvertTaesdOptions, convertTaesd, type TaesdHalf } from './taesd/index.ts';
 export { buildUNet, parseUNetConfig, type UNetConfig } from './unet/index.ts';
 export { type ConvertVaeOptions, convertVae } from './vae/index.ts';

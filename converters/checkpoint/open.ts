@@ -116,6 +116,18 @@ async function describe(
   };
 }
 
+/**
+ * The names of all tensors of a single file, or of the index of several.
+ *
+ * @throws SlothfulError as `openCheckpoint` does
+ */
+export async function tensorNames(path: string): Promise<string[]> {
+  const { weights } = await locate(path);
+  const shards = weights.sharded ? await openShards(weights.path) : await openSingle(weights.path);
+  await closeAll(shards);
+  return [...shards.fileOf.keys()];
+}
+
 async function closeAll({ files }: Shards): Promise<void> {
   await Promise.all(files.map((file) => file.close()));
 }

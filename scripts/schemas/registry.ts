@@ -1,4 +1,5 @@
 import { jsonSchemaOf, type TSchema } from '../../src/documents/index.ts';
+import { PIPELINE_DOCUMENT } from '../../src/models/index.ts';
 import { RUN_DOCUMENT, RUN_PARAMETERS } from '../../src/pipeline/index.ts';
 import { DIFF_REPORT, INSPECT_REPORT, PLAN_REPORT } from '../../src/reports/index.ts';
 import { SWEEP_DOCUMENT } from '../../src/sweeps/index.ts';
@@ -18,6 +19,7 @@ const PUBLISHED: readonly Published[] = [
   { name: 'inspect-2', schema: INSPECT_REPORT, writtenBy: 'us' },
   { name: 'plan-2', schema: PLAN_REPORT, writtenBy: 'us' },
   { name: 'diff-2', schema: DIFF_REPORT, writtenBy: 'us' },
+  { name: 'pipeline-1', schema: PIPELINE_DOCUMENT, writtenBy: 'us' },
   { name: 'parameters', schema: RUN_PARAMETERS, writtenBy: 'user' },
 ];
 

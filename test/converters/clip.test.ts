@@ -19,6 +19,7 @@ import {
 } from '../support/pipeline-goldens.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { floats, type RawTensor } from '../support/write-tensors.ts';
+import { writeZeros } from './support.ts';
 
 const test = suite('text encoders');
 
@@ -235,6 +236,61 @@ for (const [what, code, message, source] of REFUSED) {
     assert.not(existsSync(out));
   });
 }
+
+/** Names and shapes of a tiny encoder with one head of 64 channels, by transformers' names. */
+function shapesOf(layers: number): Map<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>([
+    ['text_model.embeddings.token_embedding.weight', [10, 64]],
+    ['text_model.embeddings.position_embedding.weight', [7, 64]],
+    ['text_model.final_layer_norm.weight', [64]],
+    ['text_model.final_layer_norm.bias', [64]],
+  ]);
+  for (let layer = 0; layer < layers; layer++) {
+    const add = (module: string, shape: readonly number[]) => {
+      shapes.set(`text_model.encoder.layers.${layer}.${module}.weight`, shape);
+      shapes.set(`text_model.encoder.layers.${layer}.${module}.bias`, shape.slice(0, 1));
+    };
+    for (const norm of ['layer_norm1', 'layer_norm2']) add(norm, [64]);
+    for (const name of ['q_proj', 'k_proj', 'v_proj', 'out_proj']) add(`self_attn.${name}`, [64, 64]);
+    add('mlp.fc1', [128, 64]);
+    add('mlp.fc2', [64, 128]);
+  }
+  return shapes;
+}
+
+test('without a config the tensors tell: heads of 64 channels, quick_gelu for CLIP, gelu for OpenCLIP', async () => {
+  const folder = temporaryFolder();
+  const recordOf = async (shapes: ReadonlyMap<string, readonly number[]>, which: TextEncoderName) => {
+    const file = join(folder, `${which}.safetensors`);
+    writeZeros(file, shapes);
+    await convertTextEncoder(file, join(folder, which), { which });
+    return JSON.parse(readFileSync(join(folder, which, 'model.json'), 'utf8')).userDefinedMetadata.text_encoder;
+  };
+  const clip = new Map([...shapesOf(3)].map(([name, shape]) => [`cond_stage_model.transformer.${name}`, shape]));
+  const sizes = { width: 64, heads: 1, positions: 7, vocabulary: 10, eos_token_id: 9 };
+  assert.equal(await recordOf(clip, 'text_encoder'), {
+    ...sizes,
+    layers: 3,
+    activation: 'quick_gelu',
+    projection: null,
+  });
+  const openClip = new Map<string, readonly number[]>([
+    ['positional_embedding', [7, 64]],
+    ['token_embedding.weight', [10, 64]],
+    ['ln_final.weight', [64]],
+    ['ln_final.bias', [64]],
+    ['text_projection', [64, 32]],
+    ['logit_scale', []],
+  ]);
+  const block = { 'ln_1.': [64], 'ln_2.': [64], 'mlp.c_fc.': [128, 64], 'mlp.c_proj.': [64, 128] };
+  const attention = { 'attn.in_proj_': [192, 64], 'attn.out_proj.': [64, 64] };
+  for (const [start, shape] of Object.entries({ ...block, ...attention })) {
+    openClip.set(`transformer.resblocks.0.${start}weight`, shape);
+    openClip.set(`transformer.resblocks.0.${start}bias`, shape.slice(0, 1));
+  }
+  const prefixed = new Map([...openClip].map(([name, shape]) => [`conditioner.embedders.1.model.${name}`, shape]));
+  assert.equal(await recordOf(prefixed, 'text_encoder_2'), { ...sizes, layers: 1, activation: 'gelu', projection: 32 });
+});
 
 test('what OpenCLIP stacks is missed by its own name', async () => {
   const name = 'conditioner.embedders.1.model.transformer.resblocks.2.attn.in_proj_weight';

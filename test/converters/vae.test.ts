@@ -20,6 +20,7 @@ import {
 } from '../support/pipeline-goldens.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { floats, type RawTensor, writeTensors } from '../support/write-tensors.ts';
+import { writeZeros } from './support.ts';
 
 const test = suite('VAEs');
 
@@ -259,6 +260,30 @@ for (const [what, code, message, source] of REFUSED) {
     assert.not(existsSync(out));
   });
 }
+
+test('without a config the tensors tell: widths, depth, channels; and norms have 32 groups', async () => {
+  const folder = temporaryFolder();
+  const source = pipelineFolder('sd15');
+  const file = join(source, 'vae', WEIGHTS);
+  const shapes = [...rawTensors(file)].map(([name, { shape }]) => {
+    // 32 times as wide, but for what is of pictures and latents.
+    const outside = (size: number) => size === 3 || size === 4 || size === 1;
+    const isQuant = /quant_conv|encoder\.conv_out\.bias/.test(name);
+    const isEnd = name === 'encoder.conv_out.weight';
+    const wide = shape.map((size, axis) =>
+      axis > 1 || outside(size) || isQuant || (isEnd && !axis) ? size : 32 * size,
+    );
+    return [name, wide] as const;
+  });
+  writeZeros(join(folder, 'vae.safetensors'), new Map(shapes));
+  await convertVae(join(folder, 'vae.safetensors'), join(folder, 'decoder'), 'decoder', { scalingFactor: 0.5 });
+  await convertVae(join(folder, 'vae.safetensors'), join(folder, 'encoder'), 'encoder');
+  const recordOf = (half: string) =>
+    JSON.parse(readFileSync(join(folder, half, 'model.json'), 'utf8')).userDefinedMetadata.vae;
+  const sizes = { latent_channels: 4, image_channels: 3, downscale: 8, sample_size: null };
+  assert.equal(recordOf('decoder'), { scaling_factor: 0.5, ...sizes });
+  assert.equal(recordOf('encoder'), { scaling_factor: 0.18215, ...sizes });
+});
 
 test('a single file is told what it lacks by its own names', async () => {
   const name = 'first_stage_model.decoder.up.3.block.1.conv2.weight';
