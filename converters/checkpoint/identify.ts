@@ -22,6 +22,7 @@ const KINDS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
   [/^transformer_blocks\.\d+\./, 'a diffusion transformer'],
   [/\.(?:spatial_res_block|temporal_res_block|temporal_transformer_blocks)\./, 'a video model'],
   [/^(?:first_stage_model\.)?(?:encoder|decoder)\.(?:down|up|mid|down_blocks|up_blocks|mid_block)[._]/, 'a VAE'],
+  [/^(?:taesd_)?(?:encoder|decoder)\.(?:layers\.)?\d+\./, 'a TAESD'],
   [/^(?:text_model\.|cond_stage_model\.|conditioner\.|text_encoder)|^transformer\.resblocks\./, 'a text encoder'],
   [/^encoder\.block\.\d+\.layer\./, 'a T5 text encoder'],
   [/^vision_model\./, 'an image encoder'],

@@ -22,9 +22,10 @@ export interface Located {
   readonly schedulerPath: string | undefined;
 }
 
-const SINGLE = /^diffusion_pytorch_model(?:\.(\w+))?\.safetensors$/;
+/** diffusers' name of a model's file, and transformers'. */
+const SINGLE = /^(?:diffusion_pytorch_model|model)(?:\.(\w+))?\.safetensors$/;
 /** The variant stands before `safetensors` or, as older releases wrote it, after `index`. */
-const INDEX = /^diffusion_pytorch_model(?:\.(\w+))?\.safetensors\.index(?:\.(\w+))?\.json$/;
+const INDEX = /^(?:diffusion_pytorch_model|model)(?:\.(\w+))?\.safetensors\.index(?:\.(\w+))?\.json$/;
 
 /** Names in a folder. @throws SlothfulError `io` */
 async function listFolder(folder: string): Promise<string[]> {
@@ -127,20 +128,22 @@ function refuseTransformer(path: string): never {
   );
 }
 
-async function locateFolder(path: string, variant?: string): Promise<Located> {
-  const unet = join(path, 'unet');
-  const isPipeline = existsSync(unet) && statSync(unet).isDirectory();
+async function locateFolder(path: string, part: string, variant?: string): Promise<Located> {
+  const inside = join(path, part);
+  const isPipeline = existsSync(inside) && statSync(inside).isDirectory();
   if (!isPipeline && existsSync(join(path, 'transformer'))) refuseTransformer(path);
-  const folder = isPipeline ? unet : path;
+  const folder = isPipeline ? inside : path;
   return { weights: findWeights(folder, await listFolder(folder), variant), ...jsonPaths(folder) };
 }
 
 /**
- * Finds what a path means: a UNet folder, a pipeline folder with `unet/`, a .safetensors file, or the index of several.
+ * Finds what a path means: a model's folder, a pipeline folder with that model in it, a .safetensors file, or the index of
+ * several.
  *
+ * @param part what the model's folder is called in a pipeline
  * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input` (variant) or `unsupported`
  */
-export async function locate(path: string, variant?: string): Promise<Located> {
+export async function locate(path: string, part = 'unet', variant?: string): Promise<Located> {
   if (!existsSync(path)) throw new SlothfulError('io', path, 'does not exist', 'check the path of the checkpoint');
-  return statSync(path).isDirectory() ? locateFolder(path, variant) : locateFile(path);
+  return statSync(path).isDirectory() ? locateFolder(path, part, variant) : locateFile(path);
 }

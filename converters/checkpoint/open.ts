@@ -32,11 +32,16 @@ export interface CheckpointKind {
   /** How its tensors are spelled, and the prefix that is theirs; undefined where it is not there. */
   spelling(names: readonly string[]): { layout: Checkpoint['layout']; prefix: string } | undefined;
   readonly cure: string;
+  /** What its folder is called in a pipeline; `unet` where nothing is said. */
+  readonly folder?: string;
 }
 
-/** `variant`: which of a folder's variants to take, `''` for the plain one. */
+/** How a checkpoint is opened. */
 export interface OpenOptions {
+  /** Which of a folder's variants to take, `''` for the plain one. */
   variant?: string | undefined;
+  /** It is one part of a pipeline whose other parts are converted too: nothing is said of their tensors. */
+  isPart?: boolean | undefined;
 }
 
 /** What the empty tensors that single files carry as marks say about sampling. */
@@ -70,14 +75,14 @@ function refuseOther(path: string, names: readonly string[], { what: wanted, cur
   throw new SlothfulError('bad-checkpoint', path, problem, cure);
 }
 
-function notesOf({ weights }: Located, otherTensors: number): string[] {
+function notesOf({ weights }: Located, otherTensors: number, isPart: boolean): string[] {
   const { variant, variants } = weights;
   const notes: string[] = [];
   if (variants.length > 1) {
     const others = variants.filter((other) => other !== variant).map((other) => other || '(plain)');
     notes.push(`took ${basename(weights.path)}; --variant can choose ${others.join(', ')}`);
   }
-  if (otherTensors) notes.push(`left ${otherTensors} tensors of other models`);
+  if (otherTensors && !isPart) notes.push(`left ${otherTensors} tensors of other models`);
   return notes;
 }
 
@@ -86,11 +91,19 @@ async function jsonBeside({ configPath, schedulerPath }: Located) {
   return { config: await readJsonIfThere(configPath), schedulerConfig, notes: [] };
 }
 
-async function describe(path: string, located: Located, shards: Shards, kind: CheckpointKind): Promise<Checkpoint> {
+async function describe(
+  path: string,
+  located: Located,
+  shards: Shards,
+  kind: CheckpointKind,
+  isPart: boolean,
+): Promise<Checkpoint> {
   const names = new Set(shards.fileOf.keys());
   const spelling = kind.spelling([...names]) ?? refuseOther(path, [...names], kind);
   const { tensors, bytes, others } = pickSources(shards, spelling.prefix);
-  const { notes, ...beside } = spelling.layout === 'ldm' ? readMarkers(names) : await jsonBeside(located);
+  // A config beside a file of several models need not be that of this one.
+  const isAlone = spelling.layout === 'diffusers' && spelling.prefix === '';
+  const { notes, ...beside } = isAlone ? await jsonBeside(located) : readMarkers(names);
   return {
     path,
     layout: spelling.layout,
@@ -98,9 +111,21 @@ async function describe(path: string, located: Located, shards: Shards, kind: Ch
     ...beside,
     otherTensors: others,
     bytes,
-    notes: [...notesOf(located, others), ...notes],
+    notes: [...notesOf(located, others, isPart), ...notes],
     close: () => closeAll(shards),
   };
+}
+
+/**
+ * The names of all tensors of a single file, or of the index of several.
+ *
+ * @throws SlothfulError as `openCheckpoint` does
+ */
+export async function tensorNames(path: string): Promise<string[]> {
+  const { weights } = await locate(path);
+  const shards = weights.sharded ? await openShards(weights.path) : await openSingle(weights.path);
+  await closeAll(shards);
+  return [...shards.fileOf.keys()];
 }
 
 async function closeAll({ files }: Shards): Promise<void> {
@@ -108,7 +133,7 @@ async function closeAll({ files }: Shards): Promise<void> {
 }
 
 /**
- * Opens a checkpoint and reads its headers: a diffusers UNet folder (sharded or not), a pipeline folder with `unet/`, or
+ * Opens a checkpoint and reads its headers: a model's folder (sharded or not), a pipeline folder that has it, or
  * one .safetensors file in LDM or diffusers names. No weights are read.
  *
  * @param kind what is looked for in it
@@ -117,13 +142,13 @@ async function closeAll({ files }: Shards): Promise<void> {
 export async function openCheckpoint(
   path: string,
   kind: CheckpointKind,
-  { variant }: OpenOptions = {},
+  { variant, isPart = false }: OpenOptions = {},
 ): Promise<Checkpoint> {
-  const located = await locate(path, variant);
+  const located = await locate(path, kind.folder, variant);
   const { weights } = located;
   const shards = weights.sharded ? await openShards(weights.path) : await openSingle(weights.path);
   try {
-    return await describe(path, located, shards, kind);
+    return await describe(path, located, shards, kind, isPart);
   } catch (error) {
     await closeAll(shards);
     throw error;

@@ -12,6 +12,8 @@ export interface ConversionOptions extends ShardOptions {
   variant?: string;
   /** Replace an existing output. */
   force?: boolean;
+  /** It is one part of a pipeline whose other parts are converted too: nothing is said of their tensors. */
+  isPart?: boolean;
 }
 
 /** What was written. */
@@ -27,7 +29,7 @@ export interface WrittenGraph {
 
 /** What was converted and written. */
 export interface ConvertSummary extends WrittenGraph {
-  kind: 'unet' | 'controlnet';
+  kind: 'unet' | 'controlnet' | 'text_encoder' | 'vae_decoder' | 'vae_encoder' | 'taesd_decoder' | 'taesd_encoder';
   family: string;
   /** Choices that were made for the user, one line each. */
   notes: string[];

@@ -31,12 +31,17 @@ export class Heads {
     return this.builder.op(`${scope}/scaled`, 'Mul', [query, this.builder.float(this.headDim ** -0.5)]);
   }
 
-  /** softmax(query key^T) value, with the heads together again: [B * N, channels] */
-  attend(scope: string, query: Endpoint, key: Endpoint, value: Endpoint): Endpoint {
+  /**
+   * softmax(query key^T) value, with the heads together again: [B * N, channels]
+   *
+   * @param mask added to the logits
+   */
+  attend(scope: string, query: Endpoint, key: Endpoint, value: Endpoint, mask?: Endpoint): Endpoint {
     const { builder } = this;
     const batchProduct = (name: string, a: Endpoint, b: Endpoint, turned: boolean) =>
       builder.op(`${scope}/${name}`, 'BatchMatMulV2', [a, b], { adj_x: attr.bool(false), adj_y: attr.bool(turned) });
-    const logits = batchProduct('logits', query, key, true);
+    const products = batchProduct('logits', query, key, true);
+    const logits = mask ? builder.op(`${scope}/masked`, 'AddV2', [products, mask]) : products;
     const weights = builder.op(`${scope}/softmax`, 'Softmax', [logits]);
     const sum = batchProduct('sum', weights, value, false);
     const together = builder.op(`${scope}/together`, 'Transpose', [sum, builder.ints([0, 2, 1, 3])]);

@@ -6,9 +6,8 @@ import { shapeOf, slice } from './shape-ops.ts';
 
 /** What all resnets of a model share. */
 export interface ResnetContext {
-  /** The time embedding after its SiLU. */
-  timeEmbedding: Endpoint;
-  timeEmbedDim: number;
+  /** The time embedding after its SiLU, and its width; absent in networks that know no time. */
+  time?: { embedding: Endpoint; width: number };
   groups: number;
   eps: number;
 }
@@ -26,16 +25,24 @@ export function resnet(
   const { groups, eps } = context;
   const normal = groupNorm(builder, `${module}.norm1`, x, { channels: inputs, groups, eps });
   const hidden = conv(builder, `${module}.conv1`, silu(builder, `${scope}/norm1`, normal), size);
-  const time = linear(builder, `${module}.time_emb_proj`, context.timeEmbedding, {
-    inputs: context.timeEmbedDim,
-    outputs,
-  });
-  const pixel = builder.op(`${scope}/time_emb_proj/pixel`, 'Reshape', [time, builder.ints([-1, 1, 1, outputs])]);
-  const timed = builder.op(`${scope}/timed`, 'AddV2', [hidden, pixel]);
+  const timed = context.time ? withTime(builder, module, hidden, outputs, context.time) : hidden;
   const again = groupNorm(builder, `${module}.norm2`, timed, { channels: outputs, groups, eps });
   const second = conv(builder, `${module}.conv2`, silu(builder, `${scope}/norm2`, again), { inputs: outputs, outputs });
   const skip = inputs === outputs ? x : conv(builder, `${module}.conv_shortcut`, x, { ...size, kernel: 1 });
   return builder.op(`${scope}/out`, 'AddV2', [skip, second]);
+}
+
+function withTime(
+  builder: GraphBuilder,
+  module: string,
+  x: Endpoint,
+  channels: number,
+  { embedding, width }: NonNullable<ResnetContext['time']>,
+): Endpoint {
+  const scope = scopeOf(module);
+  const time = linear(builder, `${module}.time_emb_proj`, embedding, { inputs: width, outputs: channels });
+  const pixel = builder.op(`${scope}/time_emb_proj/pixel`, 'Reshape', [time, builder.ints([-1, 1, 1, channels])]);
+  return builder.op(`${scope}/timed`, 'AddV2', [x, pixel]);
 }
 
 /** [B, H, W, C] -> [B, H / 2, W / 2, C], odd sizes rounded up. Source: diffusers, `Downsample2D`. */
@@ -55,12 +62,25 @@ export function upsample(
   channels: number,
   sizeOf: Endpoint,
 ): Endpoint {
-  const scope = scopeOf(module);
-  const shape = shapeOf(builder, `${scope}/shape`, sizeOf);
-  const size = slice(builder, `${scope}/size`, shape, 1, 3);
-  const larger = builder.op(`${scope}/nearest`, 'ResizeNearestNeighbor', [x, size], {
+  const larger = nearest(builder, scopeOf(module), x, sizeOfMap(builder, scopeOf(module), sizeOf));
+  return conv(builder, `${module}.conv`, larger, { inputs: channels, outputs: channels });
+}
+
+/** [B, H, W, C] -> [B, 2H, 2W, C], every pixel four times. */
+export function doubled(builder: GraphBuilder, scope: string, x: Endpoint): Endpoint {
+  const size = sizeOfMap(builder, scope, x);
+  const twice = builder.op(`${scope}/twice`, 'Mul', [size, builder.ints([2, 2])], { T: attr.type('int32') });
+  return nearest(builder, scope, x, twice);
+}
+
+/** Height and width of a map, int32 [2]. */
+function sizeOfMap(builder: GraphBuilder, scope: string, map: Endpoint): Endpoint {
+  return slice(builder, `${scope}/size`, shapeOf(builder, `${scope}/shape`, map), 1, 3);
+}
+
+function nearest(builder: GraphBuilder, scope: string, x: Endpoint, size: Endpoint): Endpoint {
+  return builder.op(`${scope}/nearest`, 'ResizeNearestNeighbor', [x, size], {
     align_corners: attr.bool(false),
     half_pixel_centers: attr.bool(false),
   });
-  return conv(builder, `${module}.conv`, larger, { inputs: channels, outputs: channels });
 }

@@ -58,8 +58,8 @@ export class GraphBuilder {
     return this.graph.add({ name, op, inputs, attributes: { T: attr.type('float32'), ...attributes } });
   }
 
-  placeholder(name: string, shape: readonly number[]): Endpoint {
-    const attributes = { dtype: attr.type('float32'), shape: attr.shape(shape) };
+  placeholder(name: string, shape: readonly number[], dtype: 'float32' | 'int32' = 'float32'): Endpoint {
+    const attributes = { dtype: attr.type(dtype), shape: attr.shape(shape) };
     return this.graph.add({ name, op: 'Placeholder', attributes });
   }
 
@@ -146,11 +146,15 @@ export function weightSpec(
   return dtype === 'float32' ? spec : { ...spec, quantization: { dtype: 'float16', original_dtype: 'float32' } };
 }
 
-/** A float tensor of a signature; -1 where any size will do. */
-export function signatureTensor(name: string, shape: readonly number[]): JsonObject {
+/** A tensor of a signature; -1 where any size will do. */
+export function signatureTensor(
+  name: string,
+  shape: readonly number[],
+  dtype: 'DT_FLOAT' | 'DT_INT32' = 'DT_FLOAT',
+): JsonObject {
   return {
     name: `${name}:0`,
-    dtype: 'DT_FLOAT',
+    dtype,
     tensorShape: { dim: shape.map((size) => ({ size: String(size) })) },
   };
 }

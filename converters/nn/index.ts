@@ -1,6 +1,6 @@
 /** Layers of stock TF.js ops, NHWC, that the graphs of Stable Diffusion's models are built of. */
 export { Heads } from './attention.ts';
-export { downsample, type ResnetContext, resnet, upsample } from './conv-blocks.ts';
+export { doubled, downsample, type ResnetContext, resnet, upsample } from './conv-blocks.ts';
 export {
   GraphBuilder,
   type PlannedGraph,
@@ -9,6 +9,6 @@ export {
   type WeightLayout,
   weightSpec,
 } from './graph-builder.ts';
-export { conv, gelu, linear, product, scopeOf, silu } from './layers.ts';
-export { groupNorm, layerNorm } from './norms.ts';
+export { conv, gelu, linear, product, quickGelu, relu, scopeOf, silu } from './layers.ts';
+export { affineOf, groupNorm, layerNorm, layerNormBy } from './norms.ts';
 export { concat, shapeFrom, shapeOf, slice } from './shape-ops.ts';

@@ -43,38 +43,62 @@ export function product(
   });
 }
 
+/** A convolution's sizes, and how it pads. */
+export interface ConvSize {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly kernel?: 1 | 3;
+  readonly stride?: 1 | 2;
+  readonly bias?: boolean;
+  /** With stride 2: one pixel on every side (the default), or on the bottom and the right alone. */
+  readonly pad?: 'all' | 'end';
+}
+
 /**
- * A convolution with bias, NHWC. With stride 2 the padding is one pixel on every side, as PyTorch has it: TF's SAME
- * would pad the bottom and right only.
+ * A convolution, NHWC. With stride 2 the padding is given in pixels, as PyTorch has it: TF's SAME would pad the bottom and
+ * right only, and of odd sizes all sides.
  */
-export function conv(
-  builder: GraphBuilder,
-  module: string,
-  x: Endpoint,
-  size: { inputs: number; outputs: number; kernel?: 1 | 3; stride?: 1 | 2 },
-): Endpoint {
-  const { inputs, outputs, kernel = 3, stride = 1 } = size;
+export function conv(builder: GraphBuilder, module: string, x: Endpoint, size: ConvSize): Endpoint {
+  const { inputs, outputs, kernel = 3, stride = 1, bias = true } = size;
   const weight = builder.kernel(`${module}.weight`, kernel, inputs, outputs);
-  const bias = builder.vector(`${module}.bias`, outputs);
-  const padding: Attributes =
-    stride === 1
-      ? { padding: attr.string('SAME') }
-      : { padding: attr.string('EXPLICIT'), explicit_paddings: attr.ints([0, 0, 1, 1, 1, 1, 0, 0]) };
-  return builder.op(`${scopeOf(module)}/Conv2D`, '_FusedConv2D', [x, weight, bias], {
+  const attributes = {
     strides: attr.ints([1, stride, stride, 1]),
     dilations: ONES,
     data_format: attr.string('NHWC'),
+  };
+  const name = `${scopeOf(module)}/Conv2D`;
+  if (!bias) return builder.op(name, 'Conv2D', [x, weight], { ...attributes, ...padding(size) });
+  return builder.op(name, '_FusedConv2D', [x, weight, builder.vector(`${module}.bias`, outputs)], {
+    ...attributes,
     num_args: attr.int(1),
     fused_ops: attr.strings(['BiasAdd']),
     epsilon: attr.float(0),
-    ...padding,
+    ...padding(size),
   });
+}
+
+function padding({ stride = 1, pad = 'all' }: ConvSize): Attributes {
+  if (stride === 1) return { padding: attr.string('SAME') };
+  const before = pad === 'all' ? 1 : 0;
+  return { padding: attr.string('EXPLICIT'), explicit_paddings: attr.ints([0, 0, before, 1, before, 1, 0, 0]) };
+}
+
+/** max(x, 0) */
+export function relu(builder: GraphBuilder, scope: string, x: Endpoint): Endpoint {
+  return builder.op(`${scope}/relu`, 'Relu', [x]);
 }
 
 /** x * sigmoid(x) */
 export function silu(builder: GraphBuilder, scope: string, x: Endpoint): Endpoint {
   const gate = builder.op(`${scope}/Sigmoid`, 'Sigmoid', [x]);
   return builder.op(`${scope}/silu`, 'Mul', [x, gate]);
+}
+
+/** x * sigmoid(1.702 x), which stands for gelu in OpenAI's CLIP. */
+export function quickGelu(builder: GraphBuilder, scope: string, x: Endpoint): Endpoint {
+  const steep = builder.op(`${scope}/steep`, 'Mul', [x, builder.float(1.702)]);
+  const gate = builder.op(`${scope}/Sigmoid`, 'Sigmoid', [steep]);
+  return builder.op(`${scope}/quick_gelu`, 'Mul', [x, gate]);
 }
 
 /** gelu(x) = x * (0.5 + 0.5 erf(x / sqrt 2)), the exact one. */

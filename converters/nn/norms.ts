@@ -63,17 +63,38 @@ function groupAffine(
   return { scale: op('scale_out', 'Reshape', [scale, together]), shift: op('shift_out', 'Reshape', [shift, together]) };
 }
 
+/** What a norm scales and shifts by. */
+export interface Affine {
+  readonly gamma: Endpoint;
+  readonly beta: Endpoint;
+}
+
+/** A norm's weights of the checkpoint, for norms that are used more than once. */
+export function affineOf(builder: GraphBuilder, module: string, width: number): Affine {
+  return { gamma: builder.vector(`${module}.weight`, width), beta: builder.vector(`${module}.bias`, width) };
+}
+
 /** Rows of a flat [M, C] normalised to mean 0 and variance 1, then scaled and shifted. */
-export function layerNorm(builder: GraphBuilder, module: string, x: Endpoint, width: number): Endpoint {
-  const scope = scopeOf(module);
+export function layerNorm(builder: GraphBuilder, module: string, x: Endpoint, width: number, eps = 1e-5): Endpoint {
+  return layerNormBy(builder, scopeOf(module), x, affineOf(builder, module, width), eps);
+}
+
+/** The same by weights that are there already. */
+export function layerNormBy(
+  builder: GraphBuilder,
+  scope: string,
+  x: Endpoint,
+  { gamma, beta }: Affine,
+  eps: number,
+): Endpoint {
   const axis = builder.ints([1]);
   const mean = builder.op(`${scope}/mean`, 'Mean', [x, axis], { keep_dims: attr.bool(true) });
   const centred = builder.op(`${scope}/centred`, 'Sub', [x, mean]);
   const squares = builder.op(`${scope}/squares`, 'Square', [centred]);
   const variance = builder.op(`${scope}/variance`, 'Mean', [squares, axis], { keep_dims: attr.bool(true) });
-  const shifted = builder.op(`${scope}/variance_eps`, 'AddV2', [variance, builder.float(1e-5)]);
+  const shifted = builder.op(`${scope}/variance_eps`, 'AddV2', [variance, builder.float(eps)]);
   const inverse = builder.op(`${scope}/rsqrt`, 'Rsqrt', [shifted]);
   const normal = builder.op(`${scope}/normalised`, 'Mul', [centred, inverse]);
-  const scaled = builder.op(`${scope}/scaled`, 'Mul', [normal, builder.vector(`${module}.weight`, width)]);
-  return builder.op(`${scope}/out`, 'AddV2', [scaled, builder.vector(`${module}.bias`, width)]);
+  const scaled = builder.op(`${scope}/scaled`, 'Mul', [normal, gamma]);
+  return builder.op(`${scope}/out`, 'AddV2', [scaled, beta]);
 }

@@ -44,8 +44,10 @@ export function buildContexts(
   const context = builder.op('encoder_hidden_states/flat', 'Reshape', [states, builder.ints([-1, config.contextDim])]);
   return {
     resnet: {
-      timeEmbedding: timeEmbedding(builder, config, { timestep, ...added }),
-      timeEmbedDim: 4 * (config.down[0]?.width ?? 0),
+      time: {
+        embedding: timeEmbedding(builder, config, { timestep, ...added }),
+        width: 4 * (config.down[0]?.width ?? 0),
+      },
       groups: config.normGroups,
       eps: config.normEps,
     },

@@ -1,5 +1,6 @@
 import { ATTENTION_METADATA } from '../../src/attention/index.ts';
 import { jsonSchemaOf, type TSchema } from '../../src/documents/index.ts';
+import { PIPELINE_DOCUMENT } from '../../src/models/index.ts';
 import { RUN_DOCUMENT, RUN_PARAMETERS } from '../../src/pipeline/index.ts';
 import { DIFF_REPORT, INSPECT_REPORT, PLAN_REPORT } from '../../src/reports/index.ts';
 import { SWEEP_DOCUMENT } from '../../src/sweeps/index.ts';
@@ -20,6 +21,7 @@ const PUBLISHED: readonly Published[] = [
   { name: 'plan-2', schema: PLAN_REPORT, writtenBy: 'us' },
   { name: 'diff-2', schema: DIFF_REPORT, writtenBy: 'us' },
   { name: 'attention-metadata', schema: ATTENTION_METADATA, writtenBy: 'us' },
+  { name: 'pipeline-1', schema: PIPELINE_DOCUMENT, writtenBy: 'us' },
   { name: 'parameters', schema: RUN_PARAMETERS, writtenBy: 'user' },
 ];
 

@@ -59,6 +59,10 @@ export interface Family {
   readonly scheduler: JsonObject;
   /** Usual scale of classifier-free guidance: what diffusers' pipeline takes by default. */
   readonly guidanceScale: number;
+  /** What latents are multiplied by after the VAE's encoder: `scaling_factor` of its config. */
+  readonly scalingFactor: number;
+  /** No negative prompt at all is conditioned on as zeros: `force_zeros_for_empty_prompt` of diffusers' pipeline. */
+  readonly forceZerosForEmptyPrompt: boolean;
   /** What its latents look like, about. */
   readonly latentColours: LatentColours;
 }

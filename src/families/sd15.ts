@@ -14,6 +14,8 @@ export const sd15 = {
   sampleSize: 64,
   scheduler: { _class_name: 'DDIMScheduler', ...TRAINING, set_alpha_to_one: false, clip_sample: false },
   guidanceScale: 7.5,
+  scalingFactor: 0.18215,
+  forceZerosForEmptyPrompt: false,
   /** Fitted by keturn for Stable Diffusion 1.4 (discuss.huggingface.co, "Decoding latents to RGB without upscaling"). */
   latentColours: {
     factors: [

@@ -14,6 +14,8 @@ export const sdxl = {
   sampleSize: 128,
   scheduler: { _class_name: 'EulerDiscreteScheduler', ...TRAINING },
   guidanceScale: 5,
+  scalingFactor: 0.13025,
+  forceZerosForEmptyPrompt: true,
   /** Fitted by Timothy Alexis Vass for SDXL, as the documentation of diffusers has it (pipeline callbacks). */
   latentColours: {
     factors: [

@@ -2,6 +2,7 @@ import { mkdir, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/p
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { SlothfulError } from '../errors.ts';
 import { ioError, systemCode } from './io-error.ts';
+import { PIPELINE_FILE } from './pipeline-manifest.ts';
 
 const FORCE = 'give another name, or replace it with --force';
 
@@ -15,7 +16,7 @@ export interface OutputOptions {
  * Makes a folder as a whole or not at all: `fill` writes into a new folder beside it, which is renamed when `fill` is
  * done. When anything fails, nothing is left, and what was there before is as it was.
  *
- * An existing folder is refused unless it is empty. With `force` it is replaced, if it is a model (has a model.json):
+ * An existing folder is refused unless it is empty. With `force` it is replaced, if it is a model or a pipeline of them:
  * a mistyped path must not take somebody's other files with it.
  *
  * @param out the folder to make; missing parents are made
@@ -95,7 +96,7 @@ async function checkReplaceable(target: string, out: string, force: boolean): Pr
   const names = await readdir(target);
   if (names.length === 0) return;
   if (!force) throw new SlothfulError('exists', out, 'is there already', FORCE);
-  if (!names.includes('model.json')) {
+  if (!names.includes('model.json') && !names.includes(PIPELINE_FILE)) {
     const problem = `is a folder with other files (${names.slice(0, 3).join(', ')}) and no model.json`;
     throw new SlothfulError('exists', out, `${problem}; even --force replaces only models`, 'give another name');
   }

@@ -4,10 +4,12 @@ import { SlothfulError } from '../errors.ts';
 import { ioError, systemCode } from './io-error.ts';
 import { ModelFile } from './model-file.ts';
 import { type ByteSource, type ModelStore, shardPathParts } from './model-store.ts';
+import { PIPELINE_FILE, type PipelineManifest, parsePipelineManifest } from './pipeline-manifest.ts';
 import { isUrl, UrlStore } from './url-store.ts';
 
 /**
- * Finds a model by what a user writes: a folder with a model.json, the model.json itself, or the URL of either.
+ * Finds a model by what a user writes: a folder with a model.json, the model.json itself, the URL of either, or the folder
+ * of a whole pipeline, whose UNet it is then.
  *
  * @throws SlothfulError `io` where nothing is there
  */
@@ -18,7 +20,7 @@ export async function openStore(source: string): Promise<ModelStore> {
 /**
  * Reads the document of a model; its weights are read later, when they are needed.
  *
- * @param source a folder with a model.json, the model.json itself, or the URL of either
+ * @param source a folder with a model.json, the model.json itself, the URL of either, or the folder of a pipeline
  * @throws SlothfulError `io` (not found), `bad-model` (not JSON, no graph model), `bad-graph`
  */
 export async function readModel(source: string): Promise<ModelFile> {
@@ -27,22 +29,52 @@ export async function readModel(source: string): Promise<ModelFile> {
 
 const SHARD_CURE = 'the weights manifest of its model.json names it; copy all files of the model';
 
+/**
+ * The manifest of a folder that holds a whole pipeline.
+ *
+ * @returns undefined where the folder has none
+ * @throws SlothfulError `io`, `bad-model` naming the field
+ */
+export async function readPipelineManifest(folder: string): Promise<PipelineManifest | undefined> {
+  const place = join(folder, PIPELINE_FILE);
+  if (!(await exists(place))) return undefined;
+  const json = await readFile(place, 'utf8').catch((error: unknown) => {
+    throw ioError(error, place);
+  });
+  return parsePipelineManifest(json, place);
+}
+
+/** The model.json of a pipeline's UNet; undefined where the folder is no pipeline's. */
+async function unetOfPipeline(folder: string): Promise<string | undefined> {
+  const manifest = await readPipelineManifest(folder);
+  if (!manifest) return undefined;
+  const { unet } = manifest.parts;
+  if (unet !== undefined) return join(folder, unet, 'model.json');
+  const cure = 'convert the pipeline without --only, or give the folder of one of its parts';
+  throw new SlothfulError('bad-input', folder, 'is a pipeline without a UNet', cure);
+}
+
 /** A model in a local folder. */
 export class FileStore implements ModelStore {
   readonly folder: string;
 
-  private constructor(readonly place: string) {
+  private constructor(
+    readonly place: string,
+    readonly pipeline?: string,
+  ) {
     this.folder = dirname(place);
   }
 
   /**
-   * @param path a model.json, or the folder that has one
+   * @param path a model.json, the folder that has one, or the folder of a pipeline
    * @throws SlothfulError `io` where there is none
    */
   static async at(path: string): Promise<FileStore> {
     const isFolder = await isDirectory(path);
     const place = isFolder ? join(path, 'model.json') : path;
     if (isFolder && !(await exists(place))) {
+      const unet = await unetOfPipeline(path);
+      if (unet !== undefined) return new FileStore(unet, path);
       const cure = (await exists(join(path, 'config.json')))
         ? 'it looks like a checkpoint: convert it first (slothful convert)'
         : 'give the folder of a TF.js graph model, or its model.json';

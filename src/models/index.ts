@@ -4,4 +4,11 @@ export { ioError, systemCode } from './io-error.ts';
 export { unetField } from './metadata.ts';
 export { ModelFile, type StoredWeight } from './model-file.ts';
 export type { ByteSource, ModelStore } from './model-store.ts';
+export {
+  PIPELINE_DOCUMENT,
+  PIPELINE_FILE,
+  type PipelineManifest,
+  type PipelinePart,
+  parsePipelineManifest,
+} from './pipeline-manifest.ts';
 export { isUrl, UrlStore } from './url-store.ts';

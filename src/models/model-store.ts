@@ -17,6 +17,8 @@ export interface ModelStore {
   readonly place: string;
   /** The folder on this machine; undefined where the model is behind a URL. */
   readonly folder: string | undefined;
+  /** The folder of the pipeline that it was found in, where that was asked for. */
+  readonly pipeline?: string | undefined;
   /** Text of the model.json. @throws SlothfulError `io` */
   text(): Promise<string>;
   /** A file of the weights manifest; it is opened when it is first read. @throws SlothfulError `bad-model` */

@@ -113,7 +113,8 @@ async function checkSource(graph: Graph, outDir: string, source: ModelFile | und
   return folder;
 }
 
-async function share(from: string, to: string, parts: readonly string[], copy: boolean): Promise<void> {
+/** Links a file into another folder, or copies it there. */
+export async function share(from: string, to: string, parts: readonly string[], copy: boolean): Promise<void> {
   const source = join(from, ...parts);
   const target = join(to, ...parts);
   try {

@@ -1,6 +1,6 @@
 import { type Pass, type PassResult, recordedPasses } from '../graph/index.ts';
 import type { ModelFile } from '../models/index.ts';
-import { type OutputOptions, readModel, type WrittenModel, writeModel } from '../models/node.ts';
+import { type OutputOptions, readModel, type WrittenModel, writeModelOf } from '../models/node.ts';
 import {
   type PassParameters,
   passesInForce,
@@ -33,11 +33,12 @@ export interface PatchedModel extends WrittenModel {
 
 /**
  * Patches a model on disk: reads it, applies passes, and writes a model that shares the weights (by hard links) where
- * they lie. The model that is read stays as it is.
+ * they lie. The model that is read stays as it is. Of a pipeline's folder the UNet is patched, and the other parts are
+ * shared like the weights.
  *
  * `await patchModel('./model', './patched', [slothful({ in_mode: '2D_MAX' })])`
  *
- * @param source folder with a model.json, the model.json itself, or a model that `readModel` read
+ * @param source folder with a model.json, the model.json itself, the folder of a pipeline, or a model that `readModel` read
  * @param outDir the folder to make, as a whole or not at all
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `exists`, and what the passes throw
  */
@@ -55,7 +56,7 @@ export async function patchModel(
   const after = readSlothfulMetadata(graph.metadata, place);
   const asked = new Set(passes.flatMap(({ name, requires = [] }) => [...requires.map((each) => each.name), name]));
   const applied = recordedPasses(graph).filter(({ name }) => asked.has(name));
-  const written = await writeModel(graph, outDir, { ...options, shardsFrom: file });
+  const written = await writeModelOf(file, graph, outDir, options);
   return {
     ...written,
     passes: applied.map(({ name }) => name),

@@ -1,10 +1,14 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import {
-  type ConvertOptions,
+  type ConvertPipelineOptions,
   type ConvertSummary,
   checkpointKind,
-  convertCheckpoint,
   convertControlNet,
+  convertPipeline,
+  PARTS,
+  type PipelineSummary,
   parseLoraOption,
 } from '../../../converters/index.ts';
 import { SlothfulError } from '../../errors.ts';
@@ -16,6 +20,7 @@ import { printNote, startProgress } from '../terminal.ts';
 const DTYPES = ['auto', 'float16', 'float32'] as const;
 const DATA_SPACES = ['latent', 'premultiplied-rgba'] as const;
 const COMPANIONS = 'Companions:';
+const PIPELINE = 'Parts of a pipeline:';
 
 function options(cli: Argv<object>) {
   return cli
@@ -26,7 +31,19 @@ function options(cli: Argv<object>) {
     })
     .positional('model-dir', { type: 'string', demandOption: true, describe: 'folder for model.json and weights' })
     .option('dtype', { choices: DTYPES, default: 'auto' as const, describe: 'stored weights; auto keeps the dtype' })
-    .option('config', { type: 'string', describe: 'diffusers config.json for what tensors cannot tell (heads)' })
+    .option('config', {
+      type: 'string',
+      describe: 'config.json for what tensors cannot tell (heads), or a diffusers folder',
+    })
+    .option('only', {
+      choices: PARTS,
+      array: true,
+      nargs: 1,
+      group: PIPELINE,
+      describe: 'only this part; repeatable. unet alone is written as a model by itself',
+    })
+    .option('vae', { type: 'string', group: PIPELINE, describe: 'take this VAE: a folder or .safetensors file' })
+    .option('taesd', { type: 'string', group: PIPELINE, describe: 'add this TAESD: a folder or .safetensors file' })
     .option('variant', { type: 'string', describe: 'which variant of a folder to take, such as fp16' })
     .option('data-space', { choices: DATA_SPACES, default: 'latent' as const, describe: 'what the channels are' })
     .option('lora', {
@@ -52,13 +69,16 @@ export const convertCommand = defineCommand({
       loraPartial,
       ...(ipAdapter === undefined ? {} : { ipAdapter: { file: ipAdapter } }),
     };
-    const config = argv.config === undefined ? {} : { config: await readJson(argv.config) };
+    const config = await readConfig(argv.config);
     const variant = argv.variant === undefined ? {} : { variant: argv.variant };
-    const { dtype, force, dataSpace } = argv;
+    const { dtype, force, dataSpace, only, vae, taesd } = argv;
     const summary = await convert(argv.checkpoint, argv.modelDir, {
       dtype,
       force,
       dataSpace,
+      only,
+      vae,
+      taesd,
       ...companions,
       ...config,
       ...variant,
@@ -67,15 +87,30 @@ export const convertCommand = defineCommand({
   },
 });
 
-async function convert(source: string, dir: string, options: ConvertOptions): Promise<ConvertSummary> {
-  const kind = await checkpointKind(source, options.variant);
+/** A folder's configs are those of a pipeline's parts, or of a UNet by itself. */
+async function readConfig(path: string | undefined): Promise<Pick<ConvertPipelineOptions, 'config' | 'configFolder'>> {
+  if (path === undefined) return {};
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return { config: await readJson(path) };
+  const own = join(path, 'config.json');
+  return existsSync(own) ? { config: await readJson(own) } : { configFolder: path };
+}
+
+async function convert(
+  source: string,
+  dir: string,
+  options: ConvertPipelineOptions,
+): Promise<ConvertSummary | PipelineSummary> {
+  const { only } = options;
+  // What is asked for by name need not have a UNet beside it.
+  const isPart = only !== undefined && !only.includes('unet');
+  const kind = isPart ? 'unet' : await checkpointKind(source, options.variant);
   const progress = startProgress('converting');
   const shared = {
     ...options,
     onProgress: ({ done, total }: { done: number; total: number }) => progress.update(done, total),
   };
   try {
-    if (kind === 'unet') return await convertCheckpoint(source, dir, shared);
+    if (kind === 'unet') return await convertPipeline(source, dir, shared);
     refuseCompanions(source, options);
     return await convertControlNet(source, dir, shared);
   } finally {
@@ -83,19 +118,36 @@ async function convert(source: string, dir: string, options: ConvertOptions): Pr
   }
 }
 
-function refuseCompanions(source: string, { lora = [], ipAdapter }: ConvertOptions): void {
-  if (!lora.length && !ipAdapter) return;
-  const flag = lora.length ? '--lora' : '--ip-adapter';
+function refuseCompanions(source: string, options: ConvertPipelineOptions): void {
+  const { lora = [], ipAdapter, only, vae, taesd, configFolder } = options;
+  const parts = { '--only': only, '--vae': vae, '--taesd': taesd, '--config': configFolder };
+  const given = { '--lora': lora.length > 0, '--ip-adapter': ipAdapter, ...parts };
+  const [flag] = Object.entries(given).find(([, value]) => value !== undefined && value !== false) ?? [];
+  if (flag === undefined) return;
   throw new SlothfulError('usage', flag, `is for UNets, and ${source} is a ControlNet`, 'convert it without');
 }
 
-function print(summary: ConvertSummary, dir: string, json: boolean): void {
+function print(summary: ConvertSummary | PipelineSummary, dir: string, json: boolean): void {
   for (const note of summary.notes) printNote(note);
   if (json) {
     console.log(JSON.stringify({ ...summary, model: dir }, null, 2));
     return;
   }
+  if (summary.kind === 'pipeline') {
+    for (const line of pipelineLines(summary, dir)) console.log(line);
+    return;
+  }
   const { kind, family, parameters, nodes, bytes, shards } = summary;
   const size = `${(parameters / 1e6).toFixed(1)} M parameters, ${nodes} nodes, ${formatBytes(bytes)} in ${shards} shard(s)`;
   console.log(`${dir}: ${family} ${kind === 'unet' ? 'UNet' : 'ControlNet'}, ${size}`);
+}
+
+function pipelineLines({ family, parts, tokenizers, parameters, bytes }: PipelineSummary, dir: string): string[] {
+  const what = family === undefined ? 'parts of a pipeline' : `${family} pipeline`;
+  const all = Object.entries(parts).map(([name, part]) => {
+    const size = `${(part.parameters / 1e6).toFixed(1)} M parameters, ${part.nodes} nodes, ${formatBytes(part.bytes)}`;
+    return `  ${name}: ${size}`;
+  });
+  const total = `${(parameters / 1e6).toFixed(1)} M parameters, ${formatBytes(bytes)}`;
+  return [`${dir}: ${what}, ${total}`, ...all, ...tokenizers.map((name) => `  ${name}`)];
 }

@@ -1,0 +1,275 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SlothfulError } from '../src/errors.ts';
+import { FAMILIES, type KnownFamily } from '../src/families/index.ts';
+import { isObject, type JsonObject } from '../src/graph/index.ts';
+import {
+  atomicDirectory,
+  PIPELINE_FILE,
+  type PipelineManifest,
+  type PipelinePart,
+  parsePipelineManifest,
+  readModel,
+  unetField,
+} from '../src/models/node.ts';
+import { readJsonIfThere } from './checkpoint/index.ts';
+import { convertTextEncoder, type TextEncoderName } from './clip/index.ts';
+import { type ConvertOptions, convertCheckpoint } from './convert.ts';
+import type { ConvertSummary } from './model/index.ts';
+import { type FoundParts, findParts, type PartName, taesdHalves } from './pipeline-parts.ts';
+import { convertTaesd } from './taesd/index.ts';
+import { CLIP_VOCABULARY, copyTokenizer, openTokenizer, type TokenizerFolder } from './tokenizer.ts';
+import { convertVae } from './vae/index.ts';
+
+/** How `convertPipeline` converts. */
+export interface ConvertPipelineOptions extends ConvertOptions {
+  /** Only these parts; all that the source has where nothing is said. */
+  only?: readonly PartName[] | undefined;
+  /** A VAE to take instead of the source's own: a folder or a .safetensors file. */
+  vae?: string | undefined;
+  /** A TAESD to take along: a folder or a .safetensors file. */
+  taesd?: string | undefined;
+  /** A diffusers folder whose configs and tokenizers are taken, for single files, whose tensors do not tell everything. */
+  configFolder?: string | undefined;
+}
+
+/** What was converted and written of a pipeline. */
+export interface PipelineSummary {
+  kind: 'pipeline';
+  family: string | undefined;
+  /** By their names in the manifest. */
+  parts: Partial<Record<PipelinePart, ConvertSummary>>;
+  /** Whether the tokenizers came along; without them CLIP's own vocabulary is meant. */
+  tokenizers: PipelinePart[];
+  parameters: number;
+  bytes: number;
+  notes: string[];
+}
+
+/**
+ * Converts a whole pipeline: the UNet and the networks beside it, each a graph model of stock ops in a folder of its own,
+ * with the tokenizers and a manifest, `slothful.json`. Where there is nothing but a UNet, or nothing else is asked for,
+ * this is `convertCheckpoint`: the model is the folder itself.
+ *
+ * @param source a diffusers pipeline folder, or a single .safetensors file with all of its networks
+ * @param outDir the folder to make, as a whole or not at all
+ * @throws SlothfulError `bad-checkpoint`, `unsupported`, `exists`, `io`, `usage`
+ */
+export async function convertPipeline(
+  source: string,
+  outDir: string,
+  options: ConvertPipelineOptions = {},
+): Promise<ConvertSummary | PipelineSummary> {
+  const { only, vae, taesd, configFolder } = options;
+  refuseUnused(options);
+  const wants = (part: PartName) => only === undefined || only.includes(part);
+  const found = await findParts(source);
+  const plan: Plan = {
+    unet: wants('unet'),
+    text: wants('text') && (found.text || only !== undefined),
+    secondText: wants('text') && found.secondText,
+    vae: wants('vae') && (found.vae || vae !== undefined || only !== undefined),
+  };
+  if (configFolder !== undefined) checkConfigs(configFolder);
+  const config = options.config ?? (configFolder && (await configIn(configFolder, 'unet')));
+  const shared = { ...options, ...(config === undefined ? {} : { config }) };
+  if (!plan.text && !plan.vae && taesd === undefined) {
+    const summary = await convertCheckpoint(source, outDir, shared);
+    return { ...summary, notes: [...found.notes, ...summary.notes] };
+  }
+  return atomicDirectory(outDir, { force: options.force }, async (folder) => {
+    const writer = new PipelineWriter(source, folder, { ...shared, force: false, isPart: true }, found);
+    return writer.write(plan);
+  });
+}
+
+function refuseUnused({ only, vae, taesd, lora = [], ipAdapter }: ConvertPipelineOptions): void {
+  if (only === undefined) return;
+  const companion = lora.length ? '--lora' : ipAdapter && '--ip-adapter';
+  if (companion && !only.includes('unet')) {
+    throw new SlothfulError('usage', companion, `is for the UNet, and --only ${only.join(' ')} is asked for`);
+  }
+  if (only.includes('vae')) return;
+  const flag = vae === undefined ? (taesd === undefined ? undefined : '--taesd') : '--vae';
+  if (flag)
+    throw new SlothfulError('usage', flag, `is not among the parts of --only ${only.join(' ')}`, 'add --only vae');
+}
+
+interface Plan {
+  readonly unet: boolean;
+  readonly text: boolean;
+  readonly secondText: boolean;
+  readonly vae: boolean;
+}
+
+function checkConfigs(folder: string): void {
+  const paths = ['unet', 'text_encoder', 'vae'].map((part) => join(folder, part, 'config.json'));
+  if (paths.some((path) => existsSync(path))) return;
+  const cure = 'give a folder as diffusers saves pipelines, with unet/config.json and the like';
+  throw new SlothfulError('bad-input', folder, 'holds no config.json of a part of a pipeline', cure);
+}
+
+/** The config.json of a part in a diffusers folder; undefined where it has none. */
+function configIn(folder: string, part: string): Promise<unknown> {
+  return readJsonIfThere(join(folder, part, 'config.json'));
+}
+
+class PipelineWriter {
+  private readonly parts: Partial<Record<PipelinePart, ConvertSummary>> = {};
+  private readonly folders: Partial<Record<PipelinePart, string>> = {};
+  /** What the UNet's metadata say, where it is converted. */
+  private unet: JsonObject | undefined;
+
+  constructor(
+    private readonly source: string,
+    private readonly folder: string,
+    private readonly options: ConvertPipelineOptions,
+    private readonly found: FoundParts,
+  ) {}
+
+  async write(plan: Plan): Promise<PipelineSummary> {
+    if (plan.unet) await this.writeUNet();
+    if (plan.text) await this.writeText('text_encoder');
+    if (plan.secondText) await this.writeText('text_encoder_2');
+    if (plan.text) await this.checkText();
+    if (plan.vae) await this.writeVae();
+    if (this.options.taesd !== undefined) await this.writeTaesd(this.options.taesd);
+    await this.writeManifest();
+    return this.summary();
+  }
+
+  private async writeUNet(): Promise<void> {
+    await this.add('unet', (out) => convertCheckpoint(this.source, out, this.options));
+    this.unet = await this.metadataOf('unet');
+  }
+
+  private async writeText(which: TextEncoderName): Promise<void> {
+    const tokenizer = await this.tokenizerOf(which);
+    await this.add(which, async (out) => {
+      const options = { ...(await this.withConfigOf(which)), which, eosTokenId: tokenizer?.eosTokenId };
+      return convertTextEncoder(this.source, out, options);
+    });
+    const name = which === 'text_encoder' ? 'tokenizer' : 'tokenizer_2';
+    if (tokenizer) {
+      await copyTokenizer(tokenizer, join(this.folder, name));
+      this.folders[name] = name;
+      return;
+    }
+    const { vocabulary } = await this.textRecord(which);
+    if (vocabulary === CLIP_VOCABULARY) return;
+    const problem = `has a ${which} of ${vocabulary} tokens and no ${name}, and CLIP's own vocabulary has ${CLIP_VOCABULARY}`;
+    throw new SlothfulError('bad-checkpoint', this.source, problem, 'give the folder with its tokenizer by --config');
+  }
+
+  /** Whether the UNet can read what the text encoders write. */
+  private async checkText(): Promise<void> {
+    if (!this.unet) return;
+    const records = [await this.textRecord('text_encoder')];
+    if (this.parts.text_encoder_2) records.push(await this.textRecord('text_encoder_2'));
+    const width = records.reduce((sum, record) => sum + Number(record.width), 0);
+    const wanted = unetField(this.unet, 'context_dim');
+    const cure = 'give the text encoders of the same model, or leave them with --only unet';
+    if (width !== wanted) {
+      const problem = `has text encoders of width ${records.map((record) => record.width).join(' + ')}, and the UNet takes ${wanted}`;
+      throw new SlothfulError('bad-checkpoint', this.source, problem, cure);
+    }
+    const addition = unetField(this.unet, 'addition');
+    const pooled = isObject(addition) ? addition.text_embed_dim : undefined;
+    const projection = records.at(-1)?.projection;
+    if (pooled === undefined || pooled === projection) return;
+    const problem = `has a text encoder that projects to ${projection ?? 'nothing'}, and the UNet takes ${pooled}`;
+    throw new SlothfulError('bad-checkpoint', this.source, problem, cure);
+  }
+
+  private async writeVae(): Promise<void> {
+    const { vae } = this.options;
+    const options = {
+      ...(await this.withConfigOf('vae')),
+      scalingFactor: this.family?.scalingFactor,
+      latentChannels: this.latentChannels,
+    };
+    // A variant is the source's; another file has its own.
+    if (vae !== undefined) delete options.variant;
+    for (const half of ['decoder', 'encoder'] as const) {
+      await this.add(`vae_${half}`, (out) => convertVae(vae ?? this.source, out, half, options));
+    }
+  }
+
+  private async writeTaesd(taesd: string): Promise<void> {
+    const { dtype, onProgress, shardBytes } = this.options;
+    const options = { ...(dtype ? { dtype } : {}), onProgress, shardBytes, latentChannels: this.latentChannels };
+    for (const half of await taesdHalves(taesd)) {
+      await this.add(`taesd_${half}`, (out) => convertTaesd(taesd, out, half, options));
+    }
+  }
+
+  private async writeManifest(): Promise<void> {
+    const index = await readJsonIfThere(join(this.options.configFolder ?? this.source, 'model_index.json'));
+    const said = isObject(index) ? index.force_zeros_for_empty_prompt : undefined;
+    const { family } = this;
+    const manifest: PipelineManifest = {
+      schema: 'slothful-pipeline/1',
+      ...(family ? { family: family.name } : {}),
+      parts: this.folders,
+      force_zeros_for_empty_prompt: typeof said === 'boolean' ? said : (family?.forceZerosForEmptyPrompt ?? false),
+    };
+    const path = join(this.folder, PIPELINE_FILE);
+    const json = `${JSON.stringify(manifest, null, 2)}\n`;
+    parsePipelineManifest(json, path);
+    await writeFile(path, json);
+  }
+
+  private summary(): PipelineSummary {
+    const parts = Object.values(this.parts);
+    return {
+      kind: 'pipeline',
+      family: this.family?.name,
+      parts: this.parts,
+      tokenizers: (['tokenizer', 'tokenizer_2'] as const).filter((name) => this.folders[name] !== undefined),
+      parameters: parts.reduce((sum, { parameters }) => sum + parameters, 0),
+      bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
+      notes: [...this.found.notes, ...new Set(parts.flatMap(({ notes }) => notes))],
+    };
+  }
+
+  private async add(part: PipelinePart, convert: (out: string) => Promise<ConvertSummary>): Promise<void> {
+    this.parts[part] = await convert(join(this.folder, part));
+    this.folders[part] = part;
+  }
+
+  private get family(): KnownFamily | undefined {
+    return FAMILIES.find(({ name }) => name === this.parts.unet?.family);
+  }
+
+  private get latentChannels(): number | undefined {
+    const channels = this.unet && unetField(this.unet, 'out_channels');
+    return typeof channels === 'number' ? channels : undefined;
+  }
+
+  private async metadataOf(part: PipelinePart): Promise<JsonObject> {
+    return (await readModel(join(this.folder, part))).graph.metadata;
+  }
+
+  private async textRecord(which: TextEncoderName): Promise<JsonObject> {
+    const { text_encoder: record } = await this.metadataOf(which);
+    return isObject(record) ? record : {};
+  }
+
+  /** A config that was given is the UNet's; the others' come from their folder. */
+  private async withConfigOf(part: string): Promise<ConvertPipelineOptions> {
+    const { config: _, configFolder, ...options } = this.options;
+    const config = configFolder && (await configIn(configFolder, part));
+    return config === undefined ? options : { ...options, config };
+  }
+
+  private async tokenizerOf(which: TextEncoderName): Promise<TokenizerFolder | undefined> {
+    const name = which === 'text_encoder' ? 'tokenizer' : 'tokenizer_2';
+    const folders = [this.options.configFolder, this.found.isFolder ? this.source : undefined];
+    for (const folder of folders) {
+      const tokenizer = folder && (await openTokenizer(join(folder, name)));
+      if (tokenizer) return tokenizer;
+    }
+    return undefined;
+  }
+}

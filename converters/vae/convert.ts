@@ -1,0 +1,75 @@
+import { SlothfulError } from '../../src/errors.ts';
+import { openCheckpoint } from '../checkpoint/index.ts';
+import { type ConversionOptions, type ConvertSummary, writeGraph } from '../model/index.ts';
+import { weightEntries } from '../weights/index.ts';
+import { buildVaeDecoder, buildVaeEncoder } from './build.ts';
+import { type VaeConfig, vaeConfig } from './config.ts';
+import { VAE, vaeTensors } from './tensors.ts';
+
+/** How `convertVae` converts. */
+export interface ConvertVaeOptions extends ConversionOptions {
+  /** What the latents of the UNet are multiplied by, where the VAE's config does not say; SD1.5's where nothing does. */
+  readonly scalingFactor?: number | undefined;
+  /** Channels of the UNet's latents, which the VAE must have. */
+  readonly latentChannels?: number | undefined;
+}
+
+const SD15_SCALING = 0.18215;
+
+/**
+ * Converts one half of a VAE to a TF.js graph model of stock ops, streaming: one tensor in memory at a time.
+ *
+ * @param source a pipeline folder, the VAE's own folder, or a single .safetensors file (LDM or diffusers names)
+ * @param outDir where `model.json` and its shards go; written under a temporary name first
+ * @throws SlothfulError `bad-checkpoint`, `unsupported`, `exists`, `io`
+ */
+export async function convertVae(
+  source: string,
+  outDir: string,
+  half: 'encoder' | 'decoder',
+  options: ConvertVaeOptions = {},
+): Promise<ConvertSummary> {
+  const checkpoint = await openCheckpoint(source, VAE, options);
+  try {
+    const found = vaeTensors(checkpoint, half);
+    const { path } = checkpoint;
+    // The decoder tells what the encoder's tensors would tell too.
+    const config = vaeConfig(
+      allTensors(found.tensors, vaeTensors(checkpoint, 'decoder').tensors),
+      options.config,
+      checkpoint.config,
+      path,
+    );
+    checkLatents(config, options.latentChannels, path);
+    const build = half === 'decoder' ? buildVaeDecoder : buildVaeEncoder;
+    const { graph, weights } = build(config, 'slothful convert');
+    const entries = weightEntries(weights, found, path, options.dtype ?? 'auto');
+    const kind = `vae_${half}` as const;
+    const scalingFactor = config.scalingFactor ?? options.scalingFactor ?? SD15_SCALING;
+    graph.setMetadata({ kind, vae: vaeRecord(config, scalingFactor) });
+    const written = await writeGraph(outDir, graph, entries, options);
+    return { kind, family: 'vae', ...written, notes: [...checkpoint.notes] };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function allTensors<T>(...maps: ReadonlyArray<ReadonlyMap<string, T>>): Map<string, T> {
+  return new Map(maps.flatMap((map) => [...map]));
+}
+
+function vaeRecord({ widths, latentChannels, imageChannels, sampleSize }: VaeConfig, scalingFactor: number) {
+  return {
+    scaling_factor: scalingFactor,
+    latent_channels: latentChannels,
+    image_channels: imageChannels,
+    downscale: 2 ** (widths.length - 1),
+    sample_size: sampleSize ?? null,
+  };
+}
+
+function checkLatents({ latentChannels }: VaeConfig, wanted: number | undefined, place: string): void {
+  if (wanted === undefined || latentChannels === wanted) return;
+  const problem = `is a VAE of latents with ${latentChannels} channels, and the UNet's have ${wanted}`;
+  throw new SlothfulError('bad-checkpoint', place, problem, 'give the VAE of the same model');
+}
