@@ -98,7 +98,7 @@ test('the demo runs on wasm, and says why and how to have native', async () => {
   const line = linesOf(stderr)[0] ?? '';
   assert.match(
     line,
-    /without: backend: wasm on CPU; the first that works \(@tensorflow\/tfjs-node-gpu: (is not inst|has no lib)/,
+    /^ {3}backend: wasm on CPU; the first that works \(@tensorflow\/tfjs-node-gpu: (is not inst|has no lib)/,
   );
   assert.match(line, /; run "npx slothful setup-native" for the native backend\)$/);
 });
