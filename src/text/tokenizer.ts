@@ -25,6 +25,9 @@ export interface TokenizeOptions {
   readonly padIsSpecial?: boolean | undefined;
 }
 
+/** The ids of the words of a normalized text. */
+export type WordTokenizer = (text: string) => readonly number[];
+
 /** What is between words vanishes; then a special token in another case falls into its words. */
 const WORDS = "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|\\p{L}+|\\p{N}|[^ \\p{L}\\p{N}]+";
 const WORDS_OF_SPECIALS = "'s|'t|'re|'ve|'m|'ll|'d|\\p{L}+|\\p{N}|[^\\p{L}\\p{N}]+";
@@ -38,7 +41,7 @@ export class ClipTokenizer {
   /** One more than its largest id: as many rows must a text encoder's token embedding have, at least. */
   readonly idCount: number;
   readonly #tokens: ReadonlyMap<string, number>;
-  readonly #words: Tokenizer;
+  readonly #words: WordTokenizer;
 
   /**
    * @param place where the vocabulary is from, for messages
@@ -48,7 +51,7 @@ export class ClipTokenizer {
     readonly vocabulary: Vocabulary,
     readonly specials: SpecialTokens = CLIP_TOKENS,
     readonly place = "CLIP's vocabulary",
-    words = wordTokenizer(vocabulary),
+    words: WordTokenizer = wordTokenizer(vocabulary),
   ) {
     this.#tokens = vocabulary.tokens;
     this.#words = words;
@@ -77,7 +80,7 @@ export class ClipTokenizer {
     const specials = new Set([start, end, ...(padIsSpecial ? [pad] : [])]);
     return cutAt(text, [...specials]).flatMap((part) => {
       const id = specials.has(part) ? this.#tokens.get(part) : undefined;
-      return id === undefined ? this.#words.encode(normalized(part), { add_special_tokens: false }).ids : [id];
+      return id === undefined ? this.#words(normalized(part)) : [id];
     });
   }
 
@@ -89,7 +92,7 @@ export class ClipTokenizer {
 }
 
 /** The library's tokenizer for words; it is given what is normalized, and knows no special tokens. */
-function wordTokenizer({ tokens, merges }: Vocabulary): Tokenizer {
+function wordTokenizer({ tokens, merges }: Vocabulary): WordTokenizer {
   const split = (Regex: string) => ({ type: 'Split', pattern: { Regex }, behavior: 'Removed', invert: true });
   const document = {
     added_tokens: [],
@@ -102,7 +105,8 @@ function wordTokenizer({ tokens, merges }: Vocabulary): Tokenizer {
     decoder: null,
     model: { type: 'BPE', vocab: Object.fromEntries(tokens), merges, end_of_word_suffix: WORD_END },
   };
-  return new Tokenizer(document, {});
+  const tokenizer = new Tokenizer(document, {});
+  return (text) => tokenizer.encode(text, { add_special_tokens: false }).ids;
 }
 
 /**
