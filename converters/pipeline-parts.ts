@@ -21,6 +21,9 @@ export interface FoundParts {
   readonly notes: readonly string[];
 }
 
+/** Where diffusers keeps them. */
+const FOLDERS = ['text_encoder', 'text_encoder_2', 'vae'] as const;
+
 const NOTHING: FoundParts = { text: false, secondText: false, vae: false, isFolder: false, notes: [] };
 
 /**
@@ -33,19 +36,11 @@ export async function findParts(source: string): Promise<FoundParts> {
   const stat = statSync(source, { throwIfNoEntry: false });
   if (!stat) return NOTHING;
   if (!stat.isDirectory()) return partsOfNames(await tensorNames(source));
-  const folders = { text: 'text_encoder', secondText: 'text_encoder_2', vae: 'vae' } as const;
-  const [text, secondText, vae] = await Promise.all(
-    [folders.text, folders.secondText, folders.vae].map((name) => weightsIn(join(source, name))),
-  );
-  const empty = [
-    ...(text === 'none' ? [folders.text] : []),
-    ...(secondText === 'none' ? [folders.secondText] : []),
-    ...(vae === 'none' ? [folders.vae] : []),
-  ];
+  const found = await Promise.all(FOLDERS.map((name) => weightsIn(join(source, name))));
+  const [text, secondText, vae] = found.map((weights) => weights === 'some');
+  const empty = FOLDERS.filter((_, index) => found[index] === 'none');
   return {
-    text: text === 'some',
-    secondText: secondText === 'some',
-    vae: vae === 'some',
+    ...{ text: text ?? false, secondText: secondText ?? false, vae: vae ?? false },
     isFolder: true,
     notes: empty.map((name) => `left ${name}/ out, which holds no .safetensors`),
   };

@@ -115,11 +115,16 @@ function configIn(folder: string, part: string): Promise<unknown> {
   return readJsonIfThere(join(folder, part, 'config.json'));
 }
 
+/** Each text encoder's tokenizer, as diffusers calls its folder. */
+const TOKENIZERS = { text_encoder: 'tokenizer', text_encoder_2: 'tokenizer_2' } as const;
+
 class PipelineWriter {
   private readonly parts: Partial<Record<PipelinePart, ConvertSummary>> = {};
   private readonly folders: Partial<Record<PipelinePart, string>> = {};
   /** What the UNet's metadata say, where it is converted. */
   private unet: JsonObject | undefined;
+  /** What the text encoders' metadata say, in their order. */
+  private readonly text: JsonObject[] = [];
 
   constructor(
     private readonly source: string,
@@ -132,7 +137,7 @@ class PipelineWriter {
     if (plan.unet) await this.writeUNet();
     if (plan.text) await this.writeText('text_encoder');
     if (plan.secondText) await this.writeText('text_encoder_2');
-    if (plan.text) await this.checkText();
+    if (plan.text) this.checkText();
     if (plan.vae) await this.writeVae();
     if (this.options.taesd !== undefined) await this.writeTaesd(this.options.taesd);
     await this.writeManifest();
@@ -150,33 +155,33 @@ class PipelineWriter {
       const options = { ...(await this.withConfigOf(which)), which, eosTokenId: tokenizer?.eosTokenId };
       return convertTextEncoder(this.source, out, options);
     });
-    const name = which === 'text_encoder' ? 'tokenizer' : 'tokenizer_2';
+    const record = await this.textRecord(which);
+    this.text.push(record);
+    const name = TOKENIZERS[which];
     if (tokenizer) {
       await copyTokenizer(tokenizer, join(this.folder, name));
       this.folders[name] = name;
       return;
     }
-    const { vocabulary } = await this.textRecord(which);
+    const { vocabulary } = record;
     if (vocabulary === CLIP_VOCABULARY) return;
     const problem = `has a ${which} of ${vocabulary} tokens and no ${name}, and CLIP's own vocabulary has ${CLIP_VOCABULARY}`;
     throw new SlothfulError('bad-checkpoint', this.source, problem, 'give the folder with its tokenizer by --config');
   }
 
   /** Whether the UNet can read what the text encoders write. */
-  private async checkText(): Promise<void> {
+  private checkText(): void {
     if (!this.unet) return;
-    const records = [await this.textRecord('text_encoder')];
-    if (this.parts.text_encoder_2) records.push(await this.textRecord('text_encoder_2'));
-    const width = records.reduce((sum, record) => sum + Number(record.width), 0);
+    const width = this.text.reduce((sum, record) => sum + Number(record.width), 0);
     const wanted = unetField(this.unet, 'context_dim');
     const cure = 'give the text encoders of the same model, or leave them with --only unet';
     if (width !== wanted) {
-      const problem = `has text encoders of width ${records.map((record) => record.width).join(' + ')}, and the UNet takes ${wanted}`;
+      const problem = `has text encoders of width ${this.text.map((record) => record.width).join(' + ')}, and the UNet takes ${wanted}`;
       throw new SlothfulError('bad-checkpoint', this.source, problem, cure);
     }
     const addition = unetField(this.unet, 'addition');
     const pooled = isObject(addition) ? addition.text_embed_dim : undefined;
-    const projection = records.at(-1)?.projection;
+    const projection = this.text.at(-1)?.projection;
     if (pooled === undefined || pooled === projection) return;
     const problem = `has a text encoder that projects to ${projection ?? 'nothing'}, and the UNet takes ${pooled}`;
     throw new SlothfulError('bad-checkpoint', this.source, problem, cure);
@@ -226,7 +231,7 @@ class PipelineWriter {
       kind: 'pipeline',
       family: this.family?.name,
       parts: this.parts,
-      tokenizers: (['tokenizer', 'tokenizer_2'] as const).filter((name) => this.folders[name] !== undefined),
+      tokenizers: Object.values(TOKENIZERS).filter((name) => this.folders[name] !== undefined),
       parameters: parts.reduce((sum, { parameters }) => sum + parameters, 0),
       bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
       notes: [...this.found.notes, ...new Set(parts.flatMap(({ notes }) => notes))],
@@ -264,7 +269,7 @@ class PipelineWriter {
   }
 
   private async tokenizerOf(which: TextEncoderName): Promise<TokenizerFolder | undefined> {
-    const name = which === 'text_encoder' ? 'tokenizer' : 'tokenizer_2';
+    const name = TOKENIZERS[which];
     const folders = [this.options.configFolder, this.found.isFolder ? this.source : undefined];
     for (const folder of folders) {
       const tokenizer = folder && (await openTokenizer(join(folder, name)));

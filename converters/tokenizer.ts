@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlothfulError } from '../src/errors.ts';
 import { isObject } from '../src/graph/index.ts';
+import { specialTokensOf } from '../src/text/index.ts';
 import { readJsonIfThere } from './checkpoint/index.ts';
 
 /** A tokenizer's files, as transformers saves them. */
@@ -33,22 +34,15 @@ export async function openTokenizer(folder: string): Promise<TokenizerFolder | u
     throw new SlothfulError('bad-checkpoint', folder, `is a tokenizer without ${missing}`, cure);
   }
   const place = join(folder, 'vocab.json');
-  const [vocabulary, config, special] = await Promise.all(
+  const [vocabulary, config, specialTokens] = await Promise.all(
     ['vocab.json', 'tokenizer_config.json', 'special_tokens_map.json'].map((name) =>
       readJsonIfThere(join(folder, name)),
     ),
   );
-  const token = tokenOf(config) ?? tokenOf(special) ?? '<|endoftext|>';
+  const { end: token } = specialTokensOf({ config, specialTokens }, folder);
   const id = isObject(vocabulary) && Object.hasOwn(vocabulary, token) ? vocabulary[token] : undefined;
   if (typeof id === 'number' && Number.isInteger(id) && id >= 0) return { folder, eosTokenId: id };
   throw new SlothfulError('bad-checkpoint', place, `has no token ${JSON.stringify(token)}, which ends prompts`);
-}
-
-/** An eos_token is a text, or an object with its text. */
-function tokenOf(config: unknown): string | undefined {
-  const token = isObject(config) ? config.eos_token : undefined;
-  const text = isObject(token) ? token.content : token;
-  return typeof text === 'string' ? text : undefined;
 }
 
 /** Copies the files of a tokenizer. */

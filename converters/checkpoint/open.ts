@@ -10,7 +10,9 @@ import { openShards, openSingle, pickSources, type Shards } from './shards.ts';
 export interface Checkpoint {
   readonly path: string;
   readonly layout: 'diffusers' | 'ldm';
-  /** By name, without the prefix that tells them from the tensors of other models. */
+  /** What tells them from the tensors of other models: begins all of their names in the file. */
+  readonly prefix: string;
+  /** By name, without `prefix`. */
   readonly tensors: ReadonlyMap<string, TensorSource>;
   /** The parsed config.json, where there is one; not validated. */
   readonly config?: unknown;
@@ -106,7 +108,7 @@ async function describe(
   const { notes, ...beside } = isAlone ? await jsonBeside(located) : readMarkers(names);
   return {
     path,
-    layout: spelling.layout,
+    ...spelling,
     tensors,
     ...beside,
     otherTensors: others,

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { parseJson } from '../../src/documents/index.ts';
 import { messageOf, SlothfulError } from '../../src/errors.ts';
 import { duplicateKey } from '../../src/tensors/index.ts';
 
@@ -18,14 +19,7 @@ export async function readJson(path: string): Promise<unknown> {
   } catch (error) {
     throw new SlothfulError('io', path, `cannot be read (${messageOf(error)})`, 'check the path', { cause: error });
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new SlothfulError('bad-checkpoint', path, `is not JSON (${messageOf(error)})`, 'download it again', {
-      cause: error,
-    });
-  }
+  const value = parseJson(text, { place: path, code: 'bad-checkpoint', cure: 'download it again' });
   const twice = duplicateKey(text);
   if (twice === undefined) return value;
   throw new SlothfulError('bad-checkpoint', path, `has the key ${JSON.stringify(twice)} twice`, 'download it again');

@@ -62,9 +62,12 @@ const INSIDE: ReadonlyMap<string, string> = new Map([
 const STACKED = ['q_proj', 'k_proj', 'v_proj'] as const;
 
 /** A text encoder's tensors by transformers' names, with `text_model.` whether they are stored with it or not. */
-export function textEncoderTensors({ layout, tensors }: Pick<Checkpoint, 'layout' | 'tensors'>): TextTensors {
+export function textEncoderTensors({
+  layout,
+  prefix,
+  tensors,
+}: Pick<Checkpoint, 'layout' | 'prefix' | 'tensors'>): TextTensors {
   const kept = [...tensors].filter(([name]) => !IGNORED.test(name));
-  const prefix = prefixOf(kept);
   if (layout === 'diffusers') return { ...transformersTensors(kept, prefix), openClip: false };
   const found = new Map<string, TensorSource>();
   const unknown: string[] = [];
@@ -74,11 +77,6 @@ export function textEncoderTensors({ layout, tensors }: Pick<Checkpoint, 'layout
     for (const [each, part] of named) found.set(each, part);
   }
   return { tensors: found, unknown, nameInFile: (name) => `${prefix}${openClipName(name)}`, openClip: true };
-}
-
-/** What stands before the names in the file. */
-function prefixOf([first]: ReadonlyArray<readonly [string, TensorSource]>): string {
-  return first ? first[1].name.slice(0, first[1].name.length - first[0].length) : '';
 }
 
 function transformersTensors(tensors: ReadonlyArray<readonly [string, TensorSource]>, prefix: string): NamedTensors {

@@ -1,7 +1,16 @@
 /** What a LoRA file says besides its matrices: its tensors' names, PEFT's settings, and whether it is an LCM-LoRA. */
 import { basename, dirname, resolve } from 'node:path';
-import { flag, foreignObject, isObject, number, optional, readDocument, table } from '../../src/documents/index.ts';
-import { messageOf, SlothfulError } from '../../src/errors.ts';
+import {
+  flag,
+  foreignObject,
+  isObject,
+  number,
+  optional,
+  parseJson,
+  readDocument,
+  table,
+} from '../../src/documents/index.ts';
+import { SlothfulError } from '../../src/errors.ts';
 
 /** What one tensor of a LoRA file is, by its name. */
 export type LoraKey =
@@ -79,8 +88,8 @@ export function parseAdapterConfig(metadata: ReadonlyMap<string, string>, file: 
   const text = metadata.get(SETTINGS);
   if (text === undefined) return undefined;
   const place = `${file} "${SETTINGS}"`;
-  const json = ofUNet(parseJson(text, place));
   const options = { place, code: 'bad-checkpoint', cure: 'download it again', nulls: 'absent' } as const;
+  const json = ofUNet(parseJson(text, options));
   const { lora_alpha, alpha_pattern = {}, use_rslora, use_dora } = readDocument(ADAPTER_SETTINGS, json, options);
   if (use_dora) throw refusal(file, 'is a DoRA (use_dora)');
   const patterns = Object.entries(alpha_pattern).map(([name, alpha]) => ({ module: moduleName(name, file), alpha }));
@@ -89,15 +98,6 @@ export function parseAdapterConfig(metadata: ReadonlyMap<string, string>, file: 
       patterns.find((each) => module === each.module || module.endsWith(`_${each.module}`))?.alpha ?? lora_alpha,
     rankStabilised: use_rslora === true,
   };
-}
-
-function parseJson(text: string, place: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const problem = `is not JSON (${messageOf(cause)})`;
-    throw new SlothfulError('bad-checkpoint', place, problem, 'download it again', { cause });
-  }
 }
 
 /** The settings of the UNet where those of several models are told apart. */

@@ -1,7 +1,7 @@
 import { SlothfulError } from '../../src/errors.ts';
 import { familyTitles } from '../../src/families/index.ts';
 import { openCheckpoint } from '../checkpoint/index.ts';
-import { type ConversionOptions, type ConvertSummary, writeGraph } from '../model/index.ts';
+import { type ConversionOptions, type ConvertSummary, checkLatents, writeGraph } from '../model/index.ts';
 import { type NamedTensors, weightEntries } from '../weights/index.ts';
 import { buildTaesd, type TaesdConfig } from './build.ts';
 import { type TaesdHalf, taesdKind, taesdPath, taesdTensors } from './tensors.ts';
@@ -32,7 +32,7 @@ export async function convertTaesd(
   try {
     const found = taesdTensors(checkpoint, half);
     const config = taesdConfig(found, half, checkpoint.path);
-    checkLatents(config, options.latentChannels, checkpoint.path);
+    checkLatents('TAESD', config.latentChannels, options.latentChannels, checkpoint.path);
     const { graph, weights } = buildTaesd(half, config, 'slothful convert');
     const entries = weightEntries(weights, found, checkpoint.path, options.dtype ?? 'auto');
     const kind = `taesd_${half}` as const;
@@ -58,10 +58,4 @@ function taesdConfig({ tensors }: NamedTensors, half: TaesdHalf, place: string):
   return half === 'decoder'
     ? { width, latentChannels: first, imageChannels: final }
     : { width, latentChannels: final, imageChannels: first };
-}
-
-function checkLatents({ latentChannels }: TaesdConfig, wanted: number | undefined, place: string): void {
-  if (wanted === undefined || latentChannels === wanted) return;
-  const problem = `is a TAESD of latents with ${latentChannels} channels, and the UNet's have ${wanted}`;
-  throw new SlothfulError('bad-checkpoint', place, problem, 'give the TAESD of the same model');
 }

@@ -46,15 +46,13 @@ export async function taesdPath(source: string, half: TaesdHalf): Promise<string
 
 /** The tensors of a half by diffusers' names. */
 export function taesdTensors(
-  { layout, tensors }: Pick<Checkpoint, 'layout' | 'tensors'>,
+  { layout, prefix, tensors }: Pick<Checkpoint, 'layout' | 'prefix' | 'tensors'>,
   half: TaesdHalf,
 ): NamedTensors {
   const offset = layout === 'ldm' ? ORIGINAL[half].offset : 0;
   const found = new Map<string, TensorSource>();
   const unknown: string[] = [];
-  let prefix = '';
   for (const [name, source] of tensors) {
-    prefix = source.name.slice(0, source.name.length - name.length);
     const [, index, rest] = /^(\d{1,3})\.(.+)$/.exec(name) ?? [];
     if (index === undefined) unknown.push(source.name);
     else found.set(`${half}.layers.${Number(index) - offset}.${rest}`, source);

@@ -24,16 +24,14 @@ export const UNET: CheckpointKind = {
  *
  * @throws SlothfulError `bad-checkpoint` where the blocks of a single file are not regular
  */
-export function unetTensors(checkpoint: Pick<Checkpoint, 'layout' | 'tensors' | 'path'>): NamedTensors {
-  const { layout, tensors, path } = checkpoint;
+export function unetTensors(checkpoint: Pick<Checkpoint, 'layout' | 'prefix' | 'tensors' | 'path'>): NamedTensors {
+  const { layout, prefix, tensors, path } = checkpoint;
   if (layout === 'diffusers') return { tensors, unknown: [], nameInFile: (name) => name };
   const { toDiffusers, toLdm } = ldmNames(layoutOfLdm([...tensors.keys()], path));
   const renamed = new Map<string, TensorSource>();
   const unknown: string[] = [];
-  let prefix = '';
   for (const [name, source] of tensors) {
     const diffusers = toDiffusers(name);
-    prefix = source.name.slice(0, source.name.length - name.length);
     if (diffusers === undefined) unknown.push(source.name);
     else renamed.set(diffusers, source);
   }

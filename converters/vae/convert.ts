@@ -1,6 +1,5 @@
-import { SlothfulError } from '../../src/errors.ts';
 import { openCheckpoint } from '../checkpoint/index.ts';
-import { type ConversionOptions, type ConvertSummary, writeGraph } from '../model/index.ts';
+import { type ConversionOptions, type ConvertSummary, checkLatents, writeGraph } from '../model/index.ts';
 import { weightEntries } from '../weights/index.ts';
 import { buildVaeDecoder, buildVaeEncoder } from './build.ts';
 import { type VaeConfig, vaeConfig } from './config.ts';
@@ -8,13 +7,14 @@ import { VAE, vaeTensors } from './tensors.ts';
 
 /** How `convertVae` converts. */
 export interface ConvertVaeOptions extends ConversionOptions {
-  /** What the latents of the UNet are multiplied by, where the VAE's config does not say; SD1.5's where nothing does. */
+  /** What the latents of the UNet are multiplied by, where the VAE's config does not say. */
   readonly scalingFactor?: number | undefined;
   /** Channels of the UNet's latents, which the VAE must have. */
   readonly latentChannels?: number | undefined;
 }
 
-const SD15_SCALING = 0.18215;
+/** What diffusers' AutoencoderKL takes where nothing is said. */
+const USUAL_SCALING = 0.18215;
 
 /**
  * Converts one half of a VAE to a TF.js graph model of stock ops, streaming: one tensor in memory at a time.
@@ -40,12 +40,12 @@ export async function convertVae(
       checkpoint.config,
       path,
     );
-    checkLatents(config, options.latentChannels, path);
+    checkLatents('VAE', config.latentChannels, options.latentChannels, path);
     const build = half === 'decoder' ? buildVaeDecoder : buildVaeEncoder;
     const { graph, weights } = build(config, 'slothful convert');
     const entries = weightEntries(weights, found, path, options.dtype ?? 'auto');
     const kind = `vae_${half}` as const;
-    const scalingFactor = config.scalingFactor ?? options.scalingFactor ?? SD15_SCALING;
+    const scalingFactor = config.scalingFactor ?? options.scalingFactor ?? USUAL_SCALING;
     graph.setMetadata({ kind, vae: vaeRecord(config, scalingFactor) });
     const written = await writeGraph(outDir, graph, entries, options);
     return { kind, family: 'vae', ...written, notes: [...checkpoint.notes] };
@@ -66,10 +66,4 @@ function vaeRecord({ widths, latentChannels, imageChannels, sampleSize }: VaeCon
     downscale: 2 ** (widths.length - 1),
     sample_size: sampleSize ?? null,
   };
-}
-
-function checkLatents({ latentChannels }: VaeConfig, wanted: number | undefined, place: string): void {
-  if (wanted === undefined || latentChannels === wanted) return;
-  const problem = `is a VAE of latents with ${latentChannels} channels, and the UNet's have ${wanted}`;
-  throw new SlothfulError('bad-checkpoint', place, problem, 'give the VAE of the same model');
 }

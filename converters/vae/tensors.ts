@@ -51,15 +51,13 @@ const OLDER: ReadonlyMap<string, string> = new Map([
  * @param half the side of the network to keep; the other's are passed over
  */
 export function vaeTensors(
-  { layout, tensors }: Pick<Checkpoint, 'layout' | 'tensors'>,
+  { layout, prefix, tensors }: Pick<Checkpoint, 'layout' | 'prefix' | 'tensors'>,
   half: 'encoder' | 'decoder',
 ): NamedTensors {
   const levels = levelsOf([...tensors.keys()]);
   const toDiffusers = layout === 'ldm' ? (name: string) => fromLdm(name, levels) : fromOlder;
   const found = new Map<string, TensorSource>();
-  let prefix = '';
   for (const [name, source] of tensors) {
-    prefix = source.name.slice(0, source.name.length - name.length);
     const renamed = toDiffusers(name);
     if (belongs(renamed, half)) found.set(renamed, source);
   }

@@ -27,6 +27,7 @@ export interface AttentionSite {
   readonly softmax: string;
   readonly hiddenStates: Endpoint;
   readonly hiddenForm: TokenForm;
+  /** What keys and values are made of: the hidden states where it is a self-attention. */
   readonly context: Endpoint;
   readonly contextForm: TokenForm;
   readonly query: Projection;

@@ -1,3 +1,4 @@
+import { parseJson } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
 import type { Attribute, Attributes, DType } from './attributes.ts';
 import { type Endpoint, formatEndpoint, type GraphNode, isObject, type JsonObject, parseInput } from './document.ts';
@@ -26,17 +27,8 @@ function bad(place: string, problem: string, cure?: string): never {
  * @throws SlothfulError `bad-model` when it is not JSON or not a graph model
  */
 export function parseModelJson(text: string, place = 'model.json'): ParsedModel {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    bad(
-      place,
-      `is not JSON (${error instanceof Error ? error.message : error})`,
-      'give the model.json of a TF.js graph model',
-    );
-  }
-  return readModelJson(value, place);
+  const cure = 'give the model.json of a TF.js graph model';
+  return readModelJson(parseJson(text, { place, code: 'bad-model', cure }), place);
 }
 
 /** Validates a parsed model.json once, at the edge. */

@@ -5,10 +5,11 @@ import {
   object,
   optional,
   ownDocument,
+  parseJson,
   readDocument,
   text,
 } from '../documents/index.ts';
-import { messageOf, SlothfulError } from '../errors.ts';
+import { SlothfulError } from '../errors.ts';
 import { FAMILY_NAMES } from '../families/index.ts';
 
 /** The file that tells a folder of a whole pipeline from that of one model. */
@@ -49,14 +50,9 @@ export type PipelinePart = keyof PipelineManifest['parts'];
  * @throws SlothfulError `bad-model` naming the field
  */
 export function parsePipelineManifest(json: string, place: string): PipelineManifest {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (error) {
-    throw new SlothfulError('bad-model', place, `is not JSON (${messageOf(error)})`, 'convert the pipeline again');
-  }
   const cure = 'convert the pipeline again';
-  const manifest = readDocument(PIPELINE_DOCUMENT, value, { place, code: 'bad-model', cure });
+  const options = { place, code: 'bad-model', cure } as const;
+  const manifest = readDocument(PIPELINE_DOCUMENT, parseJson(json, options), options);
   // A manifest is often somebody else's, so no part may lie outside.
   const outside = Object.entries(manifest.parts).find(([, path]) => !/^\w[\w.-]*$/.test(path ?? ''));
   if (!outside) return manifest;

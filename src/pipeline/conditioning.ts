@@ -1,11 +1,13 @@
 import { SlothfulError } from '../errors.ts';
-import { type Conditioning, encodePrompt, type TextTable, type Values } from '../sampling/index.ts';
-
-/** What a run is told, and what it is guided away from. */
-export interface RunConditioning {
-  readonly cond: Conditioning;
-  readonly uncond?: Conditioning | undefined;
-}
+import {
+  type Conditioning,
+  encodePrompt,
+  type PictureSize,
+  type RunConditioning,
+  type TextTable,
+  timeIds,
+  type Values,
+} from '../sampling/index.ts';
 
 /**
  * The conditioning of a prompt, by the words that a small model carries.
@@ -51,12 +53,10 @@ function asBatch({ shape, data }: Values, place: string): Values {
 export function withTimeIds(
   { cond, uncond }: RunConditioning,
   inputs: readonly string[],
-  pixels: { width: number; height: number },
+  pixels: PictureSize,
 ): RunConditioning {
   if (!inputs.includes('time_ids') || cond.time_ids) return { cond, uncond };
-  const { width, height } = pixels;
-  const time_ids = { shape: [1, 6], data: Float32Array.from([height, width, 0, 0, height, width]) };
-  return { cond: { ...cond, time_ids }, uncond };
+  return { cond: { ...cond, time_ids: timeIds(pixels) }, uncond };
 }
 
 /** Makes what the model is told of a prompt, or of the tensors that were given in its place. */

@@ -1,8 +1,13 @@
 import { SlothfulError } from '../errors.ts';
 import type { PassChanges } from '../passes/index.ts';
-import type { RunSettings } from '../sampling/index.ts';
-import { type DenoiseStep, type DenoisingModel, denoise, makeScheduler } from '../sampling/index.ts';
-import type { RunConditioning } from './conditioning.ts';
+import {
+  type DenoiseStep,
+  type DenoisingModel,
+  denoise,
+  makeScheduler,
+  type RunConditioning,
+  type RunSettings,
+} from '../sampling/index.ts';
 import type { StepRecord } from './run-document.ts';
 import { type PatchInForce, recordStep } from './step-record.ts';
 

@@ -9,7 +9,6 @@ export {
   type Conditioner,
   promptConditioner,
   promptConditioning,
-  type RunConditioning,
   tensorConditioning,
   withImageEmbeds,
   withTimeIds,
@@ -30,7 +29,6 @@ export {
   type OpenedDocument,
   type OpenedModel,
   openModelOn,
-  type PictureSize,
   pixelsOf,
   sampleSize,
 } from './open-model.ts';

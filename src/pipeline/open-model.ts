@@ -4,7 +4,7 @@ import { ModelFile } from '../models/index.ts';
 import { readSlothfulMetadata, type SlothfulMetadata } from '../passes/slothful/index.ts';
 import { isParameter, pixelScale, type RunSize, resolveSize } from '../reports/index.ts';
 import type { ModelStore, Platform } from '../runtime/index.ts';
-import type { RunExtent } from '../sampling/index.ts';
+import type { PictureSize, RunExtent } from '../sampling/index.ts';
 
 /** A model that is to be looked at: its document is read with the small constants in it, its weights are not. */
 export interface OpenedDocument {
@@ -65,12 +65,6 @@ function unknownConstants(graph: Graph): number {
     const isConstant = graph.node(spec.name)?.op === 'Const' && isSmall(spec) && !isParameter(graph, spec);
     return isConstant && graph.constant(spec.name) === undefined;
   }).length;
-}
-
-/** Size of a picture in pixels. */
-export interface PictureSize {
-  readonly width: number;
-  readonly height: number;
 }
 
 /**

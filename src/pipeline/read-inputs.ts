@@ -11,7 +11,7 @@ import {
   simpleParameters,
 } from '../passes/slothful/index.ts';
 import { decodePng } from '../pictures/node.ts';
-import { parseTextTable, type TextTable, type Values } from '../sampling/index.ts';
+import { type PictureSize, parseTextTable, type TextTable, type Values } from '../sampling/index.ts';
 import { readSafetensors as readTensorValues } from '../tensors/node.ts';
 
 export { readSafetensors as readTensorValues } from '../tensors/node.ts';
@@ -23,7 +23,7 @@ import {
   withImageEmbeds,
   withTimeIds,
 } from './conditioning.ts';
-import type { OpenedModel, PictureSize } from './open-model.ts';
+import type { OpenedModel } from './open-model.ts';
 import type { ControlNetChoice } from './steer.ts';
 
 function readBytes(path: string): Promise<Buffer> {

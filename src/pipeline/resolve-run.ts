@@ -6,8 +6,7 @@ import {
   type SlothfulOptions,
   type SlothfulParameters,
 } from '../passes/index.ts';
-import type { RunSettings } from '../sampling/index.ts';
-import type { RunConditioning } from './conditioning.ts';
+import type { RunConditioning, RunSettings } from '../sampling/index.ts';
 import { type AskedExtent, extentOf, type OpenedDocument } from './open-model.ts';
 import { parametersInForce } from './parameters.ts';
 import { completeSettings, type RunRequest } from './settings.ts';

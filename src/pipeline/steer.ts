@@ -15,10 +15,11 @@ import {
   type ControlNetUse,
   type DenoisingModel,
   type Picture,
+  type PictureSize,
   type Values,
   withControlNets,
 } from '../sampling/index.ts';
-import type { OpenedModel, PictureSize } from './open-model.ts';
+import type { OpenedModel } from './open-model.ts';
 import type { PatchInForce } from './step-record.ts';
 
 /** A ControlNet that shall steer a run. */

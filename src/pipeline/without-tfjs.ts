@@ -2,7 +2,7 @@
 import { openStore } from '../models/node.ts';
 import { type OpenedDocument, openDocumentIn } from './open-model.ts';
 
-export { type AskedExtent, type OpenedDocument, type PictureSize, sampleSize } from './open-model.ts';
+export { type AskedExtent, type OpenedDocument, sampleSize } from './open-model.ts';
 export { parametersInForce, parametersLine, passLines } from './parameters.ts';
 export { type PatchedModel, type PatchOptions, patchModel } from './patch-model.ts';
 

@@ -15,6 +15,12 @@ export interface Conditioning {
   readonly [input: string]: Values | undefined;
 }
 
+/** What a run is told, and what it is guided away from. */
+export interface RunConditioning {
+  readonly cond: Conditioning;
+  readonly uncond?: Conditioning | undefined;
+}
+
 /**
  * The conditioning of one evaluation: repeated for the batch, and where `uncond` is given, that in front of it, as the
  * two halves of one batch. `uncond` takes `time_ids` from `cond` where it has none.

@@ -1,4 +1,4 @@
-export type { Conditioning } from './conditioning.ts';
+export type { Conditioning, RunConditioning } from './conditioning.ts';
 export { DATA_SPACES, type DataSpace, dataSpaceOf, decodePictures, type Picture } from './decode.ts';
 export { type DenoiseOptions, type DenoiseStep, denoise, type StepFacts } from './denoise.ts';
 export type { DenoisingModel } from './evaluate.ts';
@@ -26,5 +26,6 @@ export {
   withSampler,
 } from './schedulers/index.ts';
 export { encodePrompt, parseTextTable, type TextTable, tokenize } from './text.ts';
+export { type GuidedSizes, type PictureSize, type PictureSizes, timeIds, withSizes } from './time-ids.ts';
 export type { Values } from './values.ts';
 export { type ControlNetUse, withControlNets } from './with-control-nets.ts';

@@ -8,11 +8,10 @@ import {
   executeRun,
   type Look,
   type PatchInForce,
-  type RunConditioning,
   type RunOutcome,
   totalMilliseconds,
 } from '../pipeline/index.ts';
-import type { DenoisingModel, Picture, RunSettings } from '../sampling/index.ts';
+import type { DenoisingModel, Picture, RunConditioning, RunSettings } from '../sampling/index.ts';
 import { plainKey, type SweepCell } from './sweep-plan.ts';
 
 /** What all runs of a sweep share: one model, loaded once, and one look. */

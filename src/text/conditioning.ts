@@ -1,7 +1,7 @@
 import { SlothfulError } from '../errors.ts';
-import type { Conditioning, Values } from '../sampling/index.ts';
+import type { Conditioning, RunConditioning, Values } from '../sampling/index.ts';
 import { type EncodedPrompt, encodePrompts, type HiddenLayer, type PromptEncoder } from './encode-prompts.ts';
-import type { PromptWeights } from './prompt-weights.ts';
+import { isA1111, type PromptWeights } from './prompt-weights.ts';
 
 /** The text side of a model. */
 export interface TextModel {
@@ -30,20 +30,14 @@ export interface PromptRequest {
   readonly guided?: boolean | undefined;
 }
 
-/** What a run is told, and what it is guided away from. */
-export interface PromptConditioning {
-  readonly cond: Conditioning;
-  readonly uncond?: Conditioning | undefined;
-}
-
 /**
  * A prompt's conditioning: `encoder_hidden_states` [1 or prompts, 77n, C] and, of SDXL and its kin, `text_embeds`
- * [1 or prompts, P]. `timeIds` makes what SDXL takes besides.
+ * [1 or prompts, P]. `withSizes` adds what SDXL takes besides.
  *
  * @throws SlothfulError `bad-input` for prompts that do not fit each other, weights or a clip skip that cannot be;
  * `bad-model` where an encoder gives what does not fit
  */
-export async function textConditioning(model: TextModel, request: PromptRequest): Promise<PromptConditioning> {
+export async function textConditioning(model: TextModel, request: PromptRequest): Promise<RunConditioning> {
   const { weights = 'comfyui', guided = true } = request;
   const conditional = textsOf(request.prompt, request.prompt_2);
   const negative = guided ? textsOf(request.negative ?? '', request.negative_2 ?? request.negative) : [];
@@ -81,7 +75,7 @@ export function hiddenLayer(
   }
   const isLeft = weights === 'none' && negative;
   if (encoders === 1) return { skip: isLeft ? 0 : clipSkip - 1, norm: true };
-  const isIgnored = isLeft || weights === 'a1111' || weights === 'a1111-no-norm';
+  const isIgnored = isLeft || isA1111(weights);
   const skip = isIgnored ? 1 : Math.max(1, weights === 'none' ? clipSkip : clipSkip - 1);
   return { skip, norm: false };
 }
@@ -101,8 +95,7 @@ function textsOf(prompts: Prompts, prompts_2: Prompts | undefined): string[][] {
 /** diffusers zeroes where no negative prompt is given and the model says so; A1111 for SDXL wherever it is empty. */
 function isZeroed({ encoders, zeroNegative = false }: TextModel, request: PromptRequest, negative: readonly string[]) {
   if (encoders.length === 1) return false;
-  const isA1111 = request.weights === 'a1111' || request.weights === 'a1111-no-norm';
-  if (isA1111) return negative.every((text) => text === '');
+  if (isA1111(request.weights)) return negative.every((text) => text === '');
   return zeroNegative && request.negative === undefined;
 }
 

@@ -148,13 +148,11 @@ function equallyLong(prompts: readonly EncodedPrompt[]): EncodedPrompt[] {
   const lengths = prompts.map(({ hiddenStates }) => hiddenStates.shape[1] ?? 1);
   const common = lengths.reduce((a, b) => (a * b) / greatestCommonDivisor(a, b), 1);
   return prompts.map(({ hiddenStates: { shape, data }, pooled }) => {
-    const [, length = 1, width = 0] = shape;
+    const [, length, width = 0] = shape;
+    if (length === common) return { hiddenStates: { shape, data }, pooled };
     const repeated = new Float32Array(common * width);
     for (let start = 0; start < repeated.length; start += data.length) repeated.set(data, start);
-    return {
-      hiddenStates: length === common ? { shape, data } : { shape: [1, common, width], data: repeated },
-      pooled,
-    };
+    return { hiddenStates: { shape: [1, common, width], data: repeated }, pooled };
   });
 }
 

@@ -13,7 +13,6 @@ export { clipVocabulary } from './clip-vocabulary.ts';
 export { parseComfyUIWeights } from './comfyui-weights.ts';
 export {
   hiddenLayer,
-  type PromptConditioning,
   type PromptRequest,
   type Prompts,
   type TextModel,
@@ -29,9 +28,8 @@ export {
   type LayeredPrompt,
   type PromptEncoder,
 } from './encode-prompts.ts';
-export { parseTokenizer, type TokenizerFiles, tokenizerFiles } from './parse-tokenizer.ts';
+export { parseTokenizer, specialTokensOf, type TokenizerFiles, tokenizerFiles } from './parse-tokenizer.ts';
 export { PROMPT_WEIGHTS, type PromptWeights, promptChunks } from './prompt-weights.ts';
-export { type Extent, type GuidedSizes, type PictureSizes, timeIds, withSizes } from './time-ids.ts';
 export { CLIP_TOKENS, ClipTokenizer, SECOND_PAD, type SpecialTokens, type TokenizeOptions } from './tokenizer.ts';
 export {
   type Merge,

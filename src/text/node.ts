@@ -1,7 +1,7 @@
 /** The same, with tokenizers read from folders. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, SlothfulError } from '../errors.ts';
+import { parseJson } from '../documents/index.ts';
 import { ioError, systemCode } from '../models/index.ts';
 import { parseTokenizer } from './parse-tokenizer.ts';
 import type { ClipTokenizer } from './tokenizer.ts';
@@ -16,7 +16,10 @@ export * from './index.ts';
  */
 export async function readTokenizer(folder: string): Promise<ClipTokenizer> {
   const textOf = (name: string) => readIfThere(join(folder, name));
-  const jsonOf = async (name: string) => parsed(await textOf(name), join(folder, name));
+  const jsonOf = async (name: string) => {
+    const text = await textOf(name);
+    return text === undefined ? undefined : parseJson(text, { place: join(folder, name), code: 'bad-model' });
+  };
   const vocabulary = await jsonOf('vocab.json');
   const merges = await textOf('merges.txt');
   const tokenizer = vocabulary === undefined || merges === undefined ? await jsonOf('tokenizer.json') : undefined;
@@ -31,14 +34,5 @@ async function readIfThere(path: string): Promise<string | undefined> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw ioError(error, path);
-  }
-}
-
-function parsed(text: string | undefined, place: string): unknown {
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new SlothfulError('bad-model', place, `is not JSON (${messageOf(error)})`);
   }
 }

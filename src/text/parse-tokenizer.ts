@@ -35,7 +35,7 @@ const TOKENIZER = foreignObject({
  * @throws SlothfulError `bad-model` where the vocabulary is missing, or the files are not what they should be
  */
 export function parseTokenizer(files: TokenizerFiles, place: string): ClipTokenizer {
-  return new ClipTokenizer(vocabularyOf(files, place), specialsOf(files, place), place);
+  return new ClipTokenizer(vocabularyOf(files, place), specialTokensOf(files, place), place);
 }
 
 function vocabularyOf({ vocabulary, merges, tokenizer }: TokenizerFiles, place: string) {
@@ -66,7 +66,15 @@ function mergeOf(merge: unknown, place: string): Merge {
   throw new SlothfulError('bad-model', place, `${JSON.stringify(merge)} is no pair of symbols`);
 }
 
-function specialsOf({ config, specialTokens }: TokenizerFiles, place: string): SpecialTokens {
+/**
+ * What chunks begin, end and are padded with, as the files say; CLIP's own where they say nothing.
+ *
+ * @throws SlothfulError `bad-model` where a file is no object
+ */
+export function specialTokensOf(
+  { config, specialTokens }: Pick<TokenizerFiles, 'config' | 'specialTokens'>,
+  place: string,
+): SpecialTokens {
   const read = (file: string, value: unknown) =>
     value === undefined ? {} : readDocument(CONFIG, value, { place: `${place}/${file}`, code: 'bad-model' });
   const told = [read('tokenizer_config.json', config), read('special_tokens_map.json', specialTokens)];

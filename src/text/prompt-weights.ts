@@ -20,6 +20,11 @@ export interface WeighedChunk {
   readonly empty?: Float32Array | undefined;
 }
 
+/** Whether weights are A1111's, whatever it does with the mean. */
+export function isA1111(weights: PromptWeights | undefined): boolean {
+  return weights === 'a1111' || weights === 'a1111-no-norm';
+}
+
 interface Convention {
   chunks(tokenizer: ClipTokenizer, prompt: string): PromptChunk[];
   weigh(chunk: WeighedChunk): Float32Array;

@@ -24,8 +24,9 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'graph',
     'models',
     'families',
+    'text',
   ],
-  'converters/checkpoint': ['converters/weights', 'tensors', 'families'],
+  'converters/checkpoint': ['converters/weights', 'documents', 'tensors', 'families'],
   'converters/nn': ['graph'],
   'converters/unet': ['converters/checkpoint', 'converters/nn', 'converters/weights', 'documents', 'graph', 'families'],
   'converters/controlnet': [

@@ -1,13 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  hiddenLayer,
-  type PromptRequest,
-  type PromptWeights,
-  textConditioning,
-  timeIds,
-  withSizes,
-} from '../../src/text/index.ts';
+import { timeIds, withSizes } from '../../src/sampling/index.ts';
+import { hiddenLayer, type PromptRequest, type PromptWeights, textConditioning } from '../../src/text/index.ts';
 import { failsWith } from '../support/errors.ts';
 import { largestDifference } from '../support/numbers.ts';
 import { golden, SD15, SDXL, type SizesCase, TEXT_CASES, tokenizer } from '../support/text-goldens.ts';

@@ -1,6 +1,6 @@
 import { type Endpoint, endpoint, type Graph, type GraphNode } from '../../graph/index.ts';
 import { type OutProjection, outProjection } from '../out-projection.ts';
-import type { Block, Projection, TokenForm } from '../site.ts';
+import type { AttentionSite, Block } from '../site.ts';
 import {
   ATTENTION_OP,
   type NodeAttributes,
@@ -19,7 +19,8 @@ export interface GridSource {
 }
 
 /** One attention of a graph as the reports see it, whether it is spelled in stock ops or one node. */
-export interface SurveyedSite {
+export interface SurveyedSite
+  extends Pick<AttentionSite, 'hiddenStates' | 'hiddenForm' | 'context' | 'contextForm' | 'query' | 'key' | 'value'> {
   readonly kind: 'self' | 'cross';
   /** `input.1.0.0`: block, level, attention of that block and level, transformer block in it; `.cross` for a cross one. */
   readonly id: string;
@@ -36,14 +37,6 @@ export interface SurveyedSite {
   readonly unknown: string | undefined;
   readonly channels: number;
   readonly contextChannels: number;
-  readonly hiddenStates: Endpoint;
-  readonly hiddenForm: TokenForm;
-  /** What keys and values are made of: the hidden states where it is a self-attention. */
-  readonly context: Endpoint;
-  readonly contextForm: TokenForm;
-  readonly query: Projection;
-  readonly key: Projection;
-  readonly value: Projection;
   /** The projection that the merged heads go into; undefined where none was found. */
   readonly out: OutProjection | undefined;
   readonly output: Endpoint;

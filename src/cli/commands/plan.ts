@@ -1,16 +1,9 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import { planPage, planTables, siteStepTable } from '../../pages/index.ts';
-import {
-  backendToRun,
-  extentOf,
-  type OpenedModel,
-  pixelsOf,
-  planRun,
-  type RunConditioning,
-  resolveRun,
-} from '../../pipeline/index.ts';
+import { backendToRun, extentOf, type OpenedModel, pixelsOf, planRun, resolveRun } from '../../pipeline/index.ts';
 import { openModel, readConditioner, readTextTable, type TextChoice } from '../../pipeline/node.ts';
+import type { RunConditioning } from '../../sampling/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
 import { readPasses, withPassFlags } from '../flags/pass-flags.ts';

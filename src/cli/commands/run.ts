@@ -5,34 +5,22 @@ import type { Measures } from '../../pictures/index.ts';
 import { parametersLine, passLines, type RunRecord } from '../../pipeline/index.ts';
 import { type FolderRun, runToFolder } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
-import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
-import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
-import { readCompanions, readRun, withBackendFlag, withCompanionFlags, withRunFlags } from '../flags/run-flags.ts';
-import { readExtent, withSizeFlags } from '../flags/size-flags.ts';
-import { interruptible, printNote, startBars } from '../terminal.ts';
+import { jobReports, readJob, withJobModel, withSteeringFlags } from '../flags/job-flags.ts';
+import { interruptible, startBars } from '../terminal.ts';
 
 function options(cli: Argv<object>) {
-  const model = cli.positional('model', {
-    type: 'string',
-    demandOption: true,
-    describe: 'converted model, patched or plain',
-  });
-  return withPassFlags(
-    withParameterFlags(
-      withBackendFlag(
-        withCompanionFlags(withRunFlags(withSizeFlags(model)))
-          .option('batch', { type: 'number', describe: 'images at once; image i is that of seed + i' })
-          .option('compare', {
-            type: 'boolean',
-            default: false,
-            describe: 'also without Slothful Attention, same noise',
-          })
-          .option('preview', { type: 'number', describe: 'write a picture every so many steps' })
-          .option('out', { type: 'string', describe: 'folder for pictures and run.json; default: the next out/run-N' })
-          .option('force', { type: 'boolean', default: false, describe: 'replace an earlier run' })
-          .option('json', { type: 'boolean', default: false, describe: 'print run.json' }),
-      ),
-    ),
+  return withSteeringFlags(
+    withJobModel(cli)
+      .option('batch', { type: 'number', describe: 'images at once; image i is that of seed + i' })
+      .option('compare', {
+        type: 'boolean',
+        default: false,
+        describe: 'also without Slothful Attention, same noise',
+      })
+      .option('preview', { type: 'number', describe: 'write a picture every so many steps' })
+      .option('out', { type: 'string', describe: 'folder for pictures and run.json; default: the next out/run-N' })
+      .option('force', { type: 'boolean', default: false, describe: 'replace an earlier run' })
+      .option('json', { type: 'boolean', default: false, describe: 'print run.json' }),
   );
 }
 
@@ -40,19 +28,15 @@ function options(cli: Argv<object>) {
 export const runCommand = defineCommand({
   builder: options,
   async handler(argv) {
-    const asked = { ...readRun(argv), ...readExtent(argv), ...readCompanions(argv) };
-    const { model, compare, preview, out, force, backend } = argv;
-    const parameters = await readParameterChanges(argv);
-    const passes = readPasses(argv);
+    const { compare, preview } = argv;
+    const job = await readJob(argv);
     const bars = startBars();
     const done = await interruptible(({ signal, begin }) =>
       runToFolder({
-        ...asked,
-        ...{ model, compare, preview, out, force, backend, parameters, passes, signal },
+        ...job,
+        ...{ compare, preview, signal },
         onBegin: begin,
-        onNote: printNote,
-        log: (line) => console.error(line),
-        onProgress: ({ part, done, total }) => bars.update(part, done, total, part === 'loading' ? undefined : 'step'),
+        ...jobReports(bars),
       }),
     ).finally(() => bars.end());
     print(done, argv.json);

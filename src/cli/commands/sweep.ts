@@ -5,32 +5,20 @@ import { parametersLine } from '../../pipeline/index.ts';
 import { type Axis, parseAxis, sweepTable } from '../../sweeps/index.ts';
 import { type FolderSweep, sweepToFolder } from '../../sweeps/node.ts';
 import { defineCommand } from '../define-command.ts';
-import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
-import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
-import { readCompanions, readRun, withBackendFlag, withCompanionFlags, withRunFlags } from '../flags/run-flags.ts';
-import { readExtent, withSizeFlags } from '../flags/size-flags.ts';
-import { interruptible, printNote, startBars } from '../terminal.ts';
+import { jobReports, readJob, withJobModel, withSteeringFlags } from '../flags/job-flags.ts';
+import { interruptible, startBars } from '../terminal.ts';
 
 function options(cli: Argv<object>) {
-  const model = cli.positional('model', {
-    type: 'string',
-    demandOption: true,
-    describe: 'converted model, patched or plain',
-  });
-  return withPassFlags(
-    withParameterFlags(
-      withBackendFlag(
-        withCompanionFlags(withRunFlags(withSizeFlags(model)))
-          .option('x', {
-            type: 'string',
-            describe: 'across: name=value,value,... of any parameter, sampler, seed, ...',
-          })
-          .option('y', { type: 'string', describe: 'downwards: another one' })
-          .option('out', { type: 'string', describe: 'folder for what is made; default: the next out/sweep-N' })
-          .option('force', { type: 'boolean', default: false, describe: 'replace an earlier sweep' })
-          .option('json', { type: 'boolean', default: false, describe: 'print sweep.json' }),
-      ),
-    ),
+  return withSteeringFlags(
+    withJobModel(cli)
+      .option('x', {
+        type: 'string',
+        describe: 'across: name=value,value,... of any parameter, sampler, seed, ...',
+      })
+      .option('y', { type: 'string', describe: 'downwards: another one' })
+      .option('out', { type: 'string', describe: 'folder for what is made; default: the next out/sweep-N' })
+      .option('force', { type: 'boolean', default: false, describe: 'replace an earlier sweep' })
+      .option('json', { type: 'boolean', default: false, describe: 'print sweep.json' }),
   );
 }
 
@@ -39,22 +27,17 @@ export const sweepCommand = defineCommand({
   builder: options,
   async handler(argv) {
     const [x, y] = [axisOf(argv.x, '--x'), axisOf(argv.y, '--y')];
-    const asked = { ...readRun(argv), ...readExtent(argv), ...readCompanions(argv) };
-    const { model, out, force, backend } = argv;
-    const parameters = await readParameterChanges(argv);
-    const passes = readPasses(argv);
+    const job = await readJob(argv);
     const bars = startBars();
     const swept = await interruptible(({ signal, begin }) =>
       sweepToFolder({
-        ...asked,
-        ...{ model, x, y, out, force, backend, parameters, passes, signal },
+        ...job,
+        ...{ x, y, signal },
         onBegin: (combinations) => {
           begin();
           console.error(`sweeping ${combinations} combinations`);
         },
-        onNote: printNote,
-        log: (line) => console.error(line),
-        onProgress: ({ part, done, total }) => bars.update(part, done, total, part === 'loading' ? undefined : 'step'),
+        ...jobReports(bars),
       }),
     ).finally(() => bars.end());
     print(swept, argv.json);

@@ -1,8 +1,9 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import type { Graph } from '../../graph/index.ts';
-import { type AskedExtent, type PictureSize, sampleSize } from '../../pipeline/without-tfjs.ts';
+import { type AskedExtent, sampleSize } from '../../pipeline/without-tfjs.ts';
 import type { RunSize } from '../../reports/index.ts';
+import type { PictureSize } from '../../sampling/index.ts';
 
 /** The flags that say at what size a model is looked at or run. */
 export interface SizeArguments {

@@ -1,20 +1,20 @@
-import type { Values } from '../sampling/index.ts';
-import type { PromptConditioning } from './conditioning.ts';
+import type { RunConditioning } from './conditioning.ts';
+import type { Values } from './values.ts';
 
-/** Pixels. */
-export interface Extent {
-  readonly height: number;
+/** Size of a picture in pixels. */
+export interface PictureSize {
   readonly width: number;
+  readonly height: number;
 }
 
 /** What SDXL is told about a picture; by default that it is whole, and was as large as it shall be. */
 export interface PictureSizes {
   /** Of the picture before it was cropped. */
-  readonly original?: Extent | undefined;
+  readonly original?: PictureSize | undefined;
   /** How much was cropped from its top and left. */
   readonly crop?: { readonly top: number; readonly left: number } | undefined;
   /** What it shall look as large as. */
-  readonly target?: Extent | undefined;
+  readonly target?: PictureSize | undefined;
 }
 
 /**
@@ -23,7 +23,7 @@ export interface PictureSizes {
  *
  * @param size of the picture that is made
  */
-export function timeIds(size: Extent, { original = size, crop, target = size }: PictureSizes = {}): Values {
+export function timeIds(size: PictureSize, { original = size, crop, target = size }: PictureSizes = {}): Values {
   const { top = 0, left = 0 } = crop ?? {};
   const data = [original.height, original.width, top, left, target.height, target.width];
   return { shape: [1, 6], data: Float32Array.from(data) };
@@ -37,10 +37,10 @@ export interface GuidedSizes extends PictureSizes {
 
 /** Adds `time_ids` to both halves of a conditioning. */
 export function withSizes(
-  { cond, uncond }: PromptConditioning,
-  size: Extent,
+  { cond, uncond }: RunConditioning,
+  size: PictureSize,
   { negative, ...sizes }: GuidedSizes = {},
-): PromptConditioning {
+): RunConditioning {
   const isOther = negative?.original !== undefined && negative.target !== undefined;
   return {
     cond: { ...cond, time_ids: timeIds(size, sizes) },

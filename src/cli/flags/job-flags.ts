@@ -1,0 +1,56 @@
+import type { Argv } from 'yargs';
+import type { FolderJob } from '../../pipeline/node.ts';
+import { printNote, type startBars } from '../terminal.ts';
+import { type ParameterArguments, readParameterChanges, withParameterFlags } from './parameter-flags.ts';
+import { type PassArguments, readPasses, withPassFlags } from './pass-flags.ts';
+import {
+  type CompanionArguments,
+  type RunArguments,
+  readCompanions,
+  readRun,
+  withBackendFlag,
+  withCompanionFlags,
+  withRunFlags,
+} from './run-flags.ts';
+import { readExtent, type SizeArguments, withSizeFlags } from './size-flags.ts';
+
+/** The flags that `run` and `sweep` have in common. */
+export interface JobArguments
+  extends RunArguments,
+    CompanionArguments,
+    SizeArguments,
+    ParameterArguments,
+    PassArguments,
+    Pick<FolderJob, 'model' | 'out' | 'force' | 'backend'> {}
+
+/** Adds the model of a job, its size, what it is told and what goes beside it. */
+export function withJobModel<T>(cli: Argv<T>) {
+  const model = cli.positional('model', {
+    type: 'string',
+    demandOption: true,
+    describe: 'converted model, patched or plain',
+  });
+  return withCompanionFlags(withRunFlags(withSizeFlags(model)));
+}
+
+/** Adds what computes a job, and the passes that act. */
+export function withSteeringFlags<T>(cli: Argv<T>) {
+  return withPassFlags(withParameterFlags(withBackendFlag(cli)));
+}
+
+/** What the flags ask of a job. @throws SlothfulError `usage`, `bad-parameter` and what reading parameters throws */
+export async function readJob(argv: JobArguments) {
+  const asked = { ...readRun(argv), ...readExtent(argv), ...readCompanions(argv) };
+  const { model, out, force, backend } = argv;
+  const parameters = await readParameterChanges(argv);
+  return { ...asked, model, out, force, backend, parameters, passes: readPasses(argv) };
+}
+
+/** Tells on stderr how a job gets on. */
+export function jobReports(bars: ReturnType<typeof startBars>) {
+  return {
+    onNote: printNote,
+    log: (line: string) => console.error(line),
+    onProgress: ({ part, done, total }) => bars.update(part, done, total, part === 'loading' ? undefined : 'step'),
+  } satisfies Partial<FolderJob>;
+}
