@@ -4,8 +4,10 @@ import { SlothfulError } from '../errors.ts';
 import { ioError, systemCode } from './io-error.ts';
 import { ModelFile } from './model-file.ts';
 import { type ByteSource, type ModelStore, shardPathParts } from './model-store.ts';
-import { PIPELINE_FILE, type PipelineManifest, parsePipelineManifest } from './pipeline-manifest.ts';
-import { isUrl, UrlStore } from './url-store.ts';
+import { PIPELINE_FILE, type PipelineManifest, type PipelinePart, parsePipelineManifest } from './pipeline-manifest.ts';
+import { type PipelineStore, unetOf } from './pipeline-store.ts';
+import { openUrl } from './url-pipeline.ts';
+import { isUrl } from './url-store.ts';
 
 /**
  * Finds a model by what a user writes: a folder with a model.json, the model.json itself, the URL of either, or the folder
@@ -14,7 +16,7 @@ import { isUrl, UrlStore } from './url-store.ts';
  * @throws SlothfulError `io` where nothing is there
  */
 export async function openStore(source: string): Promise<ModelStore> {
-  return isUrl(source) ? new UrlStore(source) : FileStore.at(source);
+  return isUrl(source) ? openUrl(source) : FileStore.at(source);
 }
 
 /**
@@ -37,30 +39,39 @@ const SHARD_CURE = 'the weights manifest of its model.json names it; copy all fi
  */
 export async function readPipelineManifest(folder: string): Promise<PipelineManifest | undefined> {
   const place = join(folder, PIPELINE_FILE);
-  if (!(await exists(place))) return undefined;
-  const json = await readFile(place, 'utf8').catch((error: unknown) => {
-    throw ioError(error, place);
-  });
-  return parsePipelineManifest(json, place);
+  const json = await textIfThere(place);
+  return json === undefined ? undefined : parsePipelineManifest(json, place);
 }
 
-/** The model.json of a pipeline's UNet; undefined where the folder is no pipeline's. */
-async function unetOfPipeline(folder: string): Promise<string | undefined> {
-  const manifest = await readPipelineManifest(folder);
-  if (!manifest) return undefined;
-  const { unet } = manifest.parts;
-  if (unet !== undefined) return join(folder, unet, 'model.json');
-  const cure = 'convert the pipeline without --only, or give the folder of one of its parts';
-  throw new SlothfulError('bad-input', folder, 'is a pipeline without a UNet', cure);
+/** A pipeline in a local folder. */
+class FilePipeline implements PipelineStore {
+  constructor(
+    readonly folder: string,
+    readonly manifest: PipelineManifest,
+  ) {}
+
+  get place(): string {
+    return this.folder;
+  }
+
+  part(name: PipelinePart): ModelStore | undefined {
+    const part = this.manifest.parts[name];
+    return part === undefined ? undefined : new FileStore(join(this.folder, part, 'model.json'), this);
+  }
+
+  async text(name: PipelinePart, file: string): Promise<string | undefined> {
+    const part = this.manifest.parts[name];
+    return part === undefined ? undefined : textIfThere(join(this.folder, part, file));
+  }
 }
 
 /** A model in a local folder. */
 export class FileStore implements ModelStore {
   readonly folder: string;
 
-  private constructor(
+  constructor(
     readonly place: string,
-    readonly pipeline?: string,
+    readonly pipeline?: PipelineStore,
   ) {
     this.folder = dirname(place);
   }
@@ -69,12 +80,12 @@ export class FileStore implements ModelStore {
    * @param path a model.json, the folder that has one, or the folder of a pipeline
    * @throws SlothfulError `io` where there is none
    */
-  static async at(path: string): Promise<FileStore> {
+  static async at(path: string): Promise<ModelStore> {
     const isFolder = await isDirectory(path);
     const place = isFolder ? join(path, 'model.json') : path;
     if (isFolder && !(await exists(place))) {
-      const unet = await unetOfPipeline(path);
-      if (unet !== undefined) return new FileStore(unet, path);
+      const manifest = await readPipelineManifest(path);
+      if (manifest) return unetOf(new FilePipeline(path, manifest));
       const cure = (await exists(join(path, 'config.json')))
         ? 'it looks like a checkpoint: convert it first (slothful convert)'
         : 'give the folder of a TF.js graph model, or its model.json';
@@ -110,6 +121,15 @@ async function exists(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;
+    throw ioError(error, path);
+  }
+}
+
+async function textIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
     throw ioError(error, path);
   }
 }

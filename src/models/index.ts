@@ -11,4 +11,6 @@ export {
   type PipelinePart,
   parsePipelineManifest,
 } from './pipeline-manifest.ts';
+export type { PipelineStore } from './pipeline-store.ts';
+export { openUrl } from './url-pipeline.ts';
 export { isUrl, UrlStore } from './url-store.ts';

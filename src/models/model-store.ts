@@ -1,4 +1,5 @@
 import { SlothfulError } from '../errors.ts';
+import type { PipelineStore } from './pipeline-store.ts';
 
 /** Bytes that can be read from any place: a local file, or a file behind a URL. */
 export interface ByteSource {
@@ -17,8 +18,8 @@ export interface ModelStore {
   readonly place: string;
   /** The folder on this machine; undefined where the model is behind a URL. */
   readonly folder: string | undefined;
-  /** The folder of the pipeline that it was found in, where that was asked for. */
-  readonly pipeline?: string | undefined;
+  /** The pipeline that it is the UNet of, where that was asked for. */
+  readonly pipeline?: PipelineStore | undefined;
   /** Text of the model.json. @throws SlothfulError `io` */
   text(): Promise<string>;
   /** A file of the weights manifest; it is opened when it is first read. @throws SlothfulError `bad-model` */

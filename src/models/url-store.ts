@@ -1,5 +1,6 @@
 import { messageOf, SlothfulError } from '../errors.ts';
 import { type ByteSource, type ModelStore, shardPathParts } from './model-store.ts';
+import type { PipelineStore } from './pipeline-store.ts';
 
 /** Whether a text is an http(s) URL rather than a path. */
 export function isUrl(source: string): boolean {
@@ -11,45 +12,85 @@ export class UrlStore implements ModelStore {
   readonly folder = undefined;
   readonly place: string;
   private readonly url: URL;
+  private readonly document: UrlText;
 
   /**
    * @param source URL of a model.json, or of the folder that has one; a query string is used for the shards too
    * @param requestInit headers, credentials and the like for every request
+   * @param pipeline that it is a part of
    * @throws SlothfulError `bad-input` where it is not an http(s) URL
    */
   constructor(
     source: string,
     private readonly requestInit: RequestInit = {},
+    readonly pipeline?: PipelineStore,
   ) {
-    this.url = modelUrl(source);
+    this.url = jsonUrl(source, 'model.json');
     this.place = this.url.href;
+    this.document = new UrlText(this.url, requestInit);
   }
 
   async text(): Promise<string> {
-    const response = await fetch(this.url, this.requestInit).catch((error: unknown) => {
-      throw unreachable(this.place, error);
-    });
-    if (response.ok) return response.text();
-    await response.body?.cancel();
-    throw new SlothfulError('io', this.place, `the server answered HTTP ${response.status}`, 'check the address');
+    return (await this.document.read()) ?? this.document.missing();
+  }
+
+  /** Whether the server has the model.json. @throws SlothfulError `io` */
+  async isThere(): Promise<boolean> {
+    return (await this.document.read()) !== undefined;
   }
 
   open(shardPath: string): ByteSource {
-    const parts = shardPathParts(shardPath, this.place);
-    const url = new URL(parts.map(encodeURIComponent).join('/'), this.url);
-    url.search = this.url.search;
+    const url = urlBeside(this.url, shardPathParts(shardPath, this.place));
     return new UrlSource(url.href, this.requestInit);
   }
 }
 
-function modelUrl(source: string): URL {
+/** A text behind a URL, which is fetched once. */
+export class UrlText {
+  private fetched: Promise<string | undefined> | undefined;
+
+  constructor(
+    private readonly url: URL,
+    private readonly requestInit: RequestInit,
+  ) {}
+
+  /** Undefined where the server has it not. @throws SlothfulError `io` where it answers otherwise */
+  read(): Promise<string | undefined> {
+    this.fetched ??= this.fetch();
+    return this.fetched;
+  }
+
+  /** @throws SlothfulError `io`, always */
+  missing(status = 404): never {
+    throw new SlothfulError('io', this.url.href, `the server answered HTTP ${status}`, 'check the address');
+  }
+
+  private async fetch(): Promise<string | undefined> {
+    const response = await fetch(this.url, this.requestInit).catch((error: unknown) => {
+      throw unreachable(this.url.href, error);
+    });
+    if (response.ok) return response.text();
+    await response.body?.cancel();
+    return response.status === 404 ? undefined : this.missing(response.status);
+  }
+}
+
+/** The URL of a JSON file, which is named by it or by its folder's. @throws SlothfulError `bad-input` */
+export function jsonUrl(source: string, file: string): URL {
   if (!isUrl(source) || !URL.canParse(source)) {
-    throw new SlothfulError('bad-input', source, 'is not an http(s) address', 'give the address of a model.json');
+    throw new SlothfulError('bad-input', source, 'is not an http(s) address', `give the address of a ${file}`);
   }
   const url = new URL(source);
-  if (!url.pathname.endsWith('.json')) url.pathname = `${url.pathname.replace(/\/$/, '')}/model.json`;
+  if (!url.pathname.endsWith('.json')) url.pathname = `${url.pathname.replace(/\/$/, '')}/${file}`;
   url.hash = '';
   return url;
+}
+
+/** The URL of a file by its path from another's folder, with the other's query string. */
+export function urlBeside(url: URL, parts: readonly string[]): URL {
+  const beside = new URL(parts.map(encodeURIComponent).join('/'), url);
+  beside.search = url.search;
+  return beside;
 }
 
 /** Gaps up to this many bytes are read and dropped rather than asked for anew. */

@@ -3,7 +3,6 @@ import { join, resolve, sep } from 'node:path';
 import { SlothfulError } from '../errors.ts';
 import type { Graph } from '../graph/index.ts';
 import { atomicDirectory } from './atomic.ts';
-import { readPipelineManifest } from './file-store.ts';
 import type { ModelFile } from './model-file.ts';
 import { PIPELINE_FILE } from './pipeline-manifest.ts';
 import { share, type WriteModelOptions, type WrittenModel, writeModel } from './write-model.ts';
@@ -21,8 +20,7 @@ export async function writeModelOf(
   outDir: string,
   options: Omit<WriteModelOptions, 'shardsFrom'>,
 ): Promise<WrittenModel> {
-  const { pipeline } = source.store;
-  const manifest = pipeline === undefined ? undefined : await readPipelineManifest(pipeline);
+  const { folder: pipeline, manifest } = source.store.pipeline ?? {};
   if (pipeline === undefined || !manifest) return writeModel(graph, outDir, { ...options, shardsFrom: source });
   const { unet = '', ...others } = manifest.parts;
   await refuseOver(pipeline, outDir);

@@ -1,4 +1,4 @@
-import { type ModelStore, UrlStore } from '../models/index.ts';
+import { type ModelStore, openUrl } from '../models/index.ts';
 import { WEB_BACKENDS } from './backend.ts';
 import { type ControlNet, loadControlNetOn } from './control-net.ts';
 import { type LoadModelOptions, loadModelOn, type Platform } from './load-model.ts';
@@ -6,7 +6,7 @@ import { type LoadOptions, loadUNetOn } from './load-unet.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import type { UNet } from './unet.ts';
 
-export { type ByteSource, type ModelStore, UrlStore } from '../models/index.ts';
+export { type ByteSource, type ModelStore, openUrl, type PipelineStore, UrlStore } from '../models/index.ts';
 export { defaultHook, type HookStep, type SlothfulHook } from '../passes/index.ts';
 export {
   type BackendCandidate,
@@ -29,14 +29,15 @@ export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './u
 export type { InputNames, InputRole, UNetInput } from './unet-inputs.ts';
 
 /** Places and backends of browsers. */
-export const WEB_PLATFORM: Platform = { openStore: (url) => new UrlStore(url), backends: WEB_BACKENDS };
+export const WEB_PLATFORM: Platform = { openStore: (url) => openUrl(url), backends: WEB_BACKENDS };
 
 /**
  * Loads a TF.js graph model of any kind (a text encoder, a VAE, a network of the caller's own), in browsers and anywhere
  * else that has `fetch`. It takes and gives tensors by the names of its signature; weights are streamed, one tensor at a
  * time.
  *
- * @param source URL of a model.json or of its folder, or a store of the caller's own (files that a user picked, a cache)
+ * @param source URL of a model.json, of its folder or of a pipeline's (the UNet then), or a store of the caller's own (files
+ *   that a user picked, a cache)
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
 export function loadModel(source: string | ModelStore, options: LoadModelOptions = {}): Promise<LoadedModel> {
@@ -49,7 +50,8 @@ export function loadModel(source: string | ModelStore, options: LoadModelOptions
  * In a browser the wasm backend needs to know where its `.wasm` files are served: call `setWasmPaths` of
  * `@tensorflow/tfjs-backend-wasm` first.
  *
- * @param source URL of a model.json or of its folder, or a store of the caller's own (files that a user picked, a cache)
+ * @param source URL of a model.json, of its folder or of a pipeline's (the UNet then), or a store of the caller's own (files
+ *   that a user picked, a cache)
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
 export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {

@@ -5,13 +5,14 @@ import { batchConditioning, type Conditioning, doubled, guided } from './conditi
 import { type DenoisingModel, evaluate } from './evaluate.ts';
 import { type GivenNoise, type NoiseSource, noiseSource } from './noise.ts';
 import type { Scheduler } from './schedulers/index.ts';
+import { checkStart, type DenoiseStart, firstSample, firstStep, keepImage } from './start.ts';
 import type { Values } from './values.ts';
 
 /** Where a run stands as a step begins. */
 export interface StepFacts {
   /** From 0. */
   readonly index: number;
-  /** How many steps the run has. */
+  /** How many steps the run does: of one that starts from an image, not all of its schedule's. */
   readonly steps: number;
   readonly timestep: number;
   /** The noise level of this step; the strides go by it. */
@@ -50,6 +51,8 @@ export interface DenoiseOptions {
   readonly seed?: number | undefined;
   /** In the place of a seed. */
   readonly noise?: GivenNoise | undefined;
+  /** Begin from an image in the place of noise alone, and perhaps keep a part of it. */
+  readonly start?: DenoiseStart | undefined;
   /** Parameters of a step, over those that are set in the model. */
   readonly control?: ((step: StepFacts) => SlothfulOptions | undefined) | undefined;
   /** Parameters of other passes by name, for all steps; `false` turns one off. */
@@ -76,13 +79,14 @@ export interface DenoiseOptions {
 export async function* denoise(options: DenoiseOptions): AsyncGenerator<DenoiseStep, void, undefined> {
   const run = prepare(options);
   const { scheduler, onPreview, previewEvery = 1 } = options;
-  const steps = scheduler.timesteps.length;
-  let sample: Float32Array = run.noise.initial().map((value) => value * scheduler.initNoiseSigma);
+  const { first } = run;
+  const steps = scheduler.timesteps.length - first;
+  let sample = firstSample(scheduler, options.start, first, run.initial);
   let previousOriginal: Float32Array | undefined;
-  for (const [index, timestep] of scheduler.timesteps.entries()) {
+  for (const [index, timestep] of scheduler.timesteps.slice(first).entries()) {
     await eventLoopTurn();
     checkSignal(options.signal, index, steps);
-    const facts = { index, steps, timestep, sigma: scheduler.sigmas[index] ?? 0 };
+    const facts = { index, steps, timestep, sigma: scheduler.sigmas[first + index] ?? 0 };
     const done = await runStep(options, run, facts, sample, previousOriginal);
     sample = done.latents;
     previousOriginal = done.predictedOriginal;
@@ -93,7 +97,11 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<DenoiseS
 
 /** What all steps of a run share. */
 interface Run {
-  readonly shape: readonly number[];
+  readonly shape: readonly [number, number, number, number];
+  /** Which of the scheduler's steps is done first. */
+  readonly first: number;
+  /** What it begins with, standard normal. */
+  readonly initial: Float32Array;
   readonly guidanceScale: number | undefined;
   readonly conditioning: ReadonlyMap<string, Values>;
   readonly noise: NoiseSource;
@@ -113,11 +121,16 @@ function prepare(options: DenoiseOptions): Run {
     const problem = `${guidanceScale} needs the unconditional half`;
     throw new SlothfulError('bad-input', 'guidanceScale', problem, 'give uncond, or a guidanceScale of 1');
   }
+  const shape = [batch, height, width, channels] as const;
+  if (options.start) checkStart(options.start, shape);
+  const noise = noiseSource(height * width * channels, batch, options.seed ?? 0, options.noise);
   return {
-    shape: [batch, height, width, channels],
+    shape,
+    first: firstStep(options.scheduler.timesteps.length, options.start?.strength),
+    initial: noise.initial(),
     guidanceScale: twice ? guidanceScale : undefined,
     conditioning: batchConditioning(cond, twice ? uncond : undefined, batch),
-    noise: noiseSource(height * width * channels, batch, options.seed ?? 0, options.noise),
+    noise,
   };
 }
 
@@ -128,11 +141,12 @@ async function runStep(
   sample: Float32Array,
   previousOriginal: Float32Array | undefined,
 ): Promise<DenoiseStep> {
-  const { unet, scheduler, control, passes, slothful } = options;
+  const { unet, scheduler, control, passes, slothful, start } = options;
   const { index, timestep, sigma } = facts;
+  const step = run.first + index;
   const began = performance.now();
   const parameters = control?.(facts);
-  const scaled = { shape: run.shape, data: scheduler.scaleInput(sample, index) };
+  const scaled = { shape: run.shape, data: scheduler.scaleInput(sample, step) };
   const request = {
     timestep,
     sample: run.guidanceScale === undefined ? scaled : doubled(scaled),
@@ -142,10 +156,12 @@ async function runStep(
   const place = `step ${index} (timestep ${timestep})`;
   const { output, sites } = await evaluate(unet, request, place);
   const modelOutput = run.guidanceScale === undefined ? output : guided(output, run.guidanceScale);
-  const noise = scheduler.needsNoise(index) ? run.noise.step(index) : undefined;
-  const next = scheduler.step(index, { modelOutput, sample, noise, previousOriginal });
+  const noise = scheduler.needsNoise(step) ? run.noise.step(step) : undefined;
+  const { sample: next, predictedOriginal } = scheduler.step(step, { modelOutput, sample, noise, previousOriginal });
+  const kept = { sample: next, noise: run.initial, channels: run.shape[3] };
+  const latents = start ? keepImage(scheduler, start, step, kept) : next;
   const milliseconds = performance.now() - began;
-  return { ...facts, latents: next.sample, predictedOriginal: next.predictedOriginal, sites, parameters, milliseconds };
+  return { ...facts, latents, predictedOriginal, sites, parameters, milliseconds };
 }
 
 function checkSignal(signal: AbortSignal | undefined, done: number, steps: number): void {

@@ -25,7 +25,8 @@ export {
   type TimestepSpacing,
   withSampler,
 } from './schedulers/index.ts';
+export { type DenoiseStart, firstStep } from './start.ts';
 export { encodePrompt, parseTextTable, type TextTable, tokenize } from './text.ts';
 export { type GuidedSizes, type PictureSize, type PictureSizes, timeIds, withSizes } from './time-ids.ts';
-export type { Values } from './values.ts';
+export { stacked, type Values } from './values.ts';
 export { type ControlNetUse, withControlNets } from './with-control-nets.ts';

@@ -3,7 +3,7 @@ import { gaussianPair, philox } from './random.ts';
 import { checkFinite } from './values.ts';
 
 /** What noise is for; each has a stream of its own. The numbers are part of what a seed means: never change them. */
-const PURPOSES = { initial: 0, step: 1 } as const;
+const PURPOSES = { initial: 0, step: 1, encode: 2 } as const;
 export type NoisePurpose = keyof typeof PURPOSES;
 
 const WORD = 2 ** 32;

@@ -1,3 +1,5 @@
+import type { Float32Tensor as Values } from '../tensors/index.ts';
+
 export { checkFinite, checkValues, type Float32Tensor as Values } from '../tensors/index.ts';
 
 /** Arrays one after the other. */
@@ -9,4 +11,11 @@ export function concatenate(parts: readonly Float32Array[]): Float32Array {
     offset += part.length;
   }
   return all;
+}
+
+/** Rows of equal shapes below each other: [1, ...] each becomes [parts, ...]. */
+export function stacked(parts: readonly Values[]): Values {
+  const [first] = parts;
+  const rows = parts.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
+  return { shape: [rows, ...(first?.shape.slice(1) ?? [])], data: concatenate(parts.map(({ data }) => data)) };
 }

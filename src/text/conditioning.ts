@@ -1,5 +1,5 @@
 import { SlothfulError } from '../errors.ts';
-import type { Conditioning, RunConditioning, Values } from '../sampling/index.ts';
+import { type Conditioning, type RunConditioning, stacked, type Values } from '../sampling/index.ts';
 import { type EncodedPrompt, encodePrompts, type HiddenLayer, type PromptEncoder } from './encode-prompts.ts';
 import { isA1111, type PromptWeights } from './prompt-weights.ts';
 
@@ -51,9 +51,9 @@ export async function textConditioning(model: TextModel, request: PromptRequest)
     ...(zeroed ? [] : negative).map((texts) => ({ texts, layer: hiddenLayer(model.encoders.length, request, true) })),
   ];
   const encoded = await encodePrompts(model.encoders, layered, weights);
-  const cond = stacked(encoded.slice(0, conditional.length));
+  const cond = conditioningOf(encoded.slice(0, conditional.length));
   if (!guided) return { cond };
-  return { cond, uncond: zeroed ? zerosLike(cond) : stacked(encoded.slice(conditional.length)) };
+  return { cond, uncond: zeroed ? zerosLike(cond) : conditioningOf(encoded.slice(conditional.length)) };
 }
 
 /**
@@ -99,22 +99,10 @@ function isZeroed({ encoders, zeroNegative = false }: TextModel, request: Prompt
   return zeroNegative && request.negative === undefined;
 }
 
-function stacked(prompts: readonly EncodedPrompt[]): Conditioning {
-  const encoder_hidden_states = rows(prompts.map(({ hiddenStates }) => hiddenStates));
+function conditioningOf(prompts: readonly EncodedPrompt[]): Conditioning {
+  const encoder_hidden_states = stacked(prompts.map(({ hiddenStates }) => hiddenStates));
   const pooled = prompts.flatMap((prompt) => prompt.pooled ?? []);
-  return pooled.length ? { encoder_hidden_states, text_embeds: rows(pooled) } : { encoder_hidden_states };
-}
-
-function rows(parts: readonly Values[]): Values {
-  const [first] = parts;
-  const [, ...rest] = first?.shape ?? [];
-  const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    data.set(part.data, offset);
-    offset += part.data.length;
-  }
-  return { shape: [parts.length, ...rest], data };
+  return pooled.length ? { encoder_hidden_states, text_embeds: stacked(pooled) } : { encoder_hidden_states };
 }
 
 function zerosLike(conditioning: Conditioning): Conditioning {

@@ -1,6 +1,6 @@
 /**
  * From a prompt to what a UNet is told: CLIP's tokenizer, prompt weights in ComfyUI's and A1111's conventions, and the
- * conditioning of SD1.5, SDXL and SSD-1B. Text encoders are the caller's. What reads files is in `node.ts`.
+ * conditioning of SD1.5, SDXL and SSD-1B. What reads files is in `node.ts`.
  */
 export { parseA1111Weights } from './a1111-weights.ts';
 export {
@@ -29,7 +29,16 @@ export {
   type PromptEncoder,
 } from './encode-prompts.ts';
 export { parseTokenizer, specialTokensOf, type TokenizerFiles, tokenizerFiles } from './parse-tokenizer.ts';
+export {
+  checkTextWidths,
+  pipelineText,
+  type ReadTokenizerFile,
+  readTokenizerFiles,
+  type TextInputs,
+  type TextPart,
+} from './pipeline-text.ts';
 export { PROMPT_WEIGHTS, type PromptWeights, promptChunks } from './prompt-weights.ts';
+export { clipTextEncoder, type TextEncoderFacts, textEncoderFacts } from './text-encoder.ts';
 export { CLIP_TOKENS, ClipTokenizer, SECOND_PAD, type SpecialTokens, type TokenizeOptions } from './tokenizer.ts';
 export {
   type Merge,

@@ -1,5 +1,6 @@
 import { trainingSchedule } from './schedule.ts';
 import {
+  addNoiseByShares,
   at,
   combine,
   epsilonOf,
@@ -29,10 +30,12 @@ function make(config: SchedulerSettings, steps: number): SamplerRun {
   const stride = Math.floor(config.num_train_timesteps / steps);
   const end = config.set_alpha_to_one ? 1 : at(alphasCumprod, 0);
   const alphaOf = (timestep: number) => (timestep < 0 ? end : at(alphasCumprod, timestep));
+  const levels = timesteps.map((timestep) => at(sigmas, timestep));
   return {
     timesteps,
-    sigmas: timesteps.map((timestep) => at(sigmas, timestep)),
+    sigmas: levels,
     initNoiseSigma: 1,
+    addNoise: addNoiseByShares(levels),
     needsNoise: () => config.eta > 0,
     scaleInput: (sample) => sample,
     step: (step, input) => {

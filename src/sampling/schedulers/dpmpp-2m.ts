@@ -1,4 +1,12 @@
-import { at, combine, originalOf, type Sampler, type SamplerRun, type StepInput } from './scheduler.ts';
+import {
+  addNoiseByShares,
+  at,
+  combine,
+  originalOf,
+  type Sampler,
+  type SamplerRun,
+  type StepInput,
+} from './scheduler.ts';
 import type { SchedulerSettings } from './settings.ts';
 import { solverSteps } from './sigma-steps.ts';
 
@@ -17,10 +25,12 @@ export const dpmpp2m: Sampler = {
 
 function make(config: SchedulerSettings, steps: number): SamplerRun {
   const { timesteps, levels } = solverSteps(config, steps);
+  const sigmas = [...levels.subarray(0, -1)];
   return {
     timesteps,
-    sigmas: [...levels.subarray(0, -1)],
+    sigmas,
     initNoiseSigma: 1,
+    addNoise: addNoiseByShares(sigmas),
     needsNoise: () => false,
     scaleInput: (sample) => sample,
     step: (step, input) => {

@@ -1,4 +1,13 @@
-import { at, combine, epsilonOf, originalOf, type Sampler, type SamplerRun, type StepInput } from './scheduler.ts';
+import {
+  addNoiseBySigma,
+  at,
+  combine,
+  epsilonOf,
+  originalOf,
+  type Sampler,
+  type SamplerRun,
+  type StepInput,
+} from './scheduler.ts';
 import type { SchedulerSettings } from './settings.ts';
 import { eulerSteps, type SigmaSteps } from './sigma-steps.ts';
 
@@ -28,7 +37,8 @@ export function eulerBasics(config: SchedulerSettings, { timesteps, levels }: Si
   const highest = at(levels, 0);
   const scaleInput = (sample: Float32Array, step: number) => combine([alphaOf(at(levels, step)), sample]);
   const initNoiseSigma = config.timestep_spacing === 'leading' ? Math.sqrt(highest ** 2 + 1) : highest;
-  return { timesteps, sigmas: [...levels.subarray(0, -1)], initNoiseSigma, scaleInput };
+  const sigmas = [...levels.subarray(0, -1)];
+  return { timesteps, sigmas, initNoiseSigma, addNoise: addNoiseBySigma(sigmas), scaleInput };
 }
 
 /** What the model's output means for a sample that is picture + sigma * noise. */

@@ -1,6 +1,6 @@
 import { SlothfulError } from '../../errors.ts';
 import { trainingSchedule } from './schedule.ts';
-import { at, combine, noiseOf, originalOf, type Sampler, type SamplerRun } from './scheduler.ts';
+import { addNoiseByShares, at, combine, noiseOf, originalOf, type Sampler, type SamplerRun } from './scheduler.ts';
 import type { SchedulerSettings } from './settings.ts';
 import { checkSteps } from './spacing.ts';
 
@@ -20,10 +20,12 @@ function make(config: SchedulerSettings, steps: number): SamplerRun {
   const { alphasCumprod, sigmas } = trainingSchedule(config);
   const timesteps = distilledTimesteps(config, steps);
   const { clip_sample, clip_sample_range: range } = config;
+  const levels = timesteps.map((timestep) => at(sigmas, timestep));
   return {
     timesteps,
-    sigmas: timesteps.map((timestep) => at(sigmas, timestep)),
+    sigmas: levels,
     initNoiseSigma: 1,
+    addNoise: addNoiseByShares(levels),
     needsNoise: (step) => step < steps - 1,
     scaleInput: (sample) => sample,
     step: (step, input) => {

@@ -27,6 +27,8 @@ export interface SamplerRun {
   /** What standard normal noise is multiplied by to start from. */
   readonly initNoiseSigma: number;
   needsNoise(step: number): boolean;
+  /** A picture with the noise that a sample has before a step; past the last step it has none. */
+  addNoise(original: Float32Array, noise: Float32Array, step: number): Float32Array;
   /** The sample as the model takes it at a step; may be the sample itself. */
   scaleInput(sample: Float32Array, step: number): Float32Array;
   /** From the sample of one step to that of the next. */
@@ -78,6 +80,24 @@ export function at(values: ArrayLike<number>, step: number): number {
   const value = values[step];
   if (value !== undefined) return value;
   throw new SlothfulError('bad-input', 'scheduler', `no step ${step}: there are ${values.length}`);
+}
+
+/** `addNoise` of samplers whose sample is picture + sigma * noise. */
+export function addNoiseBySigma(sigmas: readonly number[]): SamplerRun['addNoise'] {
+  return (original, noise, step) => {
+    const sigma = sigmas[step];
+    return sigma === undefined ? original : combine([1, original], [sigma, noise]);
+  };
+}
+
+/** `addNoise` of samplers whose sample has variance 1 at every noise level. */
+export function addNoiseByShares(sigmas: readonly number[]): SamplerRun['addNoise'] {
+  return (original, noise, step) => {
+    const sigma = sigmas[step];
+    if (sigma === undefined) return original;
+    const alpha = 1 / Math.sqrt(sigma ** 2 + 1);
+    return combine([alpha, original], [sigma * alpha, noise]);
+  };
 }
 
 /** @throws SlothfulError `bad-input` where a step that needs noise was given none */
