@@ -12,8 +12,16 @@ import { atomicFile } from '../src/models/node.ts';
 import { DEFAULT_PARAMETERS, type PoolingMode, type SlothfulOptions } from '../src/passes/slothful/index.ts';
 import { contactSheet, type SheetContent } from '../src/pictures/index.ts';
 import { encodePng } from '../src/pictures/node.ts';
-import { executeRun, lookOf, parametersInForce, pixelsOf, resolveRun, steer } from '../src/pipeline/index.ts';
-import { openModel, readConditioner } from '../src/pipeline/node.ts';
+import {
+  executeRun,
+  lookOf,
+  parametersInForce,
+  pixelsOf,
+  promptConditioning,
+  resolveRun,
+  steer,
+} from '../src/pipeline/index.ts';
+import { openModel, readTextTable } from '../src/pipeline/node.ts';
 import type { Picture } from '../src/sampling/index.ts';
 
 const PROMPTS = ['sloth', 'cat', 'owl', 'strawberry', 'birthday cake'];
@@ -58,13 +66,13 @@ async function openArtist(model: string): Promise<Artist> {
   const opened = await openModel(model);
   const { settings } = resolveRun(opened, { seed: SEED });
   const pixels = pixelsOf(settings);
-  const conditioner = await readConditioner(opened, {}, pixels, PROMPTS);
+  const table = await readTextTable(opened);
   const log = (line: string) => console.error(line);
   const { unet, patchWith } = await steer(opened, { pixels, parameters: DEFAULT_PARAMETERS, log });
   const look = lookOf(opened.graph.metadata, settings, model);
   return async (prompt, changes) => {
     const patch = patchWith(changes && parametersInForce(undefined, changes));
-    const { latents } = await executeRun({ unet, settings, conditioning: conditioner(prompt), patch });
+    const { latents } = await executeRun({ unet, settings, conditioning: promptConditioning(table, prompt), patch });
     const [picture] = latents ? look.pictures(latents) : [];
     if (!picture) throw new SlothfulError('bug', prompt, 'made no picture');
     return picture;

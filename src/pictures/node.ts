@@ -1,1 +1,2 @@
 export { decodePng, encodePng, pngAddress } from './png.ts';
+export { readPngText, withPngText } from './png-text.ts';

@@ -2,12 +2,14 @@ import { SlothfulError } from '../errors.ts';
 import {
   type Conditioning,
   encodePrompt,
+  type GuidedSizes,
   type PictureSize,
   type RunConditioning,
   type TextTable,
-  timeIds,
   type Values,
+  withSizes,
 } from '../sampling/index.ts';
+import type { Prompts } from '../text/index.ts';
 
 /**
  * The conditioning of a prompt, by the words that a small model carries.
@@ -49,31 +51,20 @@ function asBatch({ shape, data }: Values, place: string): Values {
  *
  * @param inputs names of the model's inputs
  * @param pixels of the picture
+ * @param sizes that it shall be told in their place
  */
 export function withTimeIds(
   { cond, uncond }: RunConditioning,
   inputs: readonly string[],
   pixels: PictureSize,
+  sizes: GuidedSizes = {},
 ): RunConditioning {
   if (!inputs.includes('time_ids') || cond.time_ids) return { cond, uncond };
-  return { cond: { ...cond, time_ids: timeIds(pixels) }, uncond };
+  return withSizes({ cond, uncond }, pixels, sizes);
 }
 
 /** Makes what the model is told of a prompt, or of the tensors that were given in its place. */
-export type Conditioner = (prompt: string | undefined) => RunConditioning;
-
-/**
- * A conditioner of the words that a small model carries.
- *
- * @param negative what to be guided away from; by default the empty prompt
- */
-export function promptConditioner(table: TextTable, negative?: string): Conditioner {
-  return (prompt) => {
-    if (prompt !== undefined) return promptConditioning(table, prompt, negative);
-    const cure = `say what to draw, such as --prompt "${table.prompts[0] ?? [...table.vocab.keys()][0] ?? ''}"`;
-    throw new SlothfulError('usage', '--prompt', 'is missing', cure);
-  };
-}
+export type Conditioner = (prompt: Prompts | undefined) => RunConditioning;
 
 /**
  * Adds an IP-Adapter's image to what a run is told. What it is guided away from is `negative_image_embeds`, or zeros as

@@ -1,9 +1,11 @@
 import { SlothfulError } from '../errors.ts';
 import type { PassChanges } from '../passes/index.ts';
 import {
+  type DenoiseStart,
   type DenoiseStep,
   type DenoisingModel,
   denoise,
+  type GivenNoise,
   makeScheduler,
   type RunConditioning,
   type RunSettings,
@@ -19,6 +21,10 @@ export interface RunTask {
   readonly unet: DenoisingModel;
   readonly settings: RunSettings;
   readonly conditioning: RunConditioning;
+  /** What it starts from in the place of noise alone; its strength is that of the settings. */
+  readonly start?: DenoiseStart | undefined;
+  /** In the place of the seed's noise. */
+  readonly noise?: GivenNoise | undefined;
   /** The patch and the parameters of this run; undefined: as the unpatched model does. */
   readonly patch?: PatchInForce | undefined;
   /** Stops the run between two steps. */
@@ -98,14 +104,14 @@ function explained(error: unknown, { rows, columns, scale }: RunSettings): unkno
   return new SlothfulError(error.code, error.place, error.problem, cure, { cause: error });
 }
 
-function optionsOf({ unet, settings, conditioning, patch, signal }: RunTask) {
+function optionsOf({ unet, settings, conditioning, start, noise, patch, signal }: RunTask) {
   const { steps, scheduler, guidance_scale, seed, batch, rows, columns } = settings;
   return {
     unet,
     scheduler: makeScheduler(scheduler, steps),
     ...conditioning,
     guidanceScale: guidance_scale,
-    ...{ height: rows, width: columns, batch, seed, signal },
+    ...{ height: rows, width: columns, batch, seed, start, noise, signal },
     ...(patch ? actingPasses(patch) : { slothful: false as const }),
   };
 }

@@ -1,49 +1,36 @@
 import { type PassDefinition, registerPass } from '../passes/index.ts';
-import type { BackendName, ModelStore, SlothfulHook, UNet } from '../runtime/index.ts';
+import type { ModelStore } from '../runtime/index.ts';
 import { NODE_PLATFORM } from '../runtime/node.ts';
-import type { RunExtent } from '../sampling/index.ts';
+import type { Prompts } from '../text/index.ts';
 import { VERSION } from '../version.ts';
-import { type OpenedModel, openModelOn, pixelsOf } from './open-model.ts';
-import { type ControlNetFiles, readControlNets, type TextChoice } from './read-inputs.ts';
-import type { ResolvedRun, RunChoices } from './resolve-run.ts';
+import { type OpenedModel, openModelOn } from './open-model.ts';
+import { type ControlNetFiles, readControlNets, readTensorValues, readText, type TextChoice } from './read-inputs.ts';
+import { readStart, type StartFiles } from './read-start.ts';
+import type { RunChoices } from './resolve-run.ts';
 import type { RunSource } from './run-document.ts';
-import { type SteeredUNet, steer } from './steer.ts';
+import type { PipelineSetup } from './stages.ts';
 
 /** What a run and a sweep are asked for in common, by the names of files, and who is told how they get on. */
-export interface FolderJob extends TextChoice, Omit<RunChoices, 'conditioning' | 'contextTokens' | 'patched'> {
-  /** Folder, model.json or URL of the model. */
+export interface FolderJob
+  extends TextChoice,
+    StartFiles,
+    Omit<RunChoices, 'conditioning' | 'contextTokens' | 'guidable' | 'patched'>,
+    Omit<PipelineSetup, 'text' | 'start' | 'imageEmbeds' | 'controlNets'> {
+  /** Folder, model.json or URL of the model, or of a whole pipeline. */
   readonly model: string;
   /** Passes of the caller's own, to be known by their names. */
   readonly use?: readonly PassDefinition[] | undefined;
   readonly controlNets?: readonly ControlNetFiles[] | undefined;
-  /** Patch the ControlNets' own self-attentions too, default false. */
-  readonly patchControlNets?: boolean | undefined;
-  readonly ipAdapterScale?: number | undefined;
-  /** Use this one or fail; by default the first that works. */
-  readonly backend?: BackendName | undefined;
-  /** Decides every site's strides before a step, in the place of the parameters. */
-  readonly hook?: SlothfulHook | undefined;
+  /** Safetensors file with an IP-Adapter's `image_embeds`. */
+  readonly imageEmbeds?: string | undefined;
+  /** Safetensors file with the noise to start from: see `readNoise`. */
+  readonly noise?: string | undefined;
   /** Folder for what is made; by default the next free one under `out/`. */
   readonly out?: string | undefined;
   /** Replace what an earlier job left there. */
   readonly force?: boolean | undefined;
-  /** Stops the job between two steps: what is done is kept. */
-  readonly signal?: AbortSignal | undefined;
-  /** Told what was chosen for the user, in words. */
-  readonly onNote?: ((note: string) => void) | undefined;
-  /** Told which backend computes, in one line. */
-  readonly log?: ((line: string) => void) | undefined;
   /** Called when all is loaded, before the first step. */
   readonly onBegin?: (() => void) | undefined;
-  /** Told how far each part of the job is: loading in bytes, the rest in steps. */
-  readonly onProgress?: ((progress: JobProgress) => void) | undefined;
-}
-
-/** How far a part of a job is. */
-export interface JobProgress {
-  readonly part: 'loading' | 'denoising' | 'plain' | 'patched' | 'sweeping';
-  readonly done: number;
-  readonly total: number;
 }
 
 /** Opens a model in Node: by path, by URL, or in a store of the caller's own. See the browser's `openModel`. */
@@ -59,32 +46,33 @@ export async function openJob({ model, use = [], onNote }: FolderJob): Promise<O
   return opened;
 }
 
-/** Loads the model of a job, and what steers it. */
-export async function steerJob(
-  job: FolderJob,
-  model: OpenedModel,
-  extent: RunExtent,
-  { parameters, passes }: Partial<Pick<ResolvedRun, 'parameters' | 'passes'>>,
-): Promise<SteeredUNet> {
-  const { controlNets = [], patchControlNets, ipAdapterScale, backend, hook, log, onNote, onProgress } = job;
-  return steer(model, {
-    ...{ patchControlNets, ipAdapterScale, backend, hook, log, onNote, parameters, passes },
-    pixels: pixelsOf(extent),
-    controlNets: await readControlNets(controlNets),
-    onProgress: (done, total) => onProgress?.({ part: 'loading', done, total }),
-  });
+/**
+ * Reads the files that a job names.
+ *
+ * @throws SlothfulError `io`, `bad-input`, `bad-checkpoint`, `bad-model`, `usage`
+ */
+export async function setupOf(job: FolderJob, model: OpenedModel): Promise<PipelineSetup> {
+  const { imageEmbeds: place, patchControlNets, ipAdapterScale, sizes, decoder, tile } = job;
+  const { hook, backend, signal, onNote, log, onProgress } = job;
+  return {
+    text: await readText(model, job),
+    start: await readStart(job),
+    controlNets: await readControlNets(job.controlNets ?? []),
+    imageEmbeds: place === undefined ? undefined : { tensors: await readTensorValues(place), place },
+    ...{ patchControlNets, ipAdapterScale, sizes, decoder, tile },
+    ...{ hook, backend, signal, onNote, log, onProgress },
+  };
 }
 
 /** Where the pictures of a job come from, for its record. */
-export function sourceOf(job: FolderJob, { place, graph }: OpenedModel, { backend }: UNet): RunSource {
+export function sourceOf(job: FolderJob, { place, graph }: OpenedModel, backend: RunSource['backend']): RunSource {
   const { family } = graph.metadata;
   return {
     version: VERSION,
     model: place,
     family: typeof family === 'string' ? family : null,
     backend: { name: backend.name, device: backend.device },
-    prompt: job.prompt ?? null,
-    negative_prompt: job.negativePrompt ?? null,
+    ...promptsOf(job),
     cond: job.cond ?? null,
     uncond: job.uncond ?? null,
     companions: {
@@ -94,4 +82,35 @@ export function sourceOf(job: FolderJob, { place, graph }: OpenedModel, { backen
       ip_adapter_scale: job.ipAdapterScale ?? null,
     },
   };
+}
+
+type Told = Pick<RunSource, 'prompt' | 'negative_prompt' | 'prompts' | 'negative_prompts' | 'text' | 'start'>;
+
+function promptsOf(job: FolderJob): Told {
+  const [prompts, negative] = [listOf(job.prompt), listOf(job.negativePrompt)];
+  const text = {
+    ...{ weights: job.weights, clip_skip: job.clipSkip },
+    ...{ prompt_2: several(job.prompt2, 1), negative_prompt_2: several(job.negativePrompt2, 1) },
+    sizes: job.sizes && { original: job.sizes.original, crop: job.sizes.crop, target: job.sizes.target },
+  };
+  const start = { init_image: job.initImage, mask: job.mask, noise: job.noise };
+  return {
+    prompt: prompts[0] ?? null,
+    negative_prompt: negative[0] ?? null,
+    ...{ prompts: several(job.prompt, 2), negative_prompts: several(job.negativePrompt, 2) },
+    ...(isAsked(text) ? { text } : {}),
+    ...(isAsked(start) ? { start } : {}),
+  };
+}
+
+const isAsked = (fields: object): boolean => Object.values(fields).some((value) => value !== undefined);
+
+function listOf(prompts: Prompts | undefined): readonly string[] {
+  if (prompts === undefined) return [];
+  return typeof prompts === 'string' ? [prompts] : prompts;
+}
+
+function several(prompts: Prompts | undefined, least: number): string[] | undefined {
+  const all = listOf(prompts);
+  return all.length >= least ? [...all] : undefined;
 }

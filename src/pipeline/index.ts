@@ -7,12 +7,12 @@ import { type OpenedModel, openModelOn } from './open-model.ts';
 
 export {
   type Conditioner,
-  promptConditioner,
   promptConditioning,
   tensorConditioning,
   withImageEmbeds,
   withTimeIds,
 } from './conditioning.ts';
+export { DECODERS, type DecoderName, type DecoderPart, type Drawing, type Drawn, decoderOf } from './draw.ts';
 export {
   type ComparedOutcomes,
   type ComparedTask,
@@ -22,6 +22,7 @@ export {
   type RunOutcome,
   type RunTask,
 } from './execute.ts';
+export type { Phase, PhaseName } from './load-parts.ts';
 export { type Look, lookOf } from './look.ts';
 export {
   type AskedExtent,
@@ -40,7 +41,14 @@ export {
   type RunPlan,
   type RunPlanOptions,
 } from './plan-run.ts';
-export { type ResolvedRun, type RunChoices, requestOf, resolveParameters, resolveRun } from './resolve-run.ts';
+export {
+  type ResolvedRun,
+  type RunChoices,
+  requestOf,
+  resolveParameters,
+  resolveRun,
+  resolveTold,
+} from './resolve-run.ts';
 export {
   ATTENTION_FLOPS,
   type AttentionFlops,
@@ -54,6 +62,14 @@ export {
   type RunSource,
   type StepRecord,
 } from './run-document.ts';
+export {
+  type DenoisedRun,
+  type FinishedRun,
+  type PipelineNoise,
+  type PipelineRun,
+  resolvePipeline,
+  runPipeline,
+} from './run-pipeline.ts';
 export { runRecord, totalMilliseconds } from './run-record.ts';
 export {
   completeSettings,
@@ -61,7 +77,10 @@ export {
   type RunRequest,
   type ScheduleChoice,
   scheduleOf,
+  stepsDone,
 } from './settings.ts';
+export { type JobProgress, type PipelineSetup, PipelineStages } from './stages.ts';
+export { latentMask, type StartImage, usualStrength } from './start-image.ts';
 export {
   type Companions,
   type ControlNetChoice,
@@ -70,12 +89,21 @@ export {
   steer,
 } from './steer.ts';
 export { executedSite, type PatchInForce } from './step-record.ts';
+export {
+  encoderSource,
+  type LoadPart,
+  type PromptChoice,
+  type TextFacts,
+  type TextSource,
+  tableSource,
+  tensorSource,
+} from './text-source.ts';
 
 /**
  * Opens a model in a browser, or anywhere else that has `fetch`: reads its document, to look at it, to decide a run
  * (`resolveRun`), or to load it (`steer`). Weights are read when it is loaded.
  *
- * @param source URL of a model.json or of its folder, or a store of the caller's own
+ * @param source URL of a model.json, of its folder or of a pipeline's, or a store of the caller's own
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`
  */
 export function openModel(source: string | ModelStore): Promise<OpenedModel> {

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { messageOf, SlothfulError } from '../errors.ts';
+import { SlothfulError } from '../errors.ts';
 import { isObject } from '../graph/index.ts';
 import { readJson } from '../models/node.ts';
 import {
@@ -10,27 +9,16 @@ import {
   type SlothfulParameters,
   simpleParameters,
 } from '../passes/slothful/index.ts';
-import { decodePng } from '../pictures/node.ts';
-import { type PictureSize, parseTextTable, type TextTable, type Values } from '../sampling/index.ts';
+import { parseTextTable, type RunConditioning, type TextTable, type Values } from '../sampling/index.ts';
 import { readSafetensors as readTensorValues } from '../tensors/node.ts';
 
 export { readSafetensors as readTensorValues } from '../tensors/node.ts';
 
-import {
-  type Conditioner,
-  promptConditioner,
-  tensorConditioning,
-  withImageEmbeds,
-  withTimeIds,
-} from './conditioning.ts';
+import { tensorConditioning } from './conditioning.ts';
 import type { OpenedModel } from './open-model.ts';
+import { readPicture } from './read-start.ts';
 import type { ControlNetChoice } from './steer.ts';
-
-function readBytes(path: string): Promise<Buffer> {
-  return readFile(path).catch((error: unknown) => {
-    throw new SlothfulError('io', path, `cannot be read (${messageOf(error)})`, 'check the path');
-  });
-}
+import { encoderSource, type PromptChoice, type TextSource, tableSource, tensorSource } from './text-source.ts';
 
 /** Values as tensors, the caller's to dispose. The backend must have been chosen. */
 export function makeTensors(values: ReadonlyMap<string, Values>): Map<string, tf.Tensor> {
@@ -46,8 +34,8 @@ export async function readTextTable({ place, graph }: Pick<OpenedModel, 'place' 
   const folder = dirname(place);
   const { text } = graph.metadata;
   if (!isObject(text) || typeof text.vocab !== 'string' || typeof text.embeddings !== 'string') {
-    const cure = 'give text embeddings of your own encoder as a safetensors file (--cond)';
-    throw new SlothfulError('bad-input', folder, 'carries no text table, so it cannot read a prompt', cure);
+    const cure = 'convert the whole pipeline (without --only), or give text embeddings as a safetensors file (--cond)';
+    throw new SlothfulError('bad-input', folder, 'has no text encoder, so it cannot read a prompt', cure);
   }
   const values = await readTensorValues(inside(folder, text.embeddings));
   return parseTextTable(await readJson(inside(folder, text.vocab)), values, folder);
@@ -60,48 +48,28 @@ function inside(folder: string, path: string): string {
 }
 
 /** What a run is told, in words and in the names of files. */
-export interface TextChoice {
-  /** For models that carry a text table. */
-  readonly prompt?: string | undefined;
-  /** What to be guided away from; default: the empty prompt. */
-  readonly negativePrompt?: string | undefined;
+export interface TextChoice extends PromptChoice {
   /** In the place of a prompt: safetensors file with the text, and the model's other inputs by name. */
   readonly cond?: string | undefined;
   /** The same of the empty prompt, for guidance. */
   readonly uncond?: string | undefined;
-  /** Safetensors file with an IP-Adapter's `image_embeds`. */
-  readonly imageEmbeds?: string | undefined;
 }
 
 /**
- * Reads what a run is told: the model's text table or files of tensors, and the image of an IP-Adapter.
+ * Where the text of runs comes from: files of tensors, or the text encoders of the model's pipeline, or the words that a
+ * small model carries.
  *
- * @param pixels of the picture, which SDXL's kin is told too
- * @param prompts all that will be asked for: they are tried before anything is loaded
- * @throws SlothfulError `usage` where there is no prompt, `bad-input` for words that the model does not have, `io`,
- *   `bad-checkpoint`, `bad-model`
+ * @throws SlothfulError `io`, `bad-checkpoint`, `bad-model`; `bad-input` where the model can read no prompt
  */
-export async function readConditioner(
-  model: OpenedModel,
-  { negativePrompt, cond, uncond, imageEmbeds }: TextChoice,
-  pixels: PictureSize,
-  prompts: readonly (string | undefined)[],
-): Promise<Conditioner> {
-  const make =
-    cond === undefined ? promptConditioner(await readTextTable(model), negativePrompt) : await fromFiles(cond, uncond);
-  const image = imageEmbeds === undefined ? undefined : await readTensorValues(imageEmbeds);
-  const complete: Conditioner = (prompt) => {
-    const told = withTimeIds(make(prompt), model.inputs, pixels);
-    return image && imageEmbeds ? withImageEmbeds(told, image, imageEmbeds) : told;
-  };
-  for (const prompt of prompts) complete(prompt);
-  return complete;
+export async function readText(model: OpenedModel, choice: TextChoice): Promise<TextSource> {
+  const { cond, uncond } = choice;
+  if (cond !== undefined) return tensorSource(await fromFiles(cond, uncond));
+  return (await encoderSource(model, choice)) ?? tableSource(await readTextTable(model), choice);
 }
 
-async function fromFiles(cond: string, uncond: string | undefined): Promise<Conditioner> {
+async function fromFiles(cond: string, uncond: string | undefined): Promise<RunConditioning> {
   const read = async (path: string) => tensorConditioning(await readTensorValues(path), path);
-  const conditioning = { cond: await read(cond), uncond: uncond === undefined ? undefined : await read(uncond) };
-  return () => conditioning;
+  return { cond: await read(cond), uncond: uncond === undefined ? undefined : await read(uncond) };
 }
 
 /** A ControlNet by the names of files. */
@@ -118,7 +86,7 @@ export interface ControlNetFiles {
 export async function readControlNets(files: readonly ControlNetFiles[]): Promise<ControlNetChoice[]> {
   const choices: ControlNetChoice[] = [];
   for (const { model, image, scale } of files) {
-    choices.push({ model, image: decodePng(await readBytes(image), image), scale, place: image });
+    choices.push({ model, image: await readPicture(image), scale, place: image });
   }
   return choices;
 }

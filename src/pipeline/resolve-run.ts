@@ -7,9 +7,11 @@ import {
   type SlothfulParameters,
 } from '../passes/index.ts';
 import type { RunConditioning, RunSettings } from '../sampling/index.ts';
+import type { Prompts } from '../text/index.ts';
 import { type AskedExtent, extentOf, type OpenedDocument } from './open-model.ts';
 import { parametersInForce } from './parameters.ts';
 import { completeSettings, type RunRequest } from './settings.ts';
+import type { TextSource } from './text-source.ts';
 
 /** What is asked of a run of one model; what is left open is the model's own. */
 export interface RunChoices extends RunRequest, AskedExtent {
@@ -19,6 +21,8 @@ export interface RunChoices extends RunRequest, AskedExtent {
    */
   readonly conditioning?: RunConditioning | undefined;
   readonly contextTokens?: number | undefined;
+  /** Whether there is anything to be guided away from; default: what the conditioning has, and where there is none yet, yes. */
+  readonly guidable?: boolean | undefined;
   /** Slothful Attention's, over the model's own: see `parametersInForce`. */
   readonly parameters?: SlothfulOptions | Readonly<Record<string, unknown>> | undefined;
   /** Of other passes by name, over what the model records: those that the model does not have are put in as it loads. */
@@ -50,7 +54,7 @@ export interface ResolvedRun {
 export function resolveRun(model: Pick<OpenedDocument, 'graph' | 'patch'>, choices: RunChoices): ResolvedRun {
   const { conditioning } = choices;
   const extent = extentOf(model, choices);
-  const guidable = !conditioning || conditioning.uncond !== undefined;
+  const { guidable = !conditioning || conditioning.uncond !== undefined } = choices;
   const { settings, notes } = completeSettings(model.graph.metadata, requestOf(choices), extent, guidable);
   if (settings.guidance_scale > 1 && !guidable) {
     const problem = `${settings.guidance_scale} needs the unconditional text`;
@@ -80,6 +84,22 @@ export function resolveParameters(
 
 /** The part of what is asked that is not about size, text or parameters. */
 export function requestOf(asked: RunRequest): RunRequest {
-  const { steps, sampler, sigmas, spacing, prediction_type, guidance_scale, seed } = asked;
-  return { steps, sampler, sigmas, spacing, prediction_type, guidance_scale, seed };
+  const { steps, sampler, sigmas, spacing, prediction_type, guidance_scale, seed, strength } = asked;
+  return { steps, sampler, sigmas, spacing, prediction_type, guidance_scale, seed, strength };
+}
+
+/**
+ * Decides a run by the text that it will be told, before that is encoded.
+ *
+ * @throws SlothfulError as `resolveRun` and the source's `facts`
+ */
+export function resolveTold(
+  model: Pick<OpenedDocument, 'graph' | 'patch'>,
+  text: TextSource,
+  { prompt, ...choices }: RunChoices & { readonly prompt?: Prompts | undefined },
+): ResolvedRun {
+  const run = resolveRun(model, { ...choices, ...text.facts(prompt) });
+  if (run.settings.guidance_scale > 1) return run;
+  // What a run is not guided away from is not encoded, however long.
+  return resolveRun(model, { ...choices, ...text.facts(prompt, false) });
 }

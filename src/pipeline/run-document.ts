@@ -1,4 +1,5 @@
 import {
+  choice,
   type DocumentOf,
   flag,
   integer,
@@ -16,9 +17,13 @@ import {
 import { ALL_PARAMETERS, PASS_PARAMETERS } from '../passes/index.ts';
 import { MEASURES } from '../pictures/index.ts';
 import { RUN_SETTINGS } from '../sampling/index.ts';
+import { PROMPT_WEIGHTS } from '../text/index.ts';
 
 /** The parameters in force, all of them, and in what they follow the node's first release. */
 export const RUN_PARAMETERS = named('parameters', parameterSchema(ALL_PARAMETERS));
+
+const SIZE = object({ width: integer({ minimum: 1 }), height: integer({ minimum: 1 }) });
+const CROP = object({ top: integer({ minimum: 0 }), left: integer({ minimum: 0 }) });
 
 /** The companions of a run; none: an empty list and nulls. */
 export const RUN_COMPANIONS = named(
@@ -32,13 +37,35 @@ export const RUN_COMPANIONS = named(
 );
 export type RunCompanions = DocumentOf<typeof RUN_COMPANIONS>;
 
+/** How words became what the model was told. */
+const TEXT = object(
+  {
+    weights: optional(choice([...PROMPT_WEIGHTS], { description: 'how weights in prompts act' })),
+    clip_skip: optional(integer({ minimum: 1, description: 'layers of the text encoder, 1 the last' })),
+    prompt_2: optional(list(text(), { description: "for SDXL's second text encoder" })),
+    negative_prompt_2: optional(list(text())),
+    sizes: optional(object({ original: optional(SIZE), crop: optional(CROP), target: optional(SIZE) })),
+  },
+  { description: 'what was asked beside the prompts' },
+);
+
+/** Files that a run started from. */
+const START = object(
+  { init_image: optional(text()), mask: optional(text()), noise: optional(text()) },
+  { description: "files that it started from in the place of the seed's noise alone" },
+);
+
 const SOURCE_FIELDS = {
   version: text({ description: 'of this package' }),
   model: text(),
   family: nullable(text()),
   backend: object({ name: text(), device: text() }),
-  prompt: nullable(text()),
-  negative_prompt: nullable(text()),
+  prompt: nullable(text({ description: 'of several, the first' })),
+  negative_prompt: nullable(text({ description: 'of several, the first; null: none was given' })),
+  prompts: optional(list(text(), { description: 'where there are several, for as many pictures' })),
+  negative_prompts: optional(list(text(), { description: 'one for each, where there are several' })),
+  text: optional(TEXT),
+  start: optional(START),
   cond: nullable(text(), { description: 'file of tensors' }),
   uncond: nullable(text(), { description: 'file of tensors' }),
   companions: RUN_COMPANIONS,
@@ -111,6 +138,12 @@ export const RUN_DOCUMENT = ownDocument('run', 1, {
     description: 'the plain run beside it, where one was asked for',
   }),
   measures: nullable(list(MEASURES), { description: 'how each image compares with that of the plain run' }),
+  decoder: optional(
+    object({ name: text(), tile: nullable(integer({ description: 'edge in pixels; null: decoded in one go' })) }),
+  ),
+  phases: optional(
+    list(object({ name: text(), milliseconds: number({ minimum: 0 }) }), { description: 'how long each part took' }),
+  ),
   files: list(text(), { description: 'what lies beside run.json' }),
 });
 export type RunRecord = DocumentOf<typeof RUN_DOCUMENT>;

@@ -11,11 +11,13 @@ export interface RecordParts extends Pick<RunRecord, 'settings' | 'parameters' |
   readonly plain?: RunOutcome | undefined;
   readonly flops?: AttentionFlops | undefined;
   readonly measures?: readonly Measures[] | undefined;
+  readonly decoder?: RunRecord['decoder'] | undefined;
+  readonly phases?: RunRecord['phases'] | undefined;
 }
 
 /** The record of a run. */
 export function runRecord(parts: RecordParts): RunRecord {
-  const { source, settings, parameters, passes = {}, outcome, plain, flops, measures, files } = parts;
+  const { source, settings, parameters, passes = {}, outcome, plain, flops, measures, decoder, phases, files } = parts;
   return {
     schema: RUN_DOCUMENT.properties.schema.const,
     ...source,
@@ -28,6 +30,8 @@ export function runRecord(parts: RecordParts): RunRecord {
     steps: outcome.steps,
     plain: plain ? { milliseconds: totalMilliseconds(plain), steps: plain.steps } : null,
     measures: measures ?? null,
+    ...(decoder ? { decoder } : {}),
+    ...(phases ? { phases } : {}),
     files,
   };
 }

@@ -1,17 +1,17 @@
 import { SlothfulError } from '../errors.ts';
 import { contactSheet, type Measures, measure } from '../pictures/index.ts';
-import { encodePng } from '../pictures/node.ts';
-import type { DenoiseStep, RunSettings } from '../sampling/index.ts';
+import { encodePng, withPngText } from '../pictures/node.ts';
+import type { DenoiseStep, Picture, RunSettings } from '../sampling/index.ts';
 import type { Float32Tensor } from '../tensors/node.ts';
-import { type ComparedOutcomes, compareRuns, type RunHalf, type RunOutcome } from './execute.ts';
-import { type FolderJob, openJob, sourceOf, steerJob } from './folder-job.ts';
-import { type Look, lookOf } from './look.ts';
-import { extentOf, type OpenedModel, pixelsOf } from './open-model.ts';
+import type { RunHalf } from './execute.ts';
+import { type FolderJob, openJob, setupOf, sourceOf } from './folder-job.ts';
+import type { OpenedModel } from './open-model.ts';
+import { pictureText } from './picture-text.ts';
 import { attentionFlopsOf } from './plan-run.ts';
-import { readConditioner } from './read-inputs.ts';
-import { type ResolvedRun, resolveRun } from './resolve-run.ts';
+import { readNoise } from './read-start.ts';
 import type { RunRecord, RunSource } from './run-document.ts';
 import { RunFolder } from './run-folder.ts';
+import { type DenoisedRun, type FinishedRun, type PipelineRun, resolvePipeline, runPipeline } from './run-pipeline.ts';
 import { runRecord } from './run-record.ts';
 
 /** A run whose pictures and record go into a folder. */
@@ -36,8 +36,8 @@ export interface FolderRun {
 }
 
 /**
- * Runs a model and leaves pictures, latents where there are no pictures or the run was stopped, and run.json in a folder:
- * what `slothful run` does. Nothing is written where it fails before its first step.
+ * Runs a model, or a whole pipeline, and leaves pictures, latents and run.json in a folder: what `slothful run` does. Nothing
+ * is written where it fails before its first step; latents are written before they are decoded.
  *
  * @throws SlothfulError `usage`, `bad-parameter`, `bad-input`, `io`, `bad-checkpoint`, `bad-model`, `bad-graph`, `backend`,
  *   `exists` where the folder holds something else, `unsupported`
@@ -45,26 +45,17 @@ export interface FolderRun {
 export async function runToFolder(job: RunJob): Promise<FolderRun> {
   checkPreview(job.preview);
   const model = await openJob(job);
-  const pixels = pixelsOf(extentOf(model, job));
-  const conditioning = (await readConditioner(model, job, pixels, [job.prompt]))(job.prompt);
-  const run = resolveRun(model, { ...job, conditioning, patched: job.compare });
-  for (const note of run.notes) job.onNote?.(note);
-  const look = lookOf(model.graph.metadata, run.settings, model.place);
+  const asked = await pipelineRun(job, model);
+  resolvePipeline(model, asked);
   const folder = await RunFolder.open(job.out, { name: 'run', record: 'run.json', force: job.force ?? false });
-  const steered = await steerJob(job, model, run.settings, run);
-  try {
-    job.onBegin?.();
-    const outcomes = await compareRuns({
-      ...{ unet: steered.model, settings: run.settings, conditioning, signal: job.signal, compare: job.compare },
-      patch: steered.patchWith(run.parameters, run.passes),
-      onStep: (step, half) => afterStep(job, step, half, { folder, look }),
-    });
-    const source = sourceOf(job, model, steered.unet);
-    const record = await writeRun({ ...{ folder, look, model, run, source }, ...outcomes });
-    return { folder: folder.path, files: folder.files, record, exact: look.exact };
-  } finally {
-    steered.dispose();
-  }
+  const finished = await runPipeline(model, {
+    ...asked,
+    ...(job.preview === undefined ? {} : { onPreview: previewWriter(folder), previewEvery: job.preview }),
+    onDenoised: (done) => writeLatents(folder, done),
+  });
+  const source = sourceOf(job, model, finished.backend);
+  const record = await writeRun(folder, finished, { model, source });
+  return { folder: folder.path, files: folder.files, record, exact: finished.drawing.exact };
 }
 
 function checkPreview(preview: number | undefined): void {
@@ -72,75 +63,31 @@ function checkPreview(preview: number | undefined): void {
   throw new SlothfulError('usage', '--preview', `must be an integer from 1, got ${preview}`);
 }
 
-async function afterStep(
-  { compare, preview, onProgress, onStep }: RunJob,
-  step: DenoiseStep,
-  half: RunHalf,
-  { folder, look }: { folder: RunFolder; look: Look },
-): Promise<void> {
-  onProgress?.({ part: compare ? half : 'denoising', done: step.index + 1, total: step.steps });
-  const isDue = preview !== undefined && (step.index + 1) % preview === 0;
-  if (isDue) await writePreview(folder, look, step, half === 'plain' ? 'plain-preview' : 'preview');
-  await onStep?.(step, half);
+/** The run that a job asks for, with its files read. */
+async function pipelineRun(job: RunJob, model: OpenedModel): Promise<PipelineRun> {
+  const { noise, imageEmbeds: _, controlNets: __, ...choices } = job;
+  return {
+    ...choices,
+    ...(await setupOf(job, model)),
+    noise: noise === undefined ? undefined : ({ settings }) => readNoise(noise, settings),
+  };
 }
 
 /** Writes what the model takes the finished pictures to be after a step: all images of the batch on one sheet. */
-async function writePreview(folder: RunFolder, look: Look, step: DenoiseStep, name: string): Promise<void> {
-  const pictures = look.pictures(step.predictedOriginal);
-  const digits = String(step.steps).length;
-  const number = String(step.index + 1).padStart(digits, '0');
-  const [only] = pictures;
-  const picture = pictures.length === 1 && only ? only : contactSheet({ rows: [{ pictures }] }, 1);
-  await folder.write(`${name}-${number}.png`, encodePng(picture));
-}
-
-/** A run that is over, and where its files go. */
-interface FinishedRun extends ComparedOutcomes {
-  readonly folder: RunFolder;
-  readonly look: Look;
-  readonly model: OpenedModel;
-  readonly run: ResolvedRun;
-  readonly source: RunSource;
-}
-
-async function writeRun(finished: FinishedRun): Promise<RunRecord> {
-  const { folder, look, model, run, outcome, plain, source } = finished;
-  const stopped = outcome.stopped || plain?.stopped === true;
-  await writePictures(finished, stopped);
-  if (stopped || !look.exact) await writeLatents(finished);
-  const record = runRecord({
-    ...{ source, settings: run.settings, outcome, plain },
-    ...{ parameters: run.parameters ?? null, passes: run.passes },
-    flops: attentionFlopsOf(model.graph, run.settings, outcome.steps),
-    measures: stopped ? undefined : compared(finished),
-    files: folder.files,
-  });
-  await folder.finish(record);
-  return record;
-}
-
-/** Of a stopped run, the pictures are what the model took them to be at its last step. */
-async function writePictures({ folder, look, outcome, plain, run }: FinishedRun, stopped: boolean): Promise<void> {
-  const draw = (half: RunOutcome | undefined) => {
-    const latents = half?.stopped ? half.predictedOriginal : half?.latents;
-    return latents ? look.pictures(latents) : [];
+function previewWriter(folder: RunFolder) {
+  return async (pictures: readonly Picture[], step: DenoiseStep, half: RunHalf): Promise<void> => {
+    const digits = String(step.steps).length;
+    const number = String(step.index + 1).padStart(digits, '0');
+    const [only] = pictures;
+    const picture = pictures.length === 1 && only ? only : contactSheet({ rows: [{ pictures }] }, 1);
+    await folder.write(`${half === 'plain' ? 'plain-preview' : 'preview'}-${number}.png`, encodePng(picture));
   };
-  const [before, after] = [draw(plain), draw(outcome)];
-  const seed = (image: number) => run.settings.seed + image;
-  if (look.exact) {
-    for (const [image, picture] of before.entries()) await folder.write(`plain-${seed(image)}.png`, encodePng(picture));
-    for (const [image, picture] of after.entries())
-      await folder.write(`picture-${seed(image)}.png`, encodePng(picture));
-  }
-  if (!plain || stopped) return;
-  const rows = after.map((picture, image) => ({
-    label: after.length > 1 ? `seed ${seed(image)}` : '',
-    pictures: [before[image], picture],
-  }));
-  await folder.write('compare.png', encodePng(contactSheet({ columns: ['without', 'with'], rows }, 256)));
 }
 
-async function writeLatents({ folder, outcome, plain, run }: FinishedRun): Promise<void> {
+/** Latents go beside pictures that a decoder makes of them; where the data are pictures, only of a run that was stopped. */
+async function writeLatents(folder: RunFolder, { run, look, outcome, plain }: DenoisedRun): Promise<void> {
+  const stopped = outcome.stopped || plain?.stopped === true;
+  if (look.exact && !stopped) return;
   const tensors = new Map<string, Float32Tensor>();
   if (outcome.latents) tensors.set('latents', channelsFirst(outcome.latents, run.settings));
   if (plain?.latents) tensors.set('plain_latents', channelsFirst(plain.latents, run.settings));
@@ -160,8 +107,57 @@ function channelsFirst(latents: Float32Array, { batch, rows, columns }: RunSetti
   return { shape: [batch, channels, rows, columns], data };
 }
 
-function compared({ look, outcome, plain }: FinishedRun): Measures[] | undefined {
-  if (!plain?.latents || !outcome.latents) return undefined;
-  const references = look.images(plain.latents);
-  return look.images(outcome.latents).map((image, index) => measure(references[index] ?? [], image, look.peak));
+/** What a record needs besides the run. */
+interface Written {
+  readonly model: OpenedModel;
+  readonly source: RunSource;
+}
+
+async function writeRun(folder: RunFolder, finished: FinishedRun, { model, source }: Written): Promise<RunRecord> {
+  const { run, outcome, plain, drawing, phases } = finished;
+  await writePictures(folder, finished, source);
+  const stopped = outcome.stopped || plain?.stopped === true;
+  const record = runRecord({
+    ...{ source, settings: run.settings, outcome, plain },
+    ...{ parameters: run.parameters ?? null, passes: run.passes },
+    flops: attentionFlopsOf(model.graph, run.settings, outcome.steps),
+    measures: stopped ? undefined : compared(finished),
+    ...{ decoder: drawing.decoder, phases: [...phases], files: folder.files },
+  });
+  await folder.finish(record);
+  return record;
+}
+
+async function writePictures(folder: RunFolder, finished: FinishedRun, source: RunSource): Promise<void> {
+  const { run, plain, outcome, drawing } = finished;
+  const seed = (image: number) => run.settings.seed + image;
+  const [before = [], after = []] = halvesOf(finished).map((half) => half?.pictures ?? []);
+  if (drawing.exact) {
+    const write = async (name: string, pictures: readonly Picture[], isPlain: boolean) => {
+      for (const [image, picture] of pictures.entries()) {
+        const parameters = pictureText({ source, run, image, isPlain });
+        await folder.write(`${name}-${seed(image)}.png`, withPngText(encodePng(picture), { parameters }));
+      }
+    };
+    await write('plain', before, true);
+    await write('picture', after, false);
+  }
+  if (!plain || plain.stopped || outcome.stopped) return;
+  const rows = after.map((picture, image) => ({
+    label: after.length > 1 ? `seed ${seed(image)}` : '',
+    pictures: [before[image], picture],
+  }));
+  await folder.write('compare.png', encodePng(contactSheet({ columns: ['without', 'with'], rows }, 256)));
+}
+
+/** What was drawn of the plain half and of the patched one, where there was anything to draw. */
+function halvesOf({ plain, outcome, drawing }: FinishedRun) {
+  const drawn = [...drawing.drawn];
+  return [plain, outcome].map((half) => (half?.latents ? drawn.shift() : undefined));
+}
+
+function compared(finished: FinishedRun): Measures[] | undefined {
+  const [plain, patched] = halvesOf(finished);
+  if (!plain || !patched) return undefined;
+  return patched.images.map((image, index) => measure(plain.images[index] ?? [], image, finished.drawing.peak));
 }

@@ -3,6 +3,7 @@ import { type Graph, isObject, type JsonObject } from '../graph/index.ts';
 import type { Schedule } from '../reports/index.ts';
 import {
   defaultConfig,
+  firstStep,
   makeScheduler,
   type ParsedScheduler,
   type PredictionType,
@@ -33,6 +34,8 @@ export interface RunRequest {
   readonly guidance_scale?: number | undefined;
   /** Of the noise, default 0. */
   readonly seed?: number | undefined;
+  /** How far the image that the run starts from is noised, above 0 up to 1; undefined: it starts from noise alone. */
+  readonly strength?: number | undefined;
 }
 
 /** Settings, and in words what was chosen for the user. */
@@ -58,11 +61,15 @@ export function completeSettings(
   const isLcm = config.type === 'lcm';
   const steps = request.steps ?? (isLcm ? LCM_STEPS : STEPS);
   makeScheduler(config, steps);
+  firstStep(steps, request.strength);
   const usual = isLcm ? 1 : usualGuidance(metadata);
   const guidance_scale = request.guidance_scale ?? (guidable ? usual : 1);
   const unguided = !guidable && usual > 1 && request.guidance_scale === undefined;
   return {
-    settings: { ...extent, steps, scheduler: config, guidance_scale, seed: request.seed ?? 0 },
+    settings: {
+      ...{ ...extent, steps, scheduler: config, guidance_scale, seed: request.seed ?? 0 },
+      ...(request.strength === undefined ? {} : { strength: request.strength }),
+    },
     notes: unguided ? [...notes, 'without guidance: nothing to be guided away from was given (--uncond)'] : notes,
   };
 }
@@ -95,13 +102,21 @@ export function scheduleOf({ metadata }: Pick<Graph, 'metadata'>, { scheduler, .
   return { ...scheduledSteps(settings), notes };
 }
 
+/** How many steps a run does: of one that starts from an image, not all of its schedule's. */
+export function stepsDone({ steps, strength }: Pick<RunSettings, 'steps' | 'strength'>): number {
+  return steps - firstStep(steps, strength);
+}
+
 /** The steps of settings that are complete, and what they are in words. */
-export function scheduledSteps({ scheduler, steps }: Pick<RunSettings, 'scheduler' | 'steps'>): Schedule {
+export function scheduledSteps(settings: Pick<RunSettings, 'scheduler' | 'steps' | 'strength'>): Schedule {
+  const { scheduler, steps } = settings;
   const { timesteps, sigmas } = makeScheduler(scheduler, steps);
   const spacing = scheduler.sigmas === 'karras' ? 'Karras sigmas' : `${scheduler.timestep_spacing} spacing`;
+  const done = stepsDone(settings);
+  const count = done === steps ? `${steps} steps` : `the last ${done} of ${steps} steps`;
   return {
-    name: `${scheduler.type}, ${steps} steps, ${spacing}`,
-    steps: timesteps.map((timestep, index) => ({ timestep, sigma: sigmas[index] ?? 0 })),
+    name: `${scheduler.type}, ${count}, ${spacing}`,
+    steps: timesteps.map((timestep, index) => ({ timestep, sigma: sigmas[index] ?? 0 })).slice(steps - done),
     notes: [],
   };
 }

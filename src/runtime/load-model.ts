@@ -25,6 +25,8 @@ export interface LoadModelOptions extends BackendOptions {
 export interface Platform {
   openStore(source: string): ModelStore | Promise<ModelStore>;
   readonly backends: readonly BackendCandidate[];
+  /** Bytes of memory that are free on this machine; undefined where that cannot be told. */
+  freeMemory?(): number;
 }
 
 /** WebAssembly's address space; past it the wasm backend overwrites its own memory without a word. */

@@ -1,3 +1,4 @@
+import { freemem } from 'node:os';
 import type { ModelStore } from '../models/index.ts';
 import { openStore } from '../models/node.ts';
 import { type BackendOptions, type ChosenBackend, chooseBackend as chooseAmong } from './backend.ts';
@@ -9,7 +10,12 @@ import { NODE_BACKENDS } from './native-backends.ts';
 import type { UNet } from './unet.ts';
 
 /** Places and backends of Node, native first. */
-export const NODE_PLATFORM: Platform = { openStore, backends: NODE_BACKENDS };
+export const NODE_PLATFORM: Platform = { openStore, backends: NODE_BACKENDS, freeMemory };
+
+/** A container may have less than the machine; the first releases of Node 20 know the machine alone. */
+function freeMemory(): number {
+  return process.availableMemory?.() ?? freemem();
+}
 
 /**
  * Loads a TF.js graph model of any kind in Node: a text encoder, a VAE, a network of the caller's own. It takes and gives

@@ -3,7 +3,7 @@ import { checkValues, concatenate, type Values } from './values.ts';
 
 /**
  * What a model is told besides sample and timestep: under the names of its inputs, for one image ([1, ...], used for
- * all) or for every image of the batch ([batch, ...]).
+ * all), for every image of the batch ([batch, ...]), or each for as many images one after the other.
  */
 export interface Conditioning {
   /** Text, [1 or batch, T, C]. */
@@ -53,12 +53,13 @@ function repeated(values: Values | undefined, place: string, batch: number): Val
   if (!values) throw new SlothfulError('bad-input', place, 'is missing', 'guidance needs it in both, cond and uncond');
   checkValues(values, place);
   const [count, ...rest] = values.shape;
-  if (count !== 1 && count !== batch) {
+  if (!count || batch % count) {
     const problem = `is for ${count ?? 'no'} images (shape [${values.shape}]), and the batch has ${batch}`;
     throw new SlothfulError('bad-input', place, problem, 'give one, or one for every image');
   }
-  const copies = batch / count;
-  return { shape: [batch, ...rest], data: concatenate(Array.from({ length: copies }, () => values.data)) };
+  const size = values.data.length / count;
+  const rows = Array.from({ length: batch }, (_, image) => Math.floor((image * count) / batch) * size);
+  return { shape: [batch, ...rest], data: concatenate(rows.map((at) => values.data.subarray(at, at + size))) };
 }
 
 function joined(parts: readonly Values[], name: string): Values {

@@ -9,6 +9,7 @@ import {
   type SlothfulParameters,
 } from '../passes/index.ts';
 import type { RunRequest } from '../pipeline/index.ts';
+import type { Prompts } from '../text/index.ts';
 import type { Axis, CellChange } from './axis.ts';
 
 /** One combination of the values of the axes, ready to be run. */
@@ -28,7 +29,7 @@ export interface SweepCell {
 /** What the axes change. */
 export interface SweepBase {
   readonly request: RunRequest;
-  readonly prompt: string | undefined;
+  readonly prompt: Prompts | undefined;
   /** The model's own parameters, or the node's. */
   readonly own: SlothfulOptions;
   /** What the command line asks for; goes over presets, and under the axes. */
@@ -66,8 +67,12 @@ export function sweepCells(x: Axis | undefined, y: Axis | undefined, base: Sweep
 
 function combined(changes: readonly CellChange[], base: SweepBase) {
   const request: RunRequest = Object.assign({ ...base.request }, ...changes.map((change) => change.request));
-  const prompt = changes.reduce((found, change) => change.prompt ?? found, base.prompt);
+  const prompt = changes.reduce((found, change) => change.prompt ?? found, firstOf(base.prompt));
   return { request, prompt, parameters: parametersOf(changes, base), passes: peersOf(changes, base) };
+}
+
+function firstOf(prompt: Prompts | undefined): string | undefined {
+  return typeof prompt === 'string' ? prompt : prompt?.[0];
 }
 
 function parametersOf(changes: readonly CellChange[], base: SweepBase): SlothfulParameters | undefined {

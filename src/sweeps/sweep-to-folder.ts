@@ -4,30 +4,26 @@ import { DEFAULT_PARAMETERS, type PassParameters, type SlothfulParameters } from
 import { encodePng } from '../pictures/node.ts';
 import {
   type Conditioner,
-  extentOf,
+  decoderOf,
   lookOf,
   type OpenedModel,
+  type PipelineSetup,
+  PipelineStages,
   parametersInForce,
-  pixelsOf,
+  type RunRequest,
   type RunSource,
   requestOf,
-  resolveRun,
+  resolveTold,
+  type StartImage,
   type SteeredUNet,
+  usualStrength,
 } from '../pipeline/index.ts';
-import {
-  type FolderJob,
-  openJob,
-  RunFolder,
-  readConditioner,
-  readPreset,
-  sourceOf,
-  steerJob,
-} from '../pipeline/node.ts';
+import { type FolderJob, openJob, RunFolder, readNoise, readPreset, setupOf, sourceOf } from '../pipeline/node.ts';
 import type { RunSettings } from '../sampling/index.ts';
 import type { Axis } from './axis.ts';
-import { type SweptCell, sweep } from './sweep.ts';
+import { type DenoisedCell, drawCells, type SweepTask, type SweptCell, sweep } from './sweep.ts';
 import { sweepPage } from './sweep-page.ts';
-import { type SweepCell, sweepCells } from './sweep-plan.ts';
+import { plainKey, type SweepCell, sweepCells } from './sweep-plan.ts';
 import { type SweepRecord, sweepRecord, sweepTable } from './sweep-record.ts';
 import { sweepSheet } from './sweep-sheet.ts';
 
@@ -66,32 +62,30 @@ export interface FolderSweep {
  */
 export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
   const { x, y } = job;
-  refusePromptsBesideTensors(job);
+  refuseSeveralPrompts(job);
   const shared: FolderJob = { ...job, onBegin: undefined };
   const model = await openJob(shared);
+  const setup = await setupOf(shared, model);
   const cells = sweepCells(x, y, {
-    ...{ request: requestOf(job), prompt: job.prompt, changes: job.parameters ?? {} },
+    ...{ request: requestFor(job, setup.start), prompt: job.prompt, changes: job.parameters ?? {} },
     own: model.patch?.parameters ?? DEFAULT_PARAMETERS,
     ...{ metadata: model.graph.metadata, passes: job.passes },
     presets: await readPresets([x, y]),
   });
-  const extent = extentOf(model, job);
-  const prompts = [...new Set(cells.map(({ prompt }) => prompt))];
-  const conditioner = await readConditioner(model, job, pixelsOf(extent), prompts);
+  const settings = resolveAll(job, model, cells, setup);
   const folder = await RunFolder.open(job.out, { name: 'sweep', record: 'sweep.json', force: job.force ?? false });
-  const settings = resolveAll(job, model, cells, conditioner);
   const parameters = parametersInForce(model.patch, job.parameters);
-  const steered = await steerJob(shared, model, extent, { parameters, passes: loadedPasses(cells) });
-  try {
-    job.onBegin?.(cells.length);
-    const done = await sweepAll(job, { model, cells, conditioner, settings, steered });
-    const stopped = done.length < cells.length;
-    const source = sourceOf(shared, model, steered.unet);
-    const record = await writeSweep({ folder, x, y, cells: done, stopped, source });
-    return { folder: folder.path, files: folder.files, record, parameters, combinations: cells.length };
-  } finally {
-    steered.dispose();
-  }
+  const swept = await sweepAll(job, { model, setup, cells, settings, parameters });
+  const stopped = swept.cells.length < cells.length;
+  const source = sourceOf(shared, model, swept.backend);
+  const record = await writeSweep({ folder, x, y, cells: swept.cells, stopped, source });
+  return { folder: folder.path, files: folder.files, record, parameters, combinations: cells.length };
+}
+
+/** The request that all cells share; where they start from an image, with a strength. */
+function requestFor(job: SweepJob, start: StartImage | undefined): RunRequest {
+  const request = requestOf(job);
+  return start ? { ...request, strength: request.strength ?? usualStrength(start) } : request;
 }
 
 /** Every pass that acts in any cell: the model is loaded with all of them. */
@@ -99,7 +93,15 @@ function loadedPasses(cells: readonly SweepCell[]): PassParameters {
   return Object.assign({}, ...cells.map(({ passes }) => passes));
 }
 
-function refusePromptsBesideTensors({ cond, x, y }: SweepJob): void {
+function refuseSeveralPrompts({ prompt, cond, x, y }: SweepJob): void {
+  if (Array.isArray(prompt) && prompt.length > 1) {
+    throw new SlothfulError(
+      'usage',
+      '--prompt',
+      'is given several times',
+      'a sweep goes through prompts by --x prompt=a,b',
+    );
+  }
   if (cond === undefined || ![x, y].some((axis) => axis?.name === 'prompt')) return;
   throw new SlothfulError('usage', '--cond', 'cannot be combined with an axis of prompts', 'give one');
 }
@@ -121,22 +123,22 @@ function resolveAll(
   job: SweepJob,
   model: OpenedModel,
   cells: readonly SweepCell[],
-  conditioner: Conditioner,
+  { text, start }: PipelineSetup,
 ): SettingsOf {
-  const { size, rows, columns } = job;
+  const { rows, columns } = job;
+  const size = job.size ?? (rows === undefined && columns === undefined ? start?.image : undefined);
   const made = new Map<string, RunSettings>();
   const said = new Set<string>();
-  const keyOf = ({ request }: SweepCell) => JSON.stringify(request);
   for (const cell of cells) {
-    if (made.has(keyOf(cell))) continue;
-    const choices = { ...cell.request, size, rows, columns, conditioning: conditioner(cell.prompt) };
-    const { settings, notes } = resolveRun(model, choices);
-    made.set(keyOf(cell), settings);
+    const key = plainKey(cell);
+    if (made.has(key)) continue;
+    const { settings, notes } = resolveTold(model, text, { ...cell.request, size, rows, columns, prompt: cell.prompt });
+    made.set(key, settings);
     for (const note of notes) said.add(note);
   }
   for (const note of said) job.onNote?.(note);
   return (cell) => {
-    const settings = made.get(keyOf(cell));
+    const settings = made.get(plainKey(cell));
     if (settings) return settings;
     throw new SlothfulError('bug', 'sweep', 'a cell has no settings');
   };
@@ -144,28 +146,57 @@ function resolveAll(
 
 interface SweepAll {
   readonly model: OpenedModel;
+  readonly setup: PipelineSetup;
   readonly cells: readonly SweepCell[];
-  readonly conditioner: Conditioner;
   readonly settings: SettingsOf;
-  readonly steered: SteeredUNet;
+  readonly parameters: SlothfulParameters;
 }
 
-/** Runs cell after cell; where the signal stops it, those that are done. */
-async function sweepAll({ signal, onProgress }: SweepJob, all: SweepAll): Promise<SweptCell[]> {
-  const { model, cells, conditioner, settings, steered } = all;
+/** Runs cell after cell and draws them; where the signal stops it, those that are done. */
+async function sweepAll(job: SweepJob, all: SweepAll) {
+  const { model, setup, cells, settings } = all;
+  const first = firstSettings(all);
+  const look = lookOf(model.graph.metadata, first, model.place);
+  const decoder = decoderOf(model, look, setup.decoder);
+  const stages = new PipelineStages(model, setup);
+  const guided = cells.some((cell) => settings(cell).guidance_scale > 1);
+  const prompts = [...new Set(cells.map(({ prompt }) => prompt))];
+  const conditioner = await stages.tell(prompts, first, guided);
+  const given = job.noise === undefined ? undefined : await readNoise(job.noise, first);
+  const start = await stages.start(first, look, given?.encoderNoise);
+  const steered = await stages.steer(first, { parameters: all.parameters, passes: loadedPasses(cells) });
+  const done: DenoisedCell[] = [];
+  try {
+    job.onBegin?.(cells.length);
+    for await (const cell of sweep({ ...taskOf(job, all, steered, conditioner), start, noise: given?.noise })) {
+      done.push(cell);
+    }
+  } finally {
+    steered.dispose();
+  }
+  const drawn = await drawCells(done, (runs) => stages.draw(look, decoder, runs, first));
+  return { cells: drawn, backend: steered.unet.backend };
+}
+
+function firstSettings({ model, cells, settings }: SweepAll): RunSettings {
+  const [first] = cells;
+  if (first) return settings(first);
+  throw new SlothfulError('bug', model.place, 'is swept through nothing');
+}
+
+function taskOf(
+  { signal, onProgress }: SweepJob,
+  { model, cells, settings }: SweepAll,
+  steered: SteeredUNet,
+  conditioner: Conditioner,
+): SweepTask {
   const patch = steered.patchWith(DEFAULT_PARAMETERS)?.metadata;
   if (!patch) throw new SlothfulError('bug', model.place, 'was loaded for a sweep and is not patched');
-  const [first] = cells;
-  const extent = first ? settings(first) : extentOf(model);
-  const done: SweptCell[] = [];
-  const task = {
+  return {
     ...{ unet: steered.model, graph: model.graph, patch, cells, signal, settingsOf: settings },
-    look: lookOf(model.graph.metadata, extent, model.place),
-    conditioningOf: (cell: SweepCell) => conditioner(cell.prompt),
-    onStep: (steps: number, total: number) => onProgress?.({ part: 'sweeping', done: steps, total }),
+    conditioningOf: (cell) => conditioner(cell.prompt),
+    onStep: (steps, total) => onProgress?.({ part: 'sweeping', done: steps, total }),
   };
-  for await (const cell of sweep(task)) done.push(cell);
-  return done;
 }
 
 /** A sweep that is over, and where its files go. */

@@ -5,13 +5,21 @@ import { type Measures, measure } from '../pictures/index.ts';
 import {
   type AttentionFlops,
   attentionFlopsOf,
+  type Drawing,
+  type Drawn,
   executeRun,
-  type Look,
   type PatchInForce,
   type RunOutcome,
   totalMilliseconds,
 } from '../pipeline/index.ts';
-import type { DenoisingModel, Picture, RunConditioning, RunSettings } from '../sampling/index.ts';
+import type {
+  DenoiseStart,
+  DenoisingModel,
+  GivenNoise,
+  Picture,
+  RunConditioning,
+  RunSettings,
+} from '../sampling/index.ts';
 import { plainKey, type SweepCell } from './sweep-plan.ts';
 
 /** What all runs of a sweep share: one model, loaded once, and one look. */
@@ -20,7 +28,9 @@ export interface SweepTask {
   /** The graph's document, for the FLOPs. */
   readonly graph: Graph;
   readonly patch: SlothfulMetadata | undefined;
-  readonly look: Look;
+  /** What runs start from in the place of noise alone. */
+  readonly start?: DenoiseStart | undefined;
+  readonly noise?: GivenNoise | undefined;
   readonly cells: readonly SweepCell[];
   readonly settingsOf: (cell: SweepCell) => RunSettings;
   readonly conditioningOf: (cell: SweepCell) => RunConditioning;
@@ -35,13 +45,23 @@ export interface SweptRun {
   readonly milliseconds: number;
 }
 
-/** A cell of a sweep, done. */
-export interface SweptCell extends SweptRun {
+/** What is known of a cell besides its pictures. */
+interface SweptFacts {
   readonly cell: SweepCell;
   readonly settings: RunSettings;
   /** Keys and values of all self-attentions in the first step; null without Slothful Attention. */
   readonly kv_tokens: number | null;
   readonly flops: AttentionFlops;
+}
+
+/** A cell of a sweep of which the pictures are not drawn yet. Cells that share a plain run have the same one. */
+export interface DenoisedCell extends SweptFacts {
+  readonly outcome: RunOutcome;
+  readonly plain: RunOutcome;
+}
+
+/** A cell of a sweep, done. */
+export interface SweptCell extends SweptFacts, SweptRun {
   /** The same run without Slothful Attention; cells that differ by its parameters alone share it. */
   readonly plain: SweptRun;
   readonly measures: Measures;
@@ -53,7 +73,7 @@ export interface SweptCell extends SweptRun {
  *
  * @throws SlothfulError as `executeRun`
  */
-export async function* sweep(task: SweepTask): AsyncGenerator<SweptCell, void, undefined> {
+export async function* sweep(task: SweepTask): AsyncGenerator<DenoisedCell, void, undefined> {
   const plains = new Map<string, RunOutcome>();
   const count = stepCounter(task);
   for (const cell of task.cells) {
@@ -63,12 +83,14 @@ export async function* sweep(task: SweepTask): AsyncGenerator<SweptCell, void, u
     plains.set(key, plain);
     const outcome = isActing(cell) ? await runCell(task, cell, patchOf(task, cell), count) : plain;
     if (outcome.stopped) return;
-    yield swept(task, cell, outcome, plain);
+    const settings = task.settingsOf(cell);
+    const kv_tokens = outcome.steps[0]?.kv_tokens ?? null;
+    yield { cell, settings, kv_tokens, flops: flopsOf(task, settings, outcome), outcome, plain };
   }
 }
 
 function runCell(
-  { unet, signal, settingsOf, conditioningOf }: SweepTask,
+  { unet, start, noise, signal, settingsOf, conditioningOf }: SweepTask,
   cell: SweepCell,
   patch: PatchInForce | undefined,
   onStep: () => void,
@@ -77,9 +99,7 @@ function runCell(
     unet,
     settings: settingsOf(cell),
     conditioning: conditioningOf(cell),
-    patch,
-    signal,
-    onStep,
+    ...{ start, noise, patch, signal, onStep },
   });
 }
 
@@ -104,31 +124,33 @@ function stepCounter({ cells, settingsOf, onStep }: SweepTask): () => void {
   };
 }
 
-function swept(task: SweepTask, cell: SweepCell, outcome: RunOutcome, plain: RunOutcome): SweptCell {
-  const { look, settingsOf } = task;
-  const settings = settingsOf(cell);
-  const [reference = [], image = []] = [plain, outcome].map(({ latents }) => look.images(latents ?? none)[0]);
-  return {
-    cell,
-    settings,
-    ...sweptRun(look, outcome),
-    kv_tokens: outcome.steps[0]?.kv_tokens ?? null,
-    flops: flopsOf(task, settings, outcome),
-    plain: sweptRun(look, plain),
-    measures: measure(reference, image, look.peak),
-  };
-}
-
 function flopsOf({ graph }: SweepTask, settings: RunSettings, { steps }: RunOutcome): AttentionFlops {
   const flops = attentionFlopsOf(graph, settings, steps);
   if (flops) return flops;
   throw new SlothfulError('unsupported', 'the graph', 'has no self-attention whose cost can be told');
 }
 
-const none = new Float32Array();
+/** Draws the latents of many runs at once. */
+export type DrawRuns = (runs: readonly Float32Array[]) => Promise<Drawing>;
+
+/**
+ * Draws the pictures of cells, each once however many cells share it, and measures each against its plain one.
+ *
+ * @throws SlothfulError what drawing throws
+ */
+export async function drawCells(cells: readonly DenoisedCell[], draw: DrawRuns): Promise<SweptCell[]> {
+  const outcomes = [...new Set(cells.flatMap(({ outcome, plain }) => [plain, outcome]))];
+  const { drawn, peak } = await draw(outcomes.map(({ latents }) => latents ?? new Float32Array()));
+  const drawnOf = (outcome: RunOutcome) => drawn[outcomes.indexOf(outcome)];
+  return cells.map(({ outcome, plain, ...facts }) => {
+    const [reference = [], image = []] = [plain, outcome].map((half) => drawnOf(half)?.images[0]);
+    const measures = measure(reference, image, peak);
+    return { ...facts, ...sweptRun(outcome, drawnOf(outcome)), plain: sweptRun(plain, drawnOf(plain)), measures };
+  });
+}
+
 const EMPTY: Picture = { width: 0, height: 0, rgba: new Uint8ClampedArray() };
 
-function sweptRun(look: Look, outcome: RunOutcome): SweptRun {
-  const [picture = EMPTY] = look.pictures(outcome.latents ?? none);
-  return { picture, milliseconds: totalMilliseconds(outcome) };
+function sweptRun(outcome: RunOutcome, drawn: Drawn | undefined): SweptRun {
+  return { picture: drawn?.pictures[0] ?? EMPTY, milliseconds: totalMilliseconds(outcome) };
 }

@@ -1,7 +1,14 @@
 import { SlothfulError } from '../errors.ts';
 import { type Conditioning, type RunConditioning, stacked, type Values } from '../sampling/index.ts';
-import { type EncodedPrompt, encodePrompts, type HiddenLayer, type PromptEncoder } from './encode-prompts.ts';
+import {
+  type EncodedPrompt,
+  encodedTokens,
+  encodePrompts,
+  type HiddenLayer,
+  type PromptEncoder,
+} from './encode-prompts.ts';
 import { isA1111, type PromptWeights } from './prompt-weights.ts';
+import type { ClipTokenizer } from './tokenizer.ts';
 
 /** The text side of a model. */
 export interface TextModel {
@@ -9,6 +16,11 @@ export interface TextModel {
   readonly encoders: readonly PromptEncoder[];
   /** model_index.json's `force_zeros_for_empty_prompt`: where no negative prompt is given, its text is zeros. */
   readonly zeroNegative?: boolean | undefined;
+}
+
+/** As much of a text model as decides which texts are encoded. */
+interface CountedModel extends Pick<TextModel, 'zeroNegative'> {
+  readonly encoders: readonly unknown[];
 }
 
 /** One text for every picture, or one for each. */
@@ -39,13 +51,7 @@ export interface PromptRequest {
  */
 export async function textConditioning(model: TextModel, request: PromptRequest): Promise<RunConditioning> {
   const { weights = 'comfyui', guided = true } = request;
-  const conditional = textsOf(request.prompt, request.prompt_2);
-  const negative = guided ? textsOf(request.negative ?? '', request.negative_2 ?? request.negative) : [];
-  if (negative.length > 1 && negative.length !== conditional.length) {
-    const problem = `are ${negative.length}, and there are ${conditional.length} prompts`;
-    throw new SlothfulError('bad-input', 'negative prompts', problem, 'give one, or one for each');
-  }
-  const zeroed = isZeroed(model, request, negative.flat());
+  const { conditional, negative, zeroed } = requestedTexts(request, model);
   const layered = [
     ...conditional.map((texts) => ({ texts, layer: hiddenLayer(model.encoders.length, request) })),
     ...(zeroed ? [] : negative).map((texts) => ({ texts, layer: hiddenLayer(model.encoders.length, request, true) })),
@@ -54,6 +60,28 @@ export async function textConditioning(model: TextModel, request: PromptRequest)
   const cond = conditioningOf(encoded.slice(0, conditional.length));
   if (!guided) return { cond };
   return { cond, uncond: zeroed ? zerosLike(cond) : conditioningOf(encoded.slice(conditional.length)) };
+}
+
+/**
+ * How many tokens the text of a request has, 77n, without encoding it.
+ *
+ * @throws SlothfulError `bad-input` for prompts that do not fit each other, or weights that cannot be
+ */
+export function textTokens(tokenizers: readonly ClipTokenizer[], request: PromptRequest, zeroNegative = false): number {
+  const { conditional, negative, zeroed } = requestedTexts(request, { encoders: tokenizers, zeroNegative });
+  return encodedTokens(tokenizers, [...conditional, ...(zeroed ? [] : negative)], request.weights ?? 'comfyui');
+}
+
+/** The texts of a request for each encoder, and whether those to be guided away from are zeros. */
+function requestedTexts(request: PromptRequest, model: CountedModel) {
+  const conditional = textsOf(request.prompt, request.prompt_2);
+  const isGuided = request.guided ?? true;
+  const negative = isGuided ? textsOf(request.negative ?? '', request.negative_2 ?? request.negative) : [];
+  if (negative.length > 1 && negative.length !== conditional.length) {
+    const problem = `are ${negative.length}, and there are ${conditional.length} prompts`;
+    throw new SlothfulError('bad-input', 'negative prompts', problem, 'give one, or one for each');
+  }
+  return { conditional, negative, zeroed: isZeroed(model, request, negative.flat()) };
 }
 
 /**
@@ -93,7 +121,11 @@ function textsOf(prompts: Prompts, prompts_2: Prompts | undefined): string[][] {
 }
 
 /** diffusers zeroes where no negative prompt is given and the model says so; A1111 for SDXL wherever it is empty. */
-function isZeroed({ encoders, zeroNegative = false }: TextModel, request: PromptRequest, negative: readonly string[]) {
+function isZeroed(
+  { encoders, zeroNegative = false }: CountedModel,
+  request: PromptRequest,
+  negative: readonly string[],
+) {
   if (encoders.length === 1) return false;
   if (isA1111(request.weights)) return negative.every((text) => text === '');
   return zeroNegative && request.negative === undefined;

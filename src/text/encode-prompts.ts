@@ -56,10 +56,9 @@ export async function encodePrompts(
   prompts: readonly LayeredPrompt[],
   weights: PromptWeights,
 ): Promise<EncodedPrompt[]> {
-  const chunked = prompts.map(({ texts }) =>
-    encoders.map(({ tokenizer }, index) => promptChunks(tokenizer, texts[index] ?? texts[0] ?? '', weights)),
-  );
-  const counts = chunked.map((each) => Math.max(...each.map(({ length }) => length)));
+  const tokenizers = encoders.map(({ tokenizer }) => tokenizer);
+  const chunked = prompts.map(({ texts }) => chunksOf(tokenizers, texts, weights));
+  const counts = chunked.map(mostChunks);
   const most = Math.max(...counts);
   const encoded: EncodedPrompt[] = [];
   for (const [index, { layer }] of prompts.entries()) {
@@ -72,6 +71,35 @@ export async function encodePrompts(
     encoded.push(joinedEncoders(parts));
   }
   return equallyLong(encoded);
+}
+
+/** A prompt's chunks for each encoder. */
+function chunksOf(
+  tokenizers: readonly ClipTokenizer[],
+  texts: readonly string[],
+  weights: PromptWeights,
+): PromptChunk[][] {
+  return tokenizers.map((tokenizer, index) => promptChunks(tokenizer, texts[index] ?? texts[0] ?? '', weights));
+}
+
+function mostChunks(chunks: readonly (readonly PromptChunk[])[]): number {
+  return Math.max(...chunks.map(({ length }) => length));
+}
+
+/**
+ * How many tokens `encodePrompts` makes of prompts, without encoding anything.
+ *
+ * @param prompts each with a text for each encoder
+ * @throws SlothfulError `bad-input` for weights that cannot be
+ */
+export function encodedTokens(
+  tokenizers: readonly ClipTokenizer[],
+  prompts: readonly (readonly string[])[],
+  weights: PromptWeights,
+): number {
+  const counts = prompts.map((texts) => mostChunks(chunksOf(tokenizers, texts, weights)));
+  const chunks = weights === 'comfyui' ? counts.reduce(commonMultiple, 1) : Math.max(...counts);
+  return chunks * CHUNK_LENGTH;
 }
 
 /** How chunks are encoded. */
@@ -146,7 +174,7 @@ function joinedEncoders(parts: readonly EncodedPrompt[]): EncodedPrompt {
 /** Each prompt repeated along its tokens, up to the common multiple of their lengths. */
 function equallyLong(prompts: readonly EncodedPrompt[]): EncodedPrompt[] {
   const lengths = prompts.map(({ hiddenStates }) => hiddenStates.shape[1] ?? 1);
-  const common = lengths.reduce((a, b) => (a * b) / greatestCommonDivisor(a, b), 1);
+  const common = lengths.reduce(commonMultiple, 1);
   return prompts.map(({ hiddenStates: { shape, data }, pooled }) => {
     const [, length, width = 0] = shape;
     if (length === common) return { hiddenStates: { shape, data }, pooled };
@@ -154,6 +182,10 @@ function equallyLong(prompts: readonly EncodedPrompt[]): EncodedPrompt[] {
     for (let start = 0; start < repeated.length; start += data.length) repeated.set(data, start);
     return { hiddenStates: { shape: [1, common, width], data: repeated }, pooled };
   });
+}
+
+function commonMultiple(a: number, b: number): number {
+  return (a * b) / greatestCommonDivisor(a, b);
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

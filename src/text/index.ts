@@ -17,6 +17,7 @@ export {
   type Prompts,
   type TextModel,
   textConditioning,
+  textTokens,
 } from './conditioning.ts';
 export {
   type ChunkOptions,

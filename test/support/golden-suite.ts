@@ -40,7 +40,7 @@ export function goldenSuite(family: FamilyName): void {
   test.run();
 }
 
-function testedBackend(): BackendName {
+export function testedBackend(): BackendName {
   const named = process.env.SLOTHFUL_BACKEND ?? 'wasm';
   if (named === 'native' || named === 'wasm' || named === 'cpu') return named;
   throw new Error(`SLOTHFUL_BACKEND is native, wasm or cpu, got ${named}`);

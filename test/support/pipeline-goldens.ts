@@ -69,6 +69,12 @@ function valuesOf({ dtype, bytes }: RawTensor): Float32Array | Int32Array | Uint
   return dtype === 'I32' ? new Int32Array(copy.buffer) : new Float32Array(copy.buffer);
 }
 
+/** A tensor of the goldens as it is stored. */
+export function goldenValues(section: string, name: string): { shape: readonly number[]; values: Float32Array } {
+  const raw = golden(section, name);
+  return { shape: raw.shape, values: Float32Array.from(valuesOf(raw)) };
+}
+
 /** A tensor of the goldens, maps as NHWC; the caller's to dispose. Bytes become floats as they are. */
 export function goldenTensor(section: string, name: string): tf.Tensor {
   const raw = golden(section, name);

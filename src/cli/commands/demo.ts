@@ -9,17 +9,8 @@ import { slothful } from '../../passes/index.ts';
 import type { SlothfulOptions } from '../../passes/slothful/index.ts';
 import { contactSheet } from '../../pictures/index.ts';
 import { encodePng } from '../../pictures/node.ts';
-import {
-  compareRuns,
-  lookOf,
-  parametersLine,
-  pixelsOf,
-  type RunHalf,
-  type RunOutcome,
-  resolveRun,
-  steer,
-} from '../../pipeline/index.ts';
-import { openModel, type PatchedModel, patchModel, readConditioner } from '../../pipeline/node.ts';
+import { parametersLine, type RunHalf, type RunOutcome, runPipeline } from '../../pipeline/index.ts';
+import { openModel, type PatchedModel, patchModel, readText } from '../../pipeline/node.ts';
 import type { BackendName } from '../../runtime/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { withBackendFlag } from '../flags/run-flags.ts';
@@ -99,31 +90,22 @@ interface Drawing {
 /** Denoises without and with Slothful Attention, and puts both pictures on one sheet. Returns its path. */
 async function drawBoth({ model: source, prompt, seed, outDir, backend }: Drawing): Promise<string> {
   const model = await openModel(source);
-  const extent = resolveRun(model, {}).settings;
-  const conditioning = (await readConditioner(model, {}, pixelsOf(extent), [prompt]))(prompt);
-  const run = resolveRun(model, { seed, steps: STEPS, conditioning });
   const bars = startBars();
-  const steered = await steer(model, {
-    ...{ backend, pixels: pixelsOf(extent), parameters: run.parameters },
-    log: (line) => console.error(`   ${line}`),
-  });
   try {
-    const { plain, outcome } = await compareRuns({
-      ...{ unet: steered.model, settings: run.settings, conditioning, compare: true },
-      patch: steered.patchWith(run.parameters),
+    const { drawing, outcome } = await runPipeline(model, {
+      ...{ text: await readText(model, {}), prompt, seed, steps: STEPS, backend, compare: true },
+      log: (line) => console.error(`   ${line}`),
       onStep: ({ index }, half) => bars.update(`   ${LABELS[half]}`, index + 1, STEPS, 'step'),
     });
     bars.end();
     console.log(`   ${LABELS.plain}: every token is a key and a value\n   ${LABELS.patched}: ${kvSummary(outcome)}`);
-    const look = lookOf(model.graph.metadata, run.settings, source);
-    const pictures = [plain, outcome].map((each) => look.pictures(each?.latents ?? new Float32Array())[0]);
+    const pictures = drawing.drawn.map((drawn) => drawn.pictures[0]);
     const path = join(outDir, `${prompt.replaceAll(/\W+/g, '-')}-${seed}.png`);
     const content = { columns: [LABELS.plain, LABELS.patched], rows: [{ pictures }] };
     await atomicFile(path, encodePng(contactSheet(content, SHOWN_SIZE)), { force: true });
     return path;
   } finally {
     bars.end();
-    steered.dispose();
   }
 }
 

@@ -1,9 +1,17 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import { planPage, planTables, siteStepTable } from '../../pages/index.ts';
-import { backendToRun, extentOf, type OpenedModel, pixelsOf, planRun, resolveRun } from '../../pipeline/index.ts';
-import { openModel, readConditioner, readTextTable, type TextChoice } from '../../pipeline/node.ts';
-import type { RunConditioning } from '../../sampling/index.ts';
+import {
+  backendToRun,
+  type OpenedModel,
+  planRun,
+  type ResolvedRun,
+  type RunChoices,
+  resolveRun,
+  resolveTold,
+  usualStrength,
+} from '../../pipeline/index.ts';
+import { openModel, readStart, readText, readTextTable, type TextChoice } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
 import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
@@ -39,9 +47,7 @@ export const planCommand = defineCommand({
     const parameters = await readParameterChanges(argv);
     const passes = readPasses(argv);
     const model = await openModel(argv.model);
-    const conditioning = await readConditioning(model, asked, argv.contextTokens);
-    const contextTokens = argv.contextTokens ?? (await textLength(model, conditioning));
-    const run = resolveRun(model, { ...asked, conditioning, contextTokens, parameters, passes });
+    const run = await resolve(model, { ...asked, ...(await startOf(asked)), parameters, passes }, argv.contextTokens);
     const report = planRun(model, run, {
       backend: argv.backend ?? (await backendToRun(model)),
       logitsLimit: argv.logitsLimit === undefined ? undefined : argv.logitsLimit * MIB,
@@ -53,29 +59,38 @@ export const planCommand = defineCommand({
   },
 });
 
-/** What the run would be told, where the flags say so. */
-async function readConditioning(
+type Asked = ReturnType<typeof readRun> & ReturnType<typeof readExtent>;
+
+/** Of the image that the run would start from: its size, where no other is asked for, and how far it is noised. */
+async function startOf(asked: Asked): Promise<Pick<RunChoices, 'size' | 'strength'>> {
+  const start = await readStart(asked);
+  if (!start) return {};
+  const isSized = asked.size !== undefined || asked.rows !== undefined;
+  return { strength: asked.strength ?? usualStrength(start), ...(isSized ? {} : { size: start.image }) };
+}
+
+/** The run as it would be decided; what it would be told, where the flags say so. */
+async function resolve(
   model: OpenedModel,
-  asked: TextChoice & Parameters<typeof extentOf>[1],
+  choices: RunChoices & TextChoice,
   contextTokens: number | undefined,
-): Promise<RunConditioning | undefined> {
-  const { prompt, cond } = asked;
-  if (prompt === undefined && cond === undefined) return undefined;
+): Promise<ResolvedRun> {
+  const { prompt, cond } = choices;
+  if (prompt === undefined && cond === undefined) {
+    return resolveRun(model, { ...choices, contextTokens: contextTokens ?? (await tableLength(model)) });
+  }
   if (contextTokens !== undefined) {
     const flag = cond === undefined ? '--prompt' : '--cond';
-    throw new SlothfulError(
-      'usage',
-      '--context-tokens',
-      `cannot be combined with ${flag}`,
-      'the text tells its length',
-    );
+    const problem = `cannot be combined with ${flag}`;
+    throw new SlothfulError('usage', '--context-tokens', problem, 'the text tells its length');
   }
-  return (await readConditioner(model, asked, pixelsOf(extentOf(model, asked)), [prompt]))(prompt);
+  const count = Array.isArray(prompt) ? prompt.length : 1;
+  return resolveTold(model, await readText(model, choices), { ...choices, batch: count * (choices.batch ?? 1) });
 }
 
 /** Where no text is given, the length of what the model's own table makes; undefined where it has none that can be read. */
-async function textLength(model: OpenedModel, given: RunConditioning | undefined): Promise<number | undefined> {
-  if (given || model.graph.metadata.text === undefined) return undefined;
+async function tableLength(model: OpenedModel): Promise<number | undefined> {
+  if (model.graph.metadata.text === undefined) return undefined;
   try {
     return (await readTextTable(model)).length;
   } catch (error) {

@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import { formatFlops } from '../../pages/index.ts';
 import type { Measures } from '../../pictures/index.ts';
-import { parametersLine, passLines, type RunRecord } from '../../pipeline/index.ts';
+import { parametersLine, passLines, type RunRecord, stepsDone } from '../../pipeline/index.ts';
 import { type FolderRun, runToFolder } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { jobReports, readJob, withJobModel, withSteeringFlags } from '../flags/job-flags.ts';
@@ -46,8 +46,8 @@ export const runCommand = defineCommand({
 
 function stoppedError({ folder, record: { settings, steps, plain } }: FolderRun): SlothfulError {
   const [count, which] =
-    plain && plain.steps.length < settings.steps ? [plain.steps.length, 'the plain run '] : [steps.length, ''];
-  const problem = `${which}stopped after ${count} of ${settings.steps} steps; what was done is there`;
+    plain && plain.steps.length < stepsDone(settings) ? [plain.steps.length, 'the plain run '] : [steps.length, ''];
+  const problem = `${which}stopped after ${count} of ${stepsDone(settings)} steps; what was done is there`;
   return new SlothfulError('aborted', folder, problem);
 }
 
@@ -73,7 +73,7 @@ function stepsLine({ steps, milliseconds, settings, plain }: RunRecord): string 
   const { type } = settings.scheduler;
   const each = (ms: number, count: number) =>
     `${(ms / 1000).toFixed(1)} s (${Math.round(ms / Math.max(1, count))} ms a step)`;
-  const own = `${type}, ${steps.length} of ${settings.steps} steps in ${each(milliseconds, steps.length)}`;
+  const own = `${type}, ${steps.length} of ${stepsDone(settings)} steps in ${each(milliseconds, steps.length)}`;
   return plain ? `${own}; without Slothful Attention ${each(plain.milliseconds, plain.steps.length)}` : own;
 }
 

@@ -1,4 +1,6 @@
 import type { Argv } from 'yargs';
+import { SlothfulError } from '../../errors.ts';
+import { DECODERS, type JobProgress } from '../../pipeline/index.ts';
 import type { FolderJob } from '../../pipeline/node.ts';
 import { printNote, type startBars } from '../terminal.ts';
 import { type ParameterArguments, readParameterChanges, withParameterFlags } from './parameter-flags.ts';
@@ -21,7 +23,7 @@ export interface JobArguments
     SizeArguments,
     ParameterArguments,
     PassArguments,
-    Pick<FolderJob, 'model' | 'out' | 'force' | 'backend'> {}
+    Pick<FolderJob, 'model' | 'noise' | 'decoder' | 'tile' | 'out' | 'force' | 'backend'> {}
 
 /** Adds the model of a job, its size, what it is told and what goes beside it. */
 export function withJobModel<T>(cli: Argv<T>) {
@@ -30,7 +32,19 @@ export function withJobModel<T>(cli: Argv<T>) {
     demandOption: true,
     describe: 'converted model, patched or plain',
   });
-  return withCompanionFlags(withRunFlags(withSizeFlags(model)));
+  const group = 'Pictures:';
+  return withCompanionFlags(withRunFlags(withSizeFlags(model)))
+    .option('noise', {
+      type: 'string',
+      group,
+      describe: 'safetensors with "noise" [B, 4, h, w] in the place of the seed',
+    })
+    .option('decoder', { choices: DECODERS, group, describe: 'what makes pictures of latents; default: the VAE' })
+    .option('tile', {
+      type: 'number',
+      group,
+      describe: 'decode in tiles of so many pixels; 0: never; default: as memory asks',
+    });
 }
 
 /** Adds what computes a job, and the passes that act. */
@@ -41,16 +55,32 @@ export function withSteeringFlags<T>(cli: Argv<T>) {
 /** What the flags ask of a job. @throws SlothfulError `usage`, `bad-parameter` and what reading parameters throws */
 export async function readJob(argv: JobArguments) {
   const asked = { ...readRun(argv), ...readExtent(argv), ...readCompanions(argv) };
-  const { model, out, force, backend } = argv;
+  const { model, noise, decoder, tile, out, force, backend } = argv;
+  refuseStrengthAlone(asked);
   const parameters = await readParameterChanges(argv);
-  return { ...asked, model, out, force, backend, parameters, passes: readPasses(argv) };
+  return { ...asked, model, noise, decoder, tile, out, force, backend, parameters, passes: readPasses(argv) };
 }
+
+function refuseStrengthAlone({ strength, initImage }: Pick<FolderJob, 'strength' | 'initImage'>): void {
+  if (strength === undefined || initImage !== undefined) return;
+  throw new SlothfulError('usage', '--strength', 'is of the image to start from', 'give it with --init-image');
+}
+
+/** What the progress of a part counts; bytes are not said. */
+const UNITS: Readonly<Record<JobProgress['part'], string | undefined>> = {
+  loading: undefined,
+  denoising: 'step',
+  plain: 'step',
+  patched: 'step',
+  sweeping: 'step',
+  decoding: 'tile',
+};
 
 /** Tells on stderr how a job gets on. */
 export function jobReports(bars: ReturnType<typeof startBars>) {
   return {
     onNote: printNote,
     log: (line: string) => console.error(line),
-    onProgress: ({ part, done, total }) => bars.update(part, done, total, part === 'loading' ? undefined : 'step'),
+    onProgress: ({ part, done, total }) => bars.update(part, done, total, UNITS[part]),
   } satisfies Partial<FolderJob>;
 }

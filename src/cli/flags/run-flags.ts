@@ -1,9 +1,10 @@
 import type { Argv } from 'yargs';
 import { BACKEND_NAMES } from '../../backends/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import type { RunRequest } from '../../pipeline/index.ts';
-import type { ControlNetFiles, TextChoice } from '../../pipeline/node.ts';
+import type { PipelineSetup, RunRequest } from '../../pipeline/index.ts';
+import type { ControlNetFiles, StartFiles, TextChoice } from '../../pipeline/node.ts';
 import {
+  type GuidedSizes,
   PREDICTION_TYPES,
   type PredictionType,
   SAMPLERS,
@@ -13,6 +14,8 @@ import {
   TIMESTEP_SPACINGS,
   type TimestepSpacing,
 } from '../../sampling/index.ts';
+import { PROMPT_WEIGHTS, type Prompts, type PromptWeights } from '../../text/index.ts';
+import { pair, pictureSize } from './size-flags.ts';
 
 const RUN = 'Run:';
 const COMPANIONS = 'Companions:';
@@ -27,8 +30,18 @@ export function withBackendFlag<T>(cli: Argv<T>) {
 
 /** The flags that say how a run goes and what it is told. */
 export interface RunArguments {
-  readonly prompt?: string | undefined;
-  readonly negativePrompt?: string | undefined;
+  readonly prompt?: readonly string[] | undefined;
+  readonly negativePrompt?: readonly string[] | undefined;
+  readonly prompt2?: readonly string[] | undefined;
+  readonly negativePrompt2?: readonly string[] | undefined;
+  readonly weights?: PromptWeights | undefined;
+  readonly clipSkip?: number | undefined;
+  readonly originalSize?: string | undefined;
+  readonly targetSize?: string | undefined;
+  readonly crop?: string | undefined;
+  readonly initImage?: string | undefined;
+  readonly mask?: string | undefined;
+  readonly strength?: number | undefined;
   readonly cond?: string | undefined;
   readonly uncond?: string | undefined;
   readonly steps?: number | undefined;
@@ -43,9 +56,18 @@ export interface RunArguments {
 /** Adds what `plan`, `run` and `sweep` take in common, besides the model, its size and the node's parameters. */
 export function withRunFlags<T>(cli: Argv<T>) {
   const group = RUN;
+  const several = { type: 'string', array: true, nargs: 1, group } as const;
   return cli
-    .option('prompt', { type: 'string', group, describe: 'what to draw, for models that carry a text table' })
-    .option('negative-prompt', { type: 'string', group, describe: 'what to be guided away from; default: nothing' })
+    .option('prompt', { ...several, describe: 'what to draw; several make as many pictures at once' })
+    .option('negative-prompt', { ...several, describe: 'what to be guided away from; default: nothing' })
+    .option('prompt-2', { ...several, describe: "other words for SDXL's second text encoder" })
+    .option('negative-prompt-2', { ...several, describe: 'the same of the negative prompt' })
+    .option('weights', { choices: PROMPT_WEIGHTS, group, describe: 'how weights in a prompt act; default: comfyui' })
+    .option('clip-skip', {
+      type: 'number',
+      group,
+      describe: 'layers of the text encoder: 1 the last, 2 the one before',
+    })
     .option('cond', { type: 'string', group, describe: 'safetensors file with the text, and the other inputs by name' })
     .option('uncond', { type: 'string', group, describe: 'the same of the empty prompt, for guidance' })
     .option('steps', { type: 'number', group, describe: '20, for lcm 4' })
@@ -54,7 +76,13 @@ export function withRunFlags<T>(cli: Argv<T>) {
     .option('spacing', { choices: TIMESTEP_SPACINGS, group, describe: 'spacing of the timesteps' })
     .option('prediction-type', { choices: PREDICTION_TYPES, group, describe: 'what the model answers' })
     .option('guidance-scale', { type: 'number', group, describe: '1: none; default: what the family takes' })
-    .option('seed', { type: 'number', group, describe: 'of the noise, 0; the same on every backend' });
+    .option('seed', { type: 'number', group, describe: 'of the noise, 0; the same on every backend' })
+    .option('init-image', { type: 'string', group, describe: 'PNG to start from in the place of noise alone' })
+    .option('mask', { type: 'string', group, describe: 'PNG of its size, white where it is drawn anew' })
+    .option('strength', { type: 'number', group, describe: 'how far it is noised, up to 1; 0.8, with a mask 1' })
+    .option('original-size', { type: 'string', group, describe: "WxH that SDXL is told; default: the picture's" })
+    .option('target-size', { type: 'string', group, describe: 'the same of the size that it shall look as large as' })
+    .option('crop', { type: 'string', group, describe: 'TOPxLEFT that SDXL is told was cropped; default: 0x0' });
 }
 
 /**
@@ -62,18 +90,41 @@ export function withRunFlags<T>(cli: Argv<T>) {
  *
  * @throws SlothfulError `usage` for flags that exclude each other
  */
-export function readRun(argv: RunArguments): RunRequest & TextChoice {
-  const { steps, sampler, sigmas, spacing, predictionType, guidanceScale, seed } = argv;
-  const { prompt, negativePrompt, cond, uncond } = argv;
-  refuseBoth('--prompt', prompt, '--cond', cond);
-  refuseBoth('--negative-prompt', negativePrompt, '--uncond', uncond);
-  refuseBoth('--negative-prompt', negativePrompt, '--cond', cond);
+export function readRun(argv: RunArguments): RunRequest & TextChoice & StartFiles & Pick<PipelineSetup, 'sizes'> {
+  const { steps, sampler, sigmas, spacing, predictionType, guidanceScale, seed, strength } = argv;
+  const { cond, uncond, weights, clipSkip, initImage, mask } = argv;
+  refuseTextBesideTensors(argv);
+  return {
+    ...{ prompt: promptsOf(argv.prompt), negativePrompt: promptsOf(argv.negativePrompt), cond, uncond },
+    ...{ prompt2: promptsOf(argv.prompt2), negativePrompt2: promptsOf(argv.negativePrompt2), weights, clipSkip },
+    ...{ sizes: sizesOf(argv), initImage, mask, strength },
+    ...{ steps, sampler, sigmas, spacing, prediction_type: predictionType, guidance_scale: guidanceScale, seed },
+  };
+}
+
+function refuseTextBesideTensors(argv: RunArguments): void {
+  const { cond, uncond } = argv;
+  refuseBoth('--prompt', argv.prompt, '--cond', cond);
+  refuseBoth('--negative-prompt', argv.negativePrompt, '--uncond', uncond);
+  refuseBoth('--negative-prompt', argv.negativePrompt, '--cond', cond);
+  refuseBoth('--prompt-2', argv.prompt2, '--cond', cond);
   if (uncond !== undefined && cond === undefined) {
     throw new SlothfulError('usage', '--uncond', 'needs --cond', 'with --prompt, use --negative-prompt');
   }
+}
+
+function promptsOf(prompts: readonly string[] | undefined): Prompts | undefined {
+  const [first, ...others] = prompts ?? [];
+  return others.length ? prompts : first;
+}
+
+function sizesOf({ originalSize, targetSize, crop }: RunArguments): GuidedSizes | undefined {
+  if (originalSize === undefined && targetSize === undefined && crop === undefined) return undefined;
+  const [top = 0, left = 0] = crop === undefined ? [] : pair(crop, '--crop', 'TOPxLEFT, such as 0x64');
   return {
-    ...{ prompt, negativePrompt, cond, uncond },
-    ...{ steps, sampler, sigmas, spacing, prediction_type: predictionType, guidance_scale: guidanceScale, seed },
+    original: originalSize === undefined ? undefined : pictureSize(originalSize, '--original-size'),
+    crop: { top, left },
+    target: targetSize === undefined ? undefined : pictureSize(targetSize, '--target-size'),
   };
 }
 

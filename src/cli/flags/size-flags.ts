@@ -37,7 +37,7 @@ export function readExtent({ size, latent, batch }: SizeArguments): AskedExtent 
     throw new SlothfulError('usage', '--size', 'cannot be combined with --latent', 'give one');
   }
   const [rows, columns] = latent === undefined ? [] : pair(latent, '--latent', 'HxW, such as 96x64');
-  return { batch, size: size === undefined ? undefined : pictureSize(size), rows, columns };
+  return { batch, size: size === undefined ? undefined : pictureSize(size, '--size'), rows, columns };
 }
 
 /**
@@ -51,12 +51,14 @@ export function readReportSize(argv: SizeArguments, graph: Graph): Partial<RunSi
   return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
 }
 
-function pictureSize(text: string): PictureSize {
-  const [width, height] = pair(text, '--size', 'WxH, such as 512x768');
+/** A size in pixels that a flag has. @throws SlothfulError `usage` */
+export function pictureSize(text: string, flag: string): PictureSize {
+  const [width, height] = pair(text, flag, 'WxH, such as 512x768');
   return { width, height };
 }
 
-function pair(text: string, flag: string, form: string): readonly [number, number] {
+/** Two numbers that a flag has. @throws SlothfulError `usage` */
+export function pair(text: string, flag: string, form: string): readonly [number, number] {
   const found = /^(\d{1,6})[x*×](\d{1,6})$/i.exec(text.trim());
   const [, first = '', second = ''] = found ?? [];
   if (!found) throw new SlothfulError('usage', flag, `cannot read "${text}"`, `write ${form}`);

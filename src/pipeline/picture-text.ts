@@ -1,0 +1,95 @@
+import { basename, dirname } from 'node:path';
+import type { PictureSize } from '../sampling/index.ts';
+import { formatInfotext } from './infotext.ts';
+import type { ResolvedRun } from './resolve-run.ts';
+import type { RunSource } from './run-document.ts';
+import { samplerTitle } from './sampler-titles.ts';
+
+/** The picture that a text is for. */
+export interface PictureOfRun {
+  readonly source: RunSource;
+  readonly run: ResolvedRun;
+  /** Which of the batch. */
+  readonly image: number;
+  /** Of the plain half of a comparison. */
+  readonly isPlain: boolean;
+}
+
+/** Names of fields and values that `readPictureText` looks for. */
+export const PROGRAM = 'slothful-attention';
+export const OWN = 'Slothful Attention';
+export const OFF = 'off';
+
+/** What is written into a picture: A1111's fields, and then ours, by which `--from` makes it again. */
+export function pictureText(picture: PictureOfRun): string {
+  const { source, run, image } = picture;
+  const of = (all: readonly string[] | undefined, one: string | null) => {
+    const share = all ? Math.floor((image * all.length) / run.settings.batch) : 0;
+    return all?.[share] ?? one ?? undefined;
+  };
+  const fields = { ...usualFields(picture), ...ownFields(picture, of) };
+  const given = Object.entries(fields).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, String(value)] as const],
+  );
+  return formatInfotext({
+    prompt: of(source.prompts, source.prompt) ?? '',
+    negativePrompt: of(source.negative_prompts, source.negative_prompt),
+    fields: new Map(given),
+  });
+}
+
+function usualFields({ source, run: { settings }, image }: PictureOfRun) {
+  const { scheduler, steps, guidance_scale, seed, columns, rows, scale, strength } = settings;
+  const folder = source.model.replace(/[\\/](?:unet[\\/])?model\.json$/, '');
+  return {
+    Steps: steps,
+    Sampler: samplerTitle(scheduler.type),
+    'Schedule type': scheduler.sigmas === 'karras' ? 'Karras' : 'Automatic',
+    'CFG scale': guidance_scale,
+    Seed: seed + image,
+    Size: `${columns * scale}x${rows * scale}`,
+    Model: basename(folder) || basename(dirname(folder)),
+    'Denoising strength': strength,
+    'Clip skip': source.text?.clip_skip,
+  };
+}
+
+type PromptOf = (all: readonly string[] | undefined, one: string | null) => string | undefined;
+
+function ownFields({ source, run, isPlain }: PictureOfRun, of: PromptOf) {
+  const { text = {}, start = {}, companions } = source;
+  const { scheduler } = run.settings;
+  const sizeText = (size: PictureSize | undefined) => size && `${size.width}x${size.height}`;
+  const { original, crop, target } = text.sizes ?? {};
+  const files = companions.controlnets.map(({ model, image, scale }, index) => {
+    return [`ControlNet ${index}`, `Model: ${basename(model)}, Image: ${basename(image)}, Weight: ${scale}`] as const;
+  });
+  return {
+    'Prompt 2': of(text.prompt_2, null),
+    'Negative prompt 2': of(text.negative_prompt_2, null),
+    'Prompt weights': text.weights,
+    'Original size': sizeText(original),
+    Crop: crop && `${crop.top}x${crop.left}`,
+    'Target size': sizeText(target),
+    'Timestep spacing': scheduler.timestep_spacing,
+    'Prediction type': scheduler.prediction_type,
+    'Init image': start.init_image && basename(start.init_image),
+    Mask: start.mask && basename(start.mask),
+    Noise: start.noise && basename(start.noise),
+    Text: source.cond === null ? undefined : basename(source.cond),
+    ...Object.fromEntries(files),
+    'IP-Adapter image': companions.image_embeds === null ? undefined : basename(companions.image_embeds),
+    ...passFields(run, isPlain),
+    Version: `${PROGRAM} ${source.version}`,
+  };
+}
+
+function passFields({ parameters, passes }: ResolvedRun, isPlain: boolean): Record<string, string | undefined> {
+  const listed = (values: object) =>
+    Object.entries(values)
+      .map(([name, value]) => `${name}: ${value}`)
+      .join(', ');
+  if (isPlain) return { [OWN]: OFF };
+  const peers = Object.entries(passes).map(([name, values]) => [`Pass ${name}`, listed(values) || 'on'] as const);
+  return { [OWN]: parameters && listed(parameters), ...Object.fromEntries(peers) };
+}

@@ -1,0 +1,155 @@
+import { SlothfulError } from '../errors.ts';
+import { parsePassOption } from '../passes/index.ts';
+import { hasSigmas, type PictureSize, PREDICTION_TYPES, TIMESTEP_SPACINGS } from '../sampling/index.ts';
+import { PROMPT_WEIGHTS } from '../text/index.ts';
+import type { FolderJob } from './folder-job.ts';
+import { parseInfotext } from './infotext.ts';
+import { OFF, OWN, PROGRAM } from './picture-text.ts';
+import { readSamplerTitle } from './sampler-titles.ts';
+
+/** What a picture says of the run that made it. */
+export interface ReadRun {
+  readonly choices: Partial<FolderJob>;
+  /** What cannot be made again as it was, in words. */
+  readonly notes: readonly string[];
+}
+
+/** Fields that name files, which a picture does not hold. */
+const FILES: ReadonlyMap<string, string> = new Map([
+  ['Init image', '--init-image'],
+  ['Mask', '--mask'],
+  ['Noise', '--noise'],
+  ['Text', '--cond'],
+  ['ControlNet 0', '--controlnet and --control-image'],
+  ['IP-Adapter image', '--image-embeds'],
+]);
+
+/**
+ * Reads the run that a picture was made by, ours or A1111's.
+ *
+ * @param place the picture, for messages
+ * @throws SlothfulError `bad-input` where it names no steps, or a field is not what it should be
+ */
+export function readPictureText(text: string, place: string): ReadRun {
+  const { prompt, negativePrompt, fields } = parseInfotext(text, place);
+  if (!fields.has('Steps')) {
+    throw new SlothfulError(
+      'bad-input',
+      place,
+      'does not say how it was made',
+      "give a picture with A1111's parameters",
+    );
+  }
+  const isOurs = fields.get('Version')?.startsWith(PROGRAM) === true;
+  const read = new FieldReader(fields, place);
+  const sampler = samplerIn(fields, isOurs);
+  const choices: Partial<FolderJob> = {
+    ...(fields.has('Text') ? {} : { prompt, negativePrompt }),
+    prompt2: fields.get('Prompt 2'),
+    negativePrompt2: fields.get('Negative prompt 2'),
+    weights: read.choice('Prompt weights', PROMPT_WEIGHTS) ?? (isOurs ? undefined : 'a1111'),
+    clipSkip: read.number('Clip skip'),
+    sizes: read.sizes(),
+    steps: read.number('Steps'),
+    ...sampler.choice,
+    spacing: read.choice('Timestep spacing', TIMESTEP_SPACINGS),
+    prediction_type: read.choice('Prediction type', PREDICTION_TYPES),
+    guidance_scale: read.number('CFG scale'),
+    seed: read.number('Seed'),
+    size: read.size('Size'),
+    strength: read.number('Denoising strength'),
+    parameters: parametersIn(fields.get(OWN)),
+    passes: passesIn(fields, place),
+  };
+  const files = [...FILES].filter(([field]) => fields.has(field));
+  const notes = [
+    ...sampler.notes,
+    ...files.map(([field, flag]) => `it was made with a file, ${fields.get(field)}: give it with ${flag}`),
+    ...(isOurs ? [] : ['it was made by another program, whose noise is not the same for a seed']),
+  ];
+  return { choices, notes: notes.map((note) => `${place}: ${note}`) };
+}
+
+function samplerIn(fields: ReadonlyMap<string, string>, isOurs: boolean) {
+  const title = fields.get('Sampler') ?? '';
+  const found = readSamplerTitle(title);
+  if (!found) {
+    const notes = title ? [`there is no sampler ${title}: the model's own is taken`] : [];
+    return { choice: {}, notes };
+  }
+  const isKarras = found.sigmas === 'karras' || fields.get('Schedule type') === 'Karras';
+  const sigmas = !hasSigmas(found.sampler) ? undefined : isKarras ? 'karras' : isOurs ? 'normal' : undefined;
+  return { choice: { sampler: found.sampler, sigmas } as const, notes: [] };
+}
+
+/** Slothful Attention's parameters; without their strengths it does nothing. */
+function parametersIn(text: string | undefined): Record<string, unknown> | undefined {
+  if (text === undefined) return undefined;
+  return text === OFF ? { in_strength: 0, out_strength: 0 } : valuesIn(text);
+}
+
+function passesIn(fields: ReadonlyMap<string, string>, place: string): FolderJob['passes'] {
+  const passes = [...fields].filter(([key]) => key.startsWith('Pass '));
+  if (!passes.length) return undefined;
+  return Object.fromEntries(
+    passes.map(([key, text]) => {
+      const list = text === 'on' ? '' : `,${text.replaceAll(': ', '=').replaceAll(', ', ',')}`;
+      return parsePassOption(`${key.slice('Pass '.length)}${list}`, place);
+    }),
+  );
+}
+
+function valuesIn(text: string): Record<string, unknown> {
+  return Object.fromEntries(
+    text.split(', ').map((part) => {
+      const [name = '', value = ''] = part.split(': ');
+      if (value === 'true' || value === 'false') return [name, value === 'true'];
+      return [name, value !== '' && Number.isFinite(Number(value)) ? Number(value) : value];
+    }),
+  );
+}
+
+/** Fields by their kinds, each checked. */
+class FieldReader {
+  constructor(
+    private readonly fields: ReadonlyMap<string, string>,
+    private readonly place: string,
+  ) {}
+
+  number(field: string): number | undefined {
+    const text = this.fields.get(field);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    return text.trim() && Number.isFinite(value) ? value : this.refuse(field, 'is no number');
+  }
+
+  choice<const T extends string>(field: string, known: readonly T[]): T | undefined {
+    const text = this.fields.get(field);
+    if (text === undefined) return undefined;
+    return known.find((each) => each === text) ?? this.refuse(field, `is none of ${known.join(', ')}`);
+  }
+
+  size(field: string): PictureSize | undefined {
+    const [width, height] = this.pair(field) ?? [];
+    return width === undefined || height === undefined ? undefined : { width, height };
+  }
+
+  sizes(): FolderJob['sizes'] {
+    const [top, left] = this.pair('Crop') ?? [];
+    const [original, target] = [this.size('Original size'), this.size('Target size')];
+    const crop = top === undefined || left === undefined ? undefined : { top, left };
+    return original || target || crop ? { original, target, crop } : undefined;
+  }
+
+  private pair(field: string): [number, number] | undefined {
+    const text = this.fields.get(field);
+    if (text === undefined) return undefined;
+    const [, first, second] = /^(\d{1,5})x(\d{1,5})$/.exec(text) ?? [];
+    return first && second ? [Number(first), Number(second)] : this.refuse(field, 'is no size');
+  }
+
+  private refuse(field: string, problem: string): never {
+    const value = (this.fields.get(field) ?? '').slice(0, 40);
+    throw new SlothfulError('bad-input', this.place, `its field "${field}" (${JSON.stringify(value)}) ${problem}`);
+  }
+}

@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises';
+import { messageOf, SlothfulError } from '../errors.ts';
+import { decodePng } from '../pictures/node.ts';
+import { batchNoise, type Picture, type RunSettings, type Values } from '../sampling/index.ts';
+import { readSafetensors as readTensorValues } from '../tensors/node.ts';
+import type { PipelineNoise } from './run-pipeline.ts';
+import { checkMask, type StartImage } from './start-image.ts';
+
+/** The image that a run starts from, by the names of files. */
+export interface StartFiles {
+  /** PNG to start from in the place of noise alone. */
+  readonly initImage?: string | undefined;
+  /** PNG, white where it is drawn anew; of the image's size. */
+  readonly mask?: string | undefined;
+}
+
+/**
+ * Reads the image that a run starts from; undefined where there is none.
+ *
+ * @throws SlothfulError `io`, `bad-input` for what is no PNG, or a mask of another size; `usage` for a mask alone
+ */
+export async function readStart({ initImage, mask }: StartFiles): Promise<StartImage | undefined> {
+  if (initImage === undefined) {
+    if (mask === undefined) return undefined;
+    throw new SlothfulError('usage', '--mask', 'needs the image that it is for', 'give it with --init-image');
+  }
+  const start: StartImage = {
+    ...{ image: await readPicture(initImage), place: initImage },
+    ...(mask === undefined ? {} : { mask: await readPicture(mask), maskPlace: mask }),
+  };
+  checkMask(start);
+  return start;
+}
+
+/** The picture of a PNG file. @throws SlothfulError `io`, `bad-input` */
+export async function readPicture(path: string): Promise<Picture> {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw new SlothfulError('io', path, `cannot be read (${messageOf(error)})`, 'check the path');
+  });
+  return decodePng(bytes, path);
+}
+
+/**
+ * Reads the noise that a run starts from: the tensor `noise` [B, C, h, w] of a safetensors file, before the scheduler scales
+ * it; and `vae_noise`, by which the latents of an image are drawn. What samplers add at their steps is of the seed.
+ *
+ * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input` where the tensor is missing or of another size
+ */
+export async function readNoise(path: string, settings: RunSettings): Promise<PipelineNoise> {
+  const tensors = await readTensorValues(path);
+  const noise = tensors.get('noise');
+  if (!noise) {
+    const problem = `has no tensor "noise" (it has ${[...tensors.keys()].slice(0, 8).join(', ') || 'none'})`;
+    throw new SlothfulError('bad-input', path, problem, 'name it so');
+  }
+  const initial = channelsLast(noise, settings, `${path} tensor "noise"`);
+  const encoder = tensors.get('vae_noise');
+  const size = initial.length / settings.batch;
+  return {
+    noise: { initial, step: (index) => batchNoise(size, settings.batch, settings.seed, 'step', index) },
+    encoderNoise: encoder && channelsLast(encoder, settings, `${path} tensor "vae_noise"`),
+  };
+}
+
+/** [B, C, h, w] of a run's size to [B, h, w, C]. */
+function channelsLast({ shape, data }: Values, { batch, rows, columns }: RunSettings, place: string): Float32Array {
+  const [count, channels = 0, height, width] = shape;
+  if (shape.length !== 4 || count !== batch || height !== rows || width !== columns) {
+    const problem = `is [${shape.join(', ')}], and the run needs [${batch}, C, ${rows}, ${columns}]`;
+    throw new SlothfulError('bad-input', place, problem, 'give --size and --batch to match');
+  }
+  const pixels = rows * columns;
+  return Float32Array.from(data, (_, index) => {
+    const [channel, pixel] = [index % channels, Math.floor(index / channels) % pixels];
+    const image = Math.floor(index / (channels * pixels));
+    return data[(image * channels + channel) * pixels + pixel] ?? 0;
+  });
+}

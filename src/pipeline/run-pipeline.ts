@@ -1,0 +1,138 @@
+import type { DenoiseStep, GivenNoise, Picture } from '../sampling/index.ts';
+import type { Prompts } from '../text/index.ts';
+import { type Drawing, decoderOf, type Preview } from './draw.ts';
+import { type ComparedOutcomes, compareRuns, type RunHalf, type RunOutcome } from './execute.ts';
+import type { Phase } from './load-parts.ts';
+import { type Look, lookOf } from './look.ts';
+import type { OpenedModel } from './open-model.ts';
+import { type ResolvedRun, type RunChoices, resolveTold } from './resolve-run.ts';
+import { type PipelineSetup, PipelineStages } from './stages.ts';
+import { usualStrength } from './start-image.ts';
+
+/** Noise in the place of the seed's: where a run starts, and where the latents of an image are drawn. */
+export interface PipelineNoise {
+  readonly noise: GivenNoise;
+  readonly encoderNoise?: Float32Array | undefined;
+}
+
+/** A run of a whole pipeline: from what it is told to pictures. */
+export interface PipelineRun extends PipelineSetup, Omit<RunChoices, 'conditioning' | 'contextTokens' | 'guidable'> {
+  /** Several make as many pictures at once; `batch` is then the pictures of each. */
+  readonly prompt?: Prompts | undefined;
+  /** Of the size of the run that was decided. */
+  readonly noise?: ((run: ResolvedRun) => PipelineNoise | Promise<PipelineNoise>) | undefined;
+  /** Also without Slothful Attention, with the same noise; default false. */
+  readonly compare?: boolean | undefined;
+  /** Called when all is loaded, before the first step. */
+  readonly onBegin?: (() => void) | undefined;
+  /** Called, and waited for, after every step. */
+  readonly onStep?: ((step: DenoiseStep, half: RunHalf) => void | Promise<void>) | undefined;
+  /** Called, and waited for, after every `previewEvery` steps with what the model takes the finished pictures to be. */
+  readonly onPreview?:
+    | ((pictures: readonly Picture[], step: DenoiseStep, half: RunHalf) => void | Promise<void>)
+    | undefined;
+  /** Default 1. */
+  readonly previewEvery?: number | undefined;
+  /** Called, and waited for, when the last step is done, before anything is decoded. */
+  readonly onDenoised?: ((done: DenoisedRun) => void | Promise<void>) | undefined;
+}
+
+/** A run of which the pictures are not drawn yet. */
+export interface DenoisedRun extends ComparedOutcomes {
+  readonly run: ResolvedRun;
+  readonly look: Look;
+  readonly backend: { readonly name: string; readonly device: string };
+}
+
+/** What a run of a pipeline came to. */
+export interface FinishedRun extends DenoisedRun {
+  /** Of the plain half, where there is one, and then of the patched one; a half without a step is left out. */
+  readonly drawing: Drawing;
+  /** How long its parts took. */
+  readonly phases: readonly Phase[];
+}
+
+/**
+ * Runs a pipeline: its text encoders, where an image is given the VAE's encoder, the UNet and the decoder, each loaded when it
+ * is needed and gone before the next.
+ *
+ * @throws SlothfulError `usage`, `bad-parameter`, `bad-input`, `io`, `bad-model`, `bad-graph`, `backend`, `unsupported`
+ */
+export async function runPipeline(model: OpenedModel, asked: PipelineRun): Promise<FinishedRun> {
+  const run = resolvePipeline(model, asked);
+  for (const note of run.notes) asked.onNote?.(note);
+  const look = lookOf(model.graph.metadata, run.settings, model.place);
+  const decoder = decoderOf(model, look, asked.decoder);
+  const stages = new PipelineStages(model, asked);
+  const done = await denoised(asked, stages, { run, look });
+  await asked.onDenoised?.(done);
+  const latents = [done.plain, done.outcome].flatMap((half) => shownLatents(half) ?? []);
+  const drawing = await stages.draw(look, decoder, latents, run.settings);
+  return { ...done, drawing, phases: stages.clock.phases };
+}
+
+/**
+ * Decides a run of a pipeline; nothing is loaded.
+ *
+ * @throws SlothfulError as `resolveRun`
+ */
+export function resolvePipeline(model: OpenedModel, asked: PipelineRun): ResolvedRun {
+  const { start, text, compare, prompt } = asked;
+  const count = Array.isArray(prompt) ? prompt.length : 1;
+  return resolveTold(model, text, {
+    ...asked,
+    ...{ prompt, batch: count * (asked.batch ?? 1), patched: compare },
+    ...(start ? { strength: asked.strength ?? usualStrength(start), size: sizeOf(asked) } : {}),
+  });
+}
+
+/** A run that starts from an image is of its size, where no other is asked for. */
+function sizeOf({ size, rows, columns, start }: PipelineRun) {
+  if (size || rows !== undefined || columns !== undefined || !start) return size;
+  return { width: start.image.width, height: start.image.height };
+}
+
+async function denoised(
+  asked: PipelineRun,
+  stages: PipelineStages,
+  { run, look }: Pick<DenoisedRun, 'run' | 'look'>,
+): Promise<DenoisedRun> {
+  const { settings, parameters, passes } = run;
+  const given = await asked.noise?.(run);
+  const conditioner = await stages.tell([asked.prompt], settings, settings.guidance_scale > 1);
+  const start = await stages.start(settings, look, given?.encoderNoise);
+  const steered = await stages.steer(settings, run);
+  let preview: Preview | undefined;
+  try {
+    preview = asked.onPreview && (await stages.preview(look, settings));
+    asked.onBegin?.();
+    const { backend } = steered.unet;
+    const task = {
+      ...{ unet: steered.model, settings, conditioning: conditioner(asked.prompt), start, noise: given?.noise },
+      ...{ signal: asked.signal, compare: asked.compare, patch: steered.patchWith(parameters, passes) },
+      onStep: (step: DenoiseStep, half: RunHalf) => afterStep(asked, step, half, preview),
+    };
+    const outcomes = await stages.clock.time('denoise', () => compareRuns(task));
+    return { ...outcomes, run, look, backend: { name: backend.name, device: backend.device } };
+  } finally {
+    preview?.dispose();
+    steered.dispose();
+  }
+}
+
+async function afterStep(
+  { compare, previewEvery = 1, onProgress, onPreview, onStep }: PipelineRun,
+  step: DenoiseStep,
+  half: RunHalf,
+  preview: Preview | undefined,
+): Promise<void> {
+  onProgress?.({ part: compare ? half : 'denoising', done: step.index + 1, total: step.steps });
+  const isDue = preview && (step.index + 1) % previewEvery === 0;
+  if (isDue) await onPreview?.(await preview.pictures(step.predictedOriginal), step, half);
+  await onStep?.(step, half);
+}
+
+/** Of a run that was stopped, what the model took the finished latents to be at its last step. */
+function shownLatents(half: RunOutcome | undefined): Float32Array | undefined {
+  return half?.stopped ? half.predictedOriginal : half?.latents;
+}

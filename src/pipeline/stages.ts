@@ -1,0 +1,129 @@
+import type { BackendName, SlothfulHook } from '../runtime/index.ts';
+import type { DenoiseStart, GuidedSizes, RunExtent, RunSettings, Values } from '../sampling/index.ts';
+import type { Prompts } from '../text/index.ts';
+import { type Conditioner, withImageEmbeds, withTimeIds } from './conditioning.ts';
+import { type DecoderName, type DecoderPart, type Drawing, drawAll, openPreview, type Preview } from './draw.ts';
+import { onceOnly, PhaseClock, type PhaseName, partLoader } from './load-parts.ts';
+import type { Look } from './look.ts';
+import { type OpenedModel, pixelsOf } from './open-model.ts';
+import type { ResolvedRun } from './resolve-run.ts';
+import { type StartImage, startOf } from './start-image.ts';
+import { type Companions, type SteeredUNet, steer } from './steer.ts';
+import type { LoadPart, TextSource } from './text-source.ts';
+
+/** How far a part of a job is. */
+export interface JobProgress {
+  readonly part: 'loading' | 'denoising' | 'plain' | 'patched' | 'sweeping' | 'decoding';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What runs of a pipeline are given in common, besides what is asked of each. */
+export interface PipelineSetup extends Companions {
+  /** Where their text comes from: `encoderSource`, `tableSource`, `tensorSource`. */
+  readonly text: TextSource;
+  /** Sizes that SDXL is told in the place of the picture's own. */
+  readonly sizes?: GuidedSizes | undefined;
+  /** An IP-Adapter's image: `image_embeds`, and where they are from. */
+  readonly imageEmbeds?: { readonly tensors: ReadonlyMap<string, Values>; readonly place: string } | undefined;
+  /** Start from an image in the place of noise alone. */
+  readonly start?: StartImage | undefined;
+  /** What decodes the latents, by default the VAE. */
+  readonly decoder?: DecoderName | undefined;
+  /** Edge of the decoder's tiles in pixels; 0: in one go; default: tiles where memory asks for them. */
+  readonly tile?: number | undefined;
+  /** Decides every site's strides before a step, in the place of the parameters. */
+  readonly hook?: SlothfulHook | undefined;
+  /** Use this one or fail; by default the first that works. */
+  readonly backend?: BackendName | undefined;
+  /** Stops between two steps: what is done is kept. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told what was chosen for the user, in words. */
+  readonly onNote?: ((note: string) => void) | undefined;
+  /** Told which backend computes, in one line. */
+  readonly log?: ((line: string) => void) | undefined;
+  /** Told how far each part is: loading in bytes, decoding in tiles, the rest in steps. */
+  readonly onProgress?: ((progress: JobProgress) => void) | undefined;
+}
+
+/**
+ * What runs of a pipeline go through, in this order: tell, start, steer, draw. The networks of each are loaded for it, and
+ * gone before the next; how long each took is in `clock`.
+ */
+export class PipelineStages {
+  readonly clock = new PhaseClock();
+  private readonly load: (phase: PhaseName) => LoadPart;
+  private readonly log: (line: string) => void;
+
+  constructor(
+    private readonly model: OpenedModel,
+    private readonly setup: PipelineSetup,
+  ) {
+    const { backend, log, onProgress } = setup;
+    this.log = onceOnly(log);
+    this.load = partLoader(model.platform, this.clock, {
+      ...{ backend, log: this.log },
+      onProgress: (done, total) => onProgress?.({ part: 'loading', done, total }),
+    });
+  }
+
+  /** What the model is told of each prompt. */
+  async tell(prompts: readonly (Prompts | undefined)[], extent: RunExtent, guided: boolean): Promise<Conditioner> {
+    const { text, sizes, imageEmbeds } = this.setup;
+    const told = await this.clock.time('text', () => text.encode(prompts, guided, this.load('load text')));
+    return (prompt) => {
+      const whole = withTimeIds(told(prompt), this.model.inputs, pixelsOf(extent), sizes);
+      return imageEmbeds ? withImageEmbeds(whole, imageEmbeds.tensors, imageEmbeds.place) : whole;
+    };
+  }
+
+  /** What runs start from; undefined: from noise alone. */
+  async start(settings: RunSettings, look: Look, noise?: Float32Array): Promise<DenoiseStart | undefined> {
+    const { start, decoder, onNote, signal } = this.setup;
+    if (!start) return undefined;
+    const options = {
+      settings,
+      look,
+      noise,
+      onNote,
+      signal,
+      taesd: decoder === 'taesd',
+      load: this.load('load encoder'),
+    };
+    return this.clock.time('encode', () => startOf(this.model, start, options));
+  }
+
+  /** The UNet and what steers it, loaded; the caller's to dispose of. */
+  steer(extent: RunExtent, { parameters, passes }: Pick<ResolvedRun, 'parameters' | 'passes'>): Promise<SteeredUNet> {
+    const { controlNets, patchControlNets, ipAdapterScale, backend, hook, onNote, onProgress } = this.setup;
+    return this.clock.time('load unet', () =>
+      steer(this.model, {
+        ...{ controlNets, patchControlNets, ipAdapterScale, backend, hook, onNote, parameters, passes },
+        ...{ pixels: pixelsOf(extent), log: this.log },
+        onProgress: (done, total) => onProgress?.({ part: 'loading', done, total }),
+      }),
+    );
+  }
+
+  /** What runs look like while they go on; the caller's to dispose of. */
+  preview(look: Look, extent: RunExtent): Promise<Preview> {
+    return openPreview(this.model, look, { extent, load: this.load('load unet') });
+  }
+
+  /** The pictures of the latents of runs. A job that was stopped before is drawn all the same. */
+  draw(
+    look: Look,
+    decoder: DecoderPart | undefined,
+    runs: readonly Float32Array[],
+    extent: RunExtent,
+  ): Promise<Drawing> {
+    const { tile, onNote, onProgress, signal } = this.setup;
+    return this.clock.time('decode', () =>
+      drawAll(look, decoder, runs, {
+        ...{ extent, tile, onNote, platform: this.model.platform, load: this.load('load decoder') },
+        ...(signal?.aborted ? {} : { signal }),
+        onTile: ({ done, total }) => onProgress?.({ part: 'decoding', done, total }),
+      }),
+    );
+  }
+}

@@ -1,0 +1,172 @@
+import { SlothfulError } from '../errors.ts';
+import { isObject } from '../graph/index.ts';
+import { unetField } from '../models/index.ts';
+import type { LoadedModel, ModelStore } from '../runtime/index.ts';
+import { type RunConditioning, stacked, type TextTable } from '../sampling/index.ts';
+import {
+  checkTextWidths,
+  clipTextEncoder,
+  type PromptRequest,
+  type Prompts,
+  type PromptWeights,
+  pipelineText,
+  type TextPart,
+  textConditioning,
+  textTokens,
+} from '../text/index.ts';
+import { type Conditioner, promptConditioning } from './conditioning.ts';
+import type { OpenedDocument } from './open-model.ts';
+
+/** What a run is told in words. Several prompts make as many pictures at once. */
+export interface PromptChoice {
+  readonly prompt?: Prompts | undefined;
+  /** What to be guided away from: one for all prompts, or one for each; default: nothing. */
+  readonly negativePrompt?: Prompts | undefined;
+  /** Other words for SDXL's second text encoder; default: the same. */
+  readonly prompt2?: Prompts | undefined;
+  readonly negativePrompt2?: Prompts | undefined;
+  /** How weights in a prompt are written and act, default as in ComfyUI. */
+  readonly weights?: PromptWeights | undefined;
+  /** Layers of the text encoder counted as in A1111: 1 is the last. */
+  readonly clipSkip?: number | undefined;
+}
+
+/** What is known of a text before it is encoded. */
+export interface TextFacts {
+  /** Tokens that the UNet attends to. */
+  readonly contextTokens: number;
+  /** Whether there is anything to be guided away from. */
+  readonly guidable: boolean;
+}
+
+/** Loads a part of the pipeline; what it gives is the caller's to dispose of. */
+export type LoadPart = (store: ModelStore) => Promise<LoadedModel>;
+
+/** Where the text of runs comes from. */
+export interface TextSource {
+  /**
+   * What a run can be decided by before anything is loaded.
+   *
+   * @param guided false where nothing guides
+   * @throws SlothfulError `usage` where there is no prompt, `bad-input` for words or weights that cannot be
+   */
+  facts(prompt: Prompts | undefined, guided?: boolean): TextFacts;
+  /**
+   * What the model is told of each prompt. Text encoders are loaded for it, and gone when it is done.
+   *
+   * @throws SlothfulError `bad-parameter` for a clip skip that cannot be, and what loading throws
+   */
+  encode(prompts: readonly (Prompts | undefined)[], guided: boolean, load: LoadPart): Promise<Conditioner>;
+}
+
+/** Text that needs no encoder: of tensors. */
+export function tensorSource(conditioning: RunConditioning): TextSource {
+  const contextTokens = conditioning.cond.encoder_hidden_states?.shape[1] ?? 0;
+  const facts = { contextTokens, guidable: conditioning.uncond !== undefined };
+  return { facts: () => facts, encode: async () => () => conditioning };
+}
+
+/** The words that a small model carries. */
+export function tableSource(table: TextTable, { negativePrompt }: PromptChoice = {}): TextSource {
+  const make = (prompt: Prompts | undefined) => tableConditioning(table, prompt, negativePrompt);
+  return {
+    facts(prompt) {
+      make(prompt);
+      return { contextTokens: table.length, guidable: true };
+    },
+    encode: async () => make,
+  };
+}
+
+function tableConditioning(
+  table: TextTable,
+  prompt: Prompts | undefined,
+  negative: Prompts | undefined = '',
+): RunConditioning {
+  const example = table.prompts[0] ?? [...table.vocab.keys()][0] ?? '';
+  const prompts = promptsOf(prompt, example);
+  const made = prompts.map((each, index) => promptConditioning(table, each, negativeOf(negative, index)));
+  const rows = (half: 'cond' | 'uncond') => stacked(made.flatMap((each) => each[half]?.encoder_hidden_states ?? []));
+  return { cond: { encoder_hidden_states: rows('cond') }, uncond: { encoder_hidden_states: rows('uncond') } };
+}
+
+function promptsOf(prompt: Prompts | undefined, example: string): readonly string[] {
+  if (prompt !== undefined) return typeof prompt === 'string' ? [prompt] : prompt;
+  throw new SlothfulError('usage', '--prompt', 'is missing', `say what to draw, such as --prompt "${example}"`);
+}
+
+function negativeOf(negative: Prompts, index: number): string {
+  return typeof negative === 'string' ? negative : (negative[index] ?? negative[0] ?? '');
+}
+
+const EXAMPLE = 'a photo of a sloth';
+
+/**
+ * The text encoders of the pipeline that a model belongs to; undefined where it belongs to none, or to one without.
+ *
+ * @throws SlothfulError `io`, `bad-model` where a vocabulary is missing, or an encoder is another model's
+ */
+export async function encoderSource(model: OpenedDocument, choice: PromptChoice): Promise<TextSource | undefined> {
+  const { pipeline } = model.file.store;
+  const parts = pipeline ? await pipelineText(pipeline) : [];
+  if (!pipeline || !parts.length) return undefined;
+  checkTextWidths(parts, textInputsOf(model), pipeline.place);
+  const zeroNegative = pipeline.manifest.force_zeros_for_empty_prompt;
+  const request = (prompt: Prompts | undefined, guided: boolean): PromptRequest => ({
+    ...{ prompt: promptsOf(prompt, EXAMPLE), negative: choice.negativePrompt, guided },
+    ...{ prompt_2: choice.prompt2, negative_2: choice.negativePrompt2 },
+    ...{ weights: choice.weights, clipSkip: choice.clipSkip },
+  });
+  const tokenizers = parts.map(({ tokenizer }) => tokenizer);
+  return {
+    facts: (prompt, guided = true) => {
+      return { contextTokens: textTokens(tokenizers, request(prompt, guided), zeroNegative), guidable: true };
+    },
+    encode: async (prompts, guided, load) => {
+      const requests = prompts.map((prompt) => request(prompt, guided));
+      const encoded = await encodeAll(parts, requests, zeroNegative, load);
+      const made = new Map(prompts.map((prompt, index) => [keyOf(prompt), encoded[index]] as const));
+      return (prompt) => found(made.get(keyOf(prompt)));
+    },
+  };
+}
+
+const keyOf = (prompt: Prompts | undefined): string => JSON.stringify(prompt ?? null);
+
+function found(conditioning: RunConditioning | undefined): RunConditioning {
+  if (conditioning) return conditioning;
+  throw new SlothfulError('bug', 'text', 'a prompt was not encoded');
+}
+
+async function encodeAll(
+  parts: readonly TextPart[],
+  requests: readonly PromptRequest[],
+  zeroNegative: boolean,
+  load: LoadPart,
+): Promise<RunConditioning[]> {
+  const loaded: LoadedModel[] = [];
+  try {
+    for (const { store } of parts) loaded.push(await load(store));
+    const encoders = loaded.map((model, index) => clipTextEncoder(model, tokenizerOf(parts, index)));
+    const made: RunConditioning[] = [];
+    for (const request of requests) made.push(await textConditioning({ encoders, zeroNegative }, request));
+    return made;
+  } finally {
+    for (const model of loaded) model.dispose();
+  }
+}
+
+function tokenizerOf(parts: readonly TextPart[], index: number): TextPart['tokenizer'] {
+  const part = parts[index];
+  if (part) return part.tokenizer;
+  throw new SlothfulError('bug', 'text encoders', `there is no number ${index}`);
+}
+
+/** What the UNet takes of text, as its conversion recorded it. */
+function textInputsOf({ graph }: Pick<OpenedDocument, 'graph'>) {
+  const width = unetField(graph.metadata, 'context_dim');
+  const addition = unetField(graph.metadata, 'addition');
+  const pooled = isObject(addition) ? (addition.text_embed_dim ?? addition.textEmbedDim) : undefined;
+  const numberOf = (value: unknown) => (typeof value === 'number' ? value : undefined);
+  return { width: numberOf(width), pooled: numberOf(pooled) };
+}
