@@ -1,15 +1,22 @@
 import type { JsonObject } from '../src/graph/index.ts';
+import type { FusedText, TextEncoderName, TextTensors } from './clip/index.ts';
 import { type IpAdapterFile, type IpAdapterOption, openIpAdapter } from './ip-adapter/index.ts';
-import { type FusedTensors, fuseLoras, type LoraOption } from './lora/index.ts';
+import { type FusedTensors, type FuseOptions, fuseLoras, type LoraOption, type LoraPart } from './lora/index.ts';
 import type { ImageAdapter, UNetConfig } from './unet/index.ts';
-import type { DtypeChoice, NamedTensors } from './weights/index.ts';
+import type { NamedTensors } from './weights/index.ts';
 
-/** What a UNet is converted together with. */
-export interface CompanionOptions {
+/** Which LoRAs a model is converted with. */
+export interface LoraOptions {
   /** LoRAs that are fused into the weights, in any order. */
   lora?: readonly LoraOption[] | undefined;
-  /** Fuse what fits of a LoRA whose other modules this UNet does not have. */
+  /** Fuse what fits of a LoRA whose other modules the model does not have. */
   loraPartial?: boolean | undefined;
+  /** The parts of a pipeline that are converted and may have something of a LoRA; by default this model alone. */
+  loraParts?: readonly LoraPart[] | undefined;
+}
+
+/** What a UNet is converted together with. */
+export interface CompanionOptions extends LoraOptions {
   /** An IP-Adapter whose image tokens the cross-attentions attend to too; adds the input `image_embeds`. */
   ipAdapter?: IpAdapterOption | undefined;
 }
@@ -26,6 +33,8 @@ export interface Companions {
   close(): Promise<void>;
 }
 
+type Where = Pick<FuseOptions, 'dtype' | 'place'>;
+
 /**
  * Opens the companions of a checkpoint and checks that they fit; nothing of them is read but their headers.
  *
@@ -34,10 +43,11 @@ export interface Companions {
 export async function openCompanions(
   found: NamedTensors,
   config: UNetConfig,
-  { lora = [], loraPartial = false, ipAdapter }: CompanionOptions,
-  { dtype, place }: { dtype: DtypeChoice; place: string },
+  options: CompanionOptions,
+  where: Where,
 ): Promise<Companions> {
-  const fused = lora.length ? await fuseLoras(found, lora, { dtype, partial: loraPartial, place }) : undefined;
+  const fused = await fuse(found, options, { ...where, part: 'unet' });
+  const { ipAdapter } = options;
   try {
     const adapter = ipAdapter && (await openIpAdapter(ipAdapter, config));
     return join(found, fused, adapter);
@@ -47,12 +57,38 @@ export async function openCompanions(
   }
 }
 
+/**
+ * Opens the LoRAs of a text encoder and checks that they fit.
+ *
+ * @throws SlothfulError as `fuseLoras` does
+ */
+export async function openTextLoras(
+  found: TextTensors,
+  part: TextEncoderName,
+  options: LoraOptions,
+  where: Where,
+): Promise<FusedText> {
+  const turned = found.openClip ? ['text_projection.weight'] : [];
+  return join(found, await fuse(found, options, { ...where, part, turned }), undefined);
+}
+
+async function fuse(
+  found: NamedTensors,
+  { lora = [], loraPartial: partial = false, loraParts: together }: LoraOptions,
+  how: Where & Pick<FuseOptions, 'part' | 'turned'>,
+): Promise<FusedTensors | undefined> {
+  return lora.length ? fuseLoras(found, lora, { ...how, partial, together }) : undefined;
+}
+
 function join(found: NamedTensors, fused: FusedTensors | undefined, adapter: IpAdapterFile | undefined): Companions {
   const own = fused?.found ?? found;
   return {
     found: adapter ? { ...own, tensors: new Map([...own.tensors, ...adapter.tensors]) } : own,
     ipAdapter: adapter?.adapter,
-    records: { ...(fused ? { lora: fused.records } : {}), ...(adapter ? { ip_adapter: adapter.record } : {}) },
+    records: {
+      ...(fused?.records.length ? { lora: fused.records } : {}),
+      ...(adapter ? { ip_adapter: adapter.record } : {}),
+    },
     wantsLcm: fused?.isLcm ?? false,
     notes: fused?.notes ?? [],
     async close() {

@@ -1,12 +1,13 @@
-export { type ConvertTextEncoderOptions, convertTextEncoder, type TextEncoderName } from './clip/index.ts';
-export type { CompanionOptions } from './companions.ts';
+export type { TextEncoderName } from './clip/index.ts';
+export type { CompanionOptions, LoraOptions } from './companions.ts';
 export { buildControlNet, type ConvertControlNetOptions, convertControlNet } from './controlnet/index.ts';
 export { type ConvertOptions, checkpointKind, convertCheckpoint } from './convert.ts';
 export type { IpAdapterOption } from './ip-adapter/index.ts';
-export { type LoraOption, parseLoraOption } from './lora/index.ts';
+export { type LoraOption, type LoraPart, parseLoraOption } from './lora/index.ts';
 export type { ConvertSummary, DataSpace } from './model/index.ts';
 export { type ConvertPipelineOptions, convertPipeline, type PipelineSummary } from './pipeline.ts';
 export { PARTS, type PartName } from './pipeline-parts.ts';
 export { type ConvertTaesdOptions, convertTaesd, type TaesdHalf } from './taesd/index.ts';
+export { type ConvertTextEncoderOptions, convertTextEncoder } from './text-encoder.ts';
 export { buildUNet, parseUNetConfig, type UNetConfig } from './unet/index.ts';
 export { type ConvertVaeOptions, convertVae } from './vae/index.ts';

@@ -14,11 +14,13 @@ import {
   unetField,
 } from '../src/models/node.ts';
 import { readJsonIfThere } from './checkpoint/index.ts';
-import { convertTextEncoder, type TextEncoderName } from './clip/index.ts';
+import type { TextEncoderName } from './clip/index.ts';
 import { type ConvertOptions, convertCheckpoint } from './convert.ts';
+import { LORA_PARTS, type LoraPart } from './lora/index.ts';
 import type { ConvertSummary } from './model/index.ts';
 import { type FoundParts, findParts, type PartName, taesdHalves } from './pipeline-parts.ts';
 import { convertTaesd } from './taesd/index.ts';
+import { convertTextEncoder } from './text-encoder.ts';
 import { CLIP_VOCABULARY, copyTokenizer, openTokenizer, type TokenizerFolder } from './tokenizer.ts';
 import { convertVae } from './vae/index.ts';
 
@@ -79,16 +81,20 @@ export async function convertPipeline(
     return { ...summary, notes: [...found.notes, ...summary.notes] };
   }
   return atomicDirectory(outDir, { force: options.force }, async (folder) => {
-    const writer = new PipelineWriter(source, folder, { ...shared, force: false, isPart: true }, found);
+    const own = { ...shared, force: false, isPart: true, loraParts: loraPartsOf(plan) };
+    const writer = new PipelineWriter(source, folder, own, found);
     return writer.write(plan);
   });
 }
 
 function refuseUnused({ only, vae, taesd, lora = [], ipAdapter }: ConvertPipelineOptions): void {
   if (only === undefined) return;
-  const companion = lora.length ? '--lora' : ipAdapter && '--ip-adapter';
-  if (companion && !only.includes('unet')) {
-    throw new SlothfulError('usage', companion, `is for the UNet, and --only ${only.join(' ')} is asked for`);
+  const isAsked = `and --only ${only.join(' ')} is asked for`;
+  if (ipAdapter && !only.includes('unet')) {
+    throw new SlothfulError('usage', '--ip-adapter', `is for the UNet, ${isAsked}`);
+  }
+  if (lora.length && !only.includes('unet') && !only.includes('text')) {
+    throw new SlothfulError('usage', '--lora', `is for the UNet and the text encoders, ${isAsked}`);
   }
   if (only.includes('vae')) return;
   const flag = vae === undefined ? (taesd === undefined ? undefined : '--taesd') : '--vae';
@@ -101,6 +107,12 @@ interface Plan {
   readonly text: boolean;
   readonly secondText: boolean;
   readonly vae: boolean;
+}
+
+/** The parts that may have something of a LoRA. */
+function loraPartsOf({ unet, text, secondText }: Plan): LoraPart[] {
+  const parts = { unet, text_encoder: text, text_encoder_2: secondText };
+  return LORA_PARTS.filter((part) => parts[part]);
 }
 
 function checkConfigs(folder: string): void {

@@ -1,13 +1,26 @@
 import { SlothfulError } from '../../src/errors.ts';
+import type { JsonObject } from '../../src/graph/index.ts';
 import { openCheckpoint } from '../checkpoint/index.ts';
 import { type ConversionOptions, type ConvertSummary, writeGraph } from '../model/index.ts';
-import { weightEntries } from '../weights/index.ts';
+import { type DtypeChoice, type NamedTensors, weightEntries } from '../weights/index.ts';
 import { buildTextEncoder } from './build.ts';
-import { textEncoderConfig } from './config.ts';
-import { type TextEncoderName, textEncoderKind, textEncoderTensors } from './tensors.ts';
+import { type TextEncoderConfig, textEncoderConfig } from './config.ts';
+import { type TextEncoderName, type TextTensors, textEncoderKind, textEncoderTensors } from './tensors.ts';
 
-/** How `convertTextEncoder` converts. */
-export interface ConvertTextEncoderOptions extends ConversionOptions {
+/** A text encoder's tensors with what was put into them. */
+export interface FusedText {
+  readonly found: NamedTensors;
+  /** For `userDefinedMetadata`. */
+  readonly records: JsonObject;
+  readonly notes: readonly string[];
+  close(): Promise<void>;
+}
+
+/** Puts something into a text encoder's tensors before they are stored. */
+export type FuseText = (found: TextTensors, how: { dtype: DtypeChoice; place: string }) => Promise<FusedText>;
+
+/** How a text encoder is converted, whatever is put into it. */
+export interface TextEncoderOptions extends ConversionOptions {
   /** Which of a pipeline's text encoders; the first where nothing is said. */
   readonly which?: TextEncoderName;
   /**
@@ -22,40 +35,57 @@ export interface ConvertTextEncoderOptions extends ConversionOptions {
  *
  * @param source a pipeline folder, the encoder's own folder, or a single .safetensors file (LDM's or transformers' names)
  * @param outDir where `model.json` and its shards go; written under a temporary name first
- * @throws SlothfulError `bad-checkpoint`, `unsupported`, `exists`, `io`
+ * @throws SlothfulError `bad-checkpoint`, `unsupported`, `exists`, `io`, and whatever `fuse` throws
  */
-export async function convertTextEncoder(
+export async function convertClip(
   source: string,
   outDir: string,
-  options: ConvertTextEncoderOptions = {},
+  options: TextEncoderOptions,
+  fuse: FuseText,
 ): Promise<ConvertSummary> {
-  const { which = 'text_encoder' } = options;
+  const { which = 'text_encoder', dtype = 'auto' } = options;
   const checkpoint = await openCheckpoint(source, textEncoderKind(which), options);
   try {
     const found = textEncoderTensors(checkpoint);
     const config = textEncoderConfig(found, options.config, checkpoint.config, checkpoint.path);
-    const eosTokenId = options.eosTokenId ?? eosOf(config.eosTokenId, config.vocabulary);
-    checkEos(eosTokenId, config.vocabulary, checkpoint.path);
-    const { graph, weights } = buildTextEncoder(config, eosTokenId, 'slothful convert');
-    const entries = weightEntries(weights, found, checkpoint.path, options.dtype ?? 'auto');
-    graph.setMetadata({
-      kind: 'text_encoder',
-      text_encoder: {
-        width: config.width,
-        layers: config.layers,
-        heads: config.heads,
-        activation: config.activation,
-        positions: config.positions,
-        vocabulary: config.vocabulary,
-        projection: config.projection ?? null,
-        eos_token_id: eosTokenId,
-      },
-    });
-    const written = await writeGraph(outDir, graph, entries, options);
-    return { kind: 'text_encoder', family: 'clip', ...written, notes: [...checkpoint.notes] };
+    const fused = await fuse(found, { dtype, place: checkpoint.path });
+    try {
+      const written = await convertWith(fused, config, checkpoint.path, outDir, options);
+      return { kind: 'text_encoder', family: 'clip', ...written, notes: [...checkpoint.notes, ...fused.notes] };
+    } finally {
+      await fused.close();
+    }
   } finally {
     await checkpoint.close();
   }
+}
+
+async function convertWith(
+  { found, records }: FusedText,
+  config: TextEncoderConfig,
+  place: string,
+  outDir: string,
+  options: TextEncoderOptions,
+) {
+  const eosTokenId = options.eosTokenId ?? eosOf(config.eosTokenId, config.vocabulary);
+  checkEos(eosTokenId, config.vocabulary, place);
+  const { graph, weights } = buildTextEncoder(config, eosTokenId, 'slothful convert');
+  const entries = weightEntries(weights, found, place, options.dtype ?? 'auto');
+  graph.setMetadata({ kind: 'text_encoder', text_encoder: recordOf(config, eosTokenId), ...records });
+  return writeGraph(outDir, graph, entries, options);
+}
+
+function recordOf(config: TextEncoderConfig, eosTokenId: number): JsonObject {
+  return {
+    width: config.width,
+    layers: config.layers,
+    heads: config.heads,
+    activation: config.activation,
+    positions: config.positions,
+    vocabulary: config.vocabulary,
+    projection: config.projection ?? null,
+    eos_token_id: eosTokenId,
+  };
 }
 
 /** What configs of before transformers 4.29 say, whatever the tokenizer. */

@@ -2,16 +2,11 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
 import { openSafetensors, type SafetensorsFile, toFloat32Array } from '../../src/tensors/node.ts';
-import {
-  HYPERNETWORK_NAMES,
-  isPickle,
-  looksLike,
-  pickSources,
-  refuseHypernetwork,
-  refusePickle,
-} from '../checkpoint/index.ts';
+import { isPickle, pickSources, refusePickle } from '../checkpoint/index.ts';
 import { type TensorSource, weightDtype } from '../weights/index.ts';
-import { isLcmLora, parseAdapterConfig, parseLoraKey } from './parse-lora.ts';
+import { isLcmLora, parseAdapterConfig } from './parse-lora.ts';
+import type { LoraPart } from './parts.ts';
+import { type LoraGoal, leftNotes, type Matrices, sortTensors } from './sort.ts';
 
 /** A LoRA that is to be fused. */
 export interface LoraOption {
@@ -42,7 +37,7 @@ export function parseLoraOption(text: string): LoraOption {
   return { file: text.slice(0, colon), scale: Number(scale) };
 }
 
-/** One module of a UNet that a LoRA changes: `weight += factor * up * down`. */
+/** One module of a model that a LoRA changes: `weight += factor * up * down`. */
 export interface LoraModule {
   /** The module, with underscores for dots. */
   readonly module: string;
@@ -59,15 +54,16 @@ export interface LoraModule {
 export interface LoraFile {
   readonly path: string;
   readonly scale: number;
+  /** Those of the part that it was opened for; none where it is only for others that are converted too. */
   readonly modules: readonly LoraModule[];
-  /** How many of its tensors are for text encoders, which are not converted here. */
-  readonly textTensors: number;
+  /** Its other modules are for a UNet that is converted too. */
+  readonly alsoUNet: boolean;
+  /** What of it is left, in words. */
+  readonly notes: readonly string[];
   /** It was distilled for the LCM sampler. */
   readonly isLcm: boolean;
   close(): Promise<void>;
 }
-
-type Parts = Partial<Record<'down' | 'up' | 'alpha', TensorSource>>;
 
 const REPOSITORY_NAME = 'pytorch_lora_weights.safetensors';
 
@@ -80,31 +76,6 @@ function locateLora(path: string): string {
   throw new SlothfulError('bad-checkpoint', path, `is a folder without ${REPOSITORY_NAME}`, 'give the file in it');
 }
 
-function refuseOther(path: string, names: readonly string[]): never {
-  if (names.some((name) => HYPERNETWORK_NAMES.test(name))) refuseHypernetwork(path);
-  const what = looksLike(names);
-  const problem = `holds no LoRA among its ${names.length} tensors${what ? `: it looks like ${what}` : ''}`;
-  throw new SlothfulError('bad-checkpoint', path, problem, 'give a LoRA in kohya, diffusers or PEFT spelling');
-}
-
-/** Sorts tensors by module. */
-function sortParts(path: string, tensors: ReadonlyMap<string, TensorSource>) {
-  const parts = new Map<string, Parts>();
-  const unknown: string[] = [];
-  let textTensors = 0;
-  for (const [name, source] of tensors) {
-    const key = parseLoraKey(name);
-    if (key.kind === 'foreign') {
-      const cure = 'only plain LoRAs can be fused: merge it into the checkpoint with its own tool';
-      throw new SlothfulError('unsupported', path, `is ${key.what}, by its tensor "${name}"`, cure);
-    }
-    if (key.kind === 'text') textTensors++;
-    else if (key.kind === 'unknown') unknown.push(name);
-    else parts.set(key.module, { ...parts.get(key.module), [key.part]: source });
-  }
-  return { parts, unknown, textTensors };
-}
-
 /** The only value of a tensor. */
 async function scalarOf(source: TensorSource): Promise<number> {
   const values = toFloat32Array(await source.read(), weightDtype(source));
@@ -115,7 +86,7 @@ async function scalarOf(source: TensorSource): Promise<number> {
 }
 
 /** Both matrices of a module and their rank, or an error that says what is missing or does not fit. */
-function matricesOf(path: string, module: string, { down, up }: Parts) {
+function matricesOf(path: string, module: string, { down, up }: Matrices) {
   const place = `${path} module "${module}"`;
   if (!down || !up) {
     throw new SlothfulError('bad-checkpoint', place, `has no ${down ? 'up' : 'down'} matrix`, 'download it again');
@@ -128,10 +99,14 @@ function matricesOf(path: string, module: string, { down, up }: Parts) {
   throw new SlothfulError('bad-checkpoint', place, problem, 'their ranks do not fit: download it again');
 }
 
-async function readModules(file: SafetensorsFile, parts: ReadonlyMap<string, Parts>, scale: number) {
-  const config = parseAdapterConfig(file.metadata, file.path);
+async function readModules(
+  file: SafetensorsFile,
+  own: ReadonlyMap<string, Matrices>,
+  { part, scale }: { part: LoraPart; scale: number },
+): Promise<LoraModule[]> {
+  const config = own.size ? parseAdapterConfig(file.metadata, file.path, part) : undefined;
   const modules: LoraModule[] = [];
-  for (const [module, each] of parts) {
+  for (const [module, each] of own) {
     const { down, up, rank } = matricesOf(file.path, module, each);
     const alpha = (each.alpha ? await scalarOf(each.alpha) : config?.alphaOf(module)) ?? rank;
     const divisor = config?.rankStabilised ? Math.sqrt(rank) : rank;
@@ -140,38 +115,41 @@ async function readModules(file: SafetensorsFile, parts: ReadonlyMap<string, Par
   return modules;
 }
 
-async function readLora(file: SafetensorsFile, asked: string, scale: number): Promise<LoraFile> {
+async function readLora(
+  file: SafetensorsFile,
+  { file: asked, scale = 1 }: LoraOption,
+  goal: LoraGoal,
+): Promise<LoraFile> {
   const { path } = file;
   const fileOf = new Map([...file.tensors.keys()].map((name) => [name, file]));
   const { tensors } = pickSources({ files: [file], fileOf }, '');
-  const { parts, unknown, textTensors } = sortParts(path, tensors);
-  const [stranger] = unknown;
-  if (parts.size === 0 && textTensors === 0) refuseOther(path, [...tensors.keys()]);
-  if (stranger !== undefined) {
-    const problem = `has ${unknown.length} tensors that belong to no LoRA, such as "${stranger}"`;
-    throw new SlothfulError('bad-checkpoint', path, problem, 'give a LoRA in kohya, diffusers or PEFT spelling');
-  }
-  if (parts.size === 0) {
-    const problem = `has ${textTensors} tensors for text encoders and none for the UNet`;
-    throw new SlothfulError('unsupported', path, problem, 'nothing of it can be fused into a UNet: leave it out');
-  }
-  const modules = await readModules(file, parts, scale);
-  return { path, scale, modules, textTensors, isLcm: isLcmLora(asked, file.metadata), close: () => file.close() };
+  const sorted = sortTensors(path, tensors, goal);
+  return {
+    path,
+    scale,
+    modules: await readModules(file, sorted.own, { part: goal.part, scale }),
+    alsoUNet: goal.together?.includes('unet') === true && sorted.others.has('unet'),
+    notes: leftNotes(path, sorted, goal),
+    isLcm: isLcmLora(asked, file.metadata),
+    close: () => file.close(),
+  };
 }
 
 /**
- * Opens a LoRA and checks that its matrices belong together; only the alphas are read.
+ * Opens a LoRA for a part of a pipeline, a UNet where nothing is said, and checks that its matrices belong together; only
+ * the alphas are read.
  *
  * @throws SlothfulError `io`, `bad-checkpoint`, `bad-parameter` (scale) or `unsupported`: DoRA, LoHa, LoKr and their
  * like, pickles, hypernetworks
  */
-export async function openLora({ file: asked, scale = 1 }: LoraOption): Promise<LoraFile> {
+export async function openLora(option: LoraOption, goal: LoraGoal = { part: 'unet' }): Promise<LoraFile> {
+  const { file: asked, scale = 1 } = option;
   if (!Number.isFinite(scale)) {
     throw new SlothfulError('bad-parameter', `LoRA ${asked}`, `the scale ${scale} is not a finite number`);
   }
   const file = await openSafetensors(locateLora(asked));
   try {
-    return await readLora(file, asked, scale);
+    return await readLora(file, option, goal);
   } catch (error) {
     await file.close();
     throw error;

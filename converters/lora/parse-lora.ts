@@ -11,13 +11,14 @@ import {
   table,
 } from '../../src/documents/index.ts';
 import { SlothfulError } from '../../src/errors.ts';
+import { type LoraOwner, type LoraPart, moduleOf, ownerOf } from './parts.ts';
 
 /** What one tensor of a LoRA file is, by its name. */
-export type LoraKey =
-  | { readonly kind: 'unet'; readonly module: string; readonly part: 'down' | 'up' | 'alpha' }
-  | { readonly kind: 'text' }
+export type LoraKey = { readonly owner: LoraOwner } & (
+  | { readonly kind: 'matrix'; readonly module: string; readonly part: 'down' | 'up' | 'alpha' }
   | { readonly kind: 'foreign'; readonly what: string }
-  | { readonly kind: 'unknown' };
+  | { readonly kind: 'unknown' }
+);
 
 /** Other ways to change weights that are kept in files like these, by what their names end in. */
 const FOREIGN: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
@@ -32,32 +33,23 @@ const FOREIGN: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
   [/[._]lora[._](?:up|B)(?:\.\w+)?\.bias$/, 'a LoRA with biases (lora_bias)'],
 ];
 
-const TEXT = /^(?:lora_(?:te|prior_te)\d?_|text_encoder(?:_\d)?\.|te\d?\.|bundle_emb\.)/;
-const PREFIX = /^(?:lora_unet_|unet\.|base_model\.model\.(?:unet\.)?|(?:model\.)?diffusion_model\.)/;
 /** kohya, diffusers (two spellings of it) and PEFT, which may name the adapter before `weight`. */
 const MATRIX = /^(.+?)[._]lora(?:_linear_layer)?[._](down|A|up|B)(?:\.\w+)?\.weight$/;
 const ALPHA = /^(.+)\.alpha$/;
 
-/**
- * One spelling for the modules of all LoRAs: without the prefix, underscores for dots, as kohya has them. Attention
- * processors of old diffusers releases had the projections as their own.
- */
-export function moduleOf(name: string): string {
-  const path = name.replace(PREFIX, '').replace(/\.processor\.(to_[qkv]|to_out)$/, '.$1');
-  return path.replace(/\.to_out$/, '.to_out.0').replaceAll('.', '_');
-}
-
 /** Reads the name of a tensor of a LoRA file, in kohya's, diffusers' or PEFT's spelling. */
 export function parseLoraKey(name: string): LoraKey {
-  if (TEXT.test(name)) return { kind: 'text' };
+  const { owner, path } = ownerOf(name);
   const foreign = FOREIGN.find(([pattern]) => pattern.test(name));
-  if (foreign) return { kind: 'foreign', what: foreign[1] };
-  const [, path, side] = MATRIX.exec(name) ?? [];
-  if (path !== undefined) {
-    return { kind: 'unet', module: moduleOf(path), part: side === 'down' || side === 'A' ? 'down' : 'up' };
+  if (foreign) return { owner, kind: 'foreign', what: foreign[1] };
+  const [, changed, side] = MATRIX.exec(path) ?? [];
+  if (changed !== undefined) {
+    const part = side === 'down' || side === 'A' ? 'down' : 'up';
+    return { owner, kind: 'matrix', module: moduleOf(owner, changed), part };
   }
-  const [, owner] = ALPHA.exec(name) ?? [];
-  return owner === undefined ? { kind: 'unknown' } : { kind: 'unet', module: moduleOf(owner), part: 'alpha' };
+  const [, scaled] = ALPHA.exec(path) ?? [];
+  if (scaled === undefined) return { owner, kind: 'unknown' };
+  return { owner, kind: 'matrix', module: moduleOf(owner, scaled), part: 'alpha' };
 }
 
 /** What newer diffusers releases keep of PEFT's settings beside the matrices. */
@@ -79,20 +71,27 @@ const ADAPTER_SETTINGS = foreignObject({
 });
 
 /**
- * Reads `lora_adapter_metadata` of a file's `__metadata__`; undefined where there is none.
+ * Reads `lora_adapter_metadata` of a file's `__metadata__`, as it is for one part; undefined where there is none.
  *
  * @throws SlothfulError `bad-checkpoint` where it cannot be read, `unsupported` for DoRA and patterns
  * Source: diffusers, `save_lora_adapter`; PEFT, `LoraConfig`.
  */
-export function parseAdapterConfig(metadata: ReadonlyMap<string, string>, file: string): AdapterConfig | undefined {
+export function parseAdapterConfig(
+  metadata: ReadonlyMap<string, string>,
+  file: string,
+  part: LoraPart,
+): AdapterConfig | undefined {
   const text = metadata.get(SETTINGS);
   if (text === undefined) return undefined;
   const place = `${file} "${SETTINGS}"`;
   const options = { place, code: 'bad-checkpoint', cure: 'download it again', nulls: 'absent' } as const;
-  const json = ofUNet(parseJson(text, options));
+  const json = ofPart(parseJson(text, options), `${part}.`);
   const { lora_alpha, alpha_pattern = {}, use_rslora, use_dora } = readDocument(ADAPTER_SETTINGS, json, options);
   if (use_dora) throw refusal(file, 'is a DoRA (use_dora)');
-  const patterns = Object.entries(alpha_pattern).map(([name, alpha]) => ({ module: moduleName(name, file), alpha }));
+  const patterns = Object.entries(alpha_pattern).map(([name, alpha]) => ({
+    module: moduleName(name, part, file),
+    alpha,
+  }));
   return {
     alphaOf: (module) =>
       patterns.find((each) => module === each.module || module.endsWith(`_${each.module}`))?.alpha ?? lora_alpha,
@@ -100,15 +99,15 @@ export function parseAdapterConfig(metadata: ReadonlyMap<string, string>, file: 
   };
 }
 
-/** The settings of the UNet where those of several models are told apart. */
-function ofUNet(settings: unknown): unknown {
+/** The settings of a part where those of several are told apart. */
+function ofPart(settings: unknown, prefix: string): unknown {
   if (!isObject(settings)) return settings;
-  const own = Object.entries(settings).filter(([name]) => name.startsWith('unet.'));
-  return { ...settings, ...Object.fromEntries(own.map(([name, value]) => [name.slice('unet.'.length), value])) };
+  const own = Object.entries(settings).filter(([name]) => name.startsWith(prefix));
+  return { ...settings, ...Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), value])) };
 }
 
-function moduleName(name: string, file: string): string {
-  if (/^[\w.]+$/.test(name)) return moduleOf(name);
+function moduleName(name: string, part: LoraPart, file: string): string {
+  if (/^[\w.]+$/.test(name)) return moduleOf(part, ownerOf(name).path);
   throw refusal(file, `chooses alphas by the pattern "${name}"`);
 }
 

@@ -19,6 +19,7 @@ import {
 } from '../support/pipeline-goldens.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { floats, type RawTensor } from '../support/write-tensors.ts';
+import { bareFolder } from './bare-folder.ts';
 import { writeZeros } from './support.ts';
 
 const test = suite('text encoders');
@@ -59,18 +60,6 @@ const ENCODERS: ReadonlyArray<{ name: PipelineName; which: TextEncoderName; outp
     },
   },
 ];
-
-/** A folder as transformers 5.6 and later save it. */
-function bareFolder(name: PipelineName, which: TextEncoderName): string {
-  const folder = pipelineFolder(name);
-  changeTensors(join(folder, which, 'model.safetensors'), (tensors) => {
-    for (const [key, tensor] of [...tensors]) {
-      tensors.delete(key);
-      tensors.set(key.replace(/^text_model\./, ''), tensor);
-    }
-  });
-  return folder;
-}
 
 for (const { name, which, outputs } of ENCODERS) {
   const sources: Readonly<Record<string, () => string>> = {

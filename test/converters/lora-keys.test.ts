@@ -9,6 +9,9 @@ const test = suite('names in LoRA files and on the command line');
 const MODULE = 'down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0';
 const PATH = 'down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0';
 
+const FC1 = 'text_model_encoder_layers_0_mlp_fc1';
+const OUT = 'text_model_encoder_layers_0_self_attn_out_proj';
+
 const KEYS: ReadonlyArray<readonly [name: string, expected: string]> = [
   [`lora_unet_${MODULE}.lora_down.weight`, `unet ${MODULE} down`],
   [`lora_unet_${MODULE}.lora_up.weight`, `unet ${MODULE} up`],
@@ -28,11 +31,25 @@ const KEYS: ReadonlyArray<readonly [name: string, expected: string]> = [
   ],
   [`unet.${PATH}.lora_linear_layer.down.weight`, `unet ${MODULE} down`],
   ['diffusion_model.input_blocks.1.1.proj_in.lora_A.weight', 'unet input_blocks_1_1_proj_in down'],
-  ['lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight', 'text'],
-  ['lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha', 'text'],
-  ['lora_te2_text_model_encoder_layers_0_mlp_fc1.dora_scale', 'text'],
-  ['text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_A.weight', 'text'],
-  ['text_encoder_2.text_model.encoder.layers.0.mlp.fc1.lora.up.weight', 'text'],
+  [`lora_te_${FC1}.lora_up.weight`, `text_encoder ${FC1} up`],
+  [`lora_te1_${FC1}.alpha`, `text_encoder ${FC1} alpha`],
+  [`lora_te2_${FC1}.lora_down.weight`, `text_encoder_2 ${FC1} down`],
+  ['lora_te2_text_projection.lora_down.weight', 'text_encoder_2 text_projection down'],
+  ['text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_A.weight', `text_encoder ${FC1} down`],
+  ['text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_B.default.weight', `text_encoder ${FC1} up`],
+  ['text_encoder_2.text_model.encoder.layers.0.mlp.fc1.lora.up.weight', `text_encoder_2 ${FC1} up`],
+  ['text_encoder_2.encoder.layers.0.mlp.fc1.lora_linear_layer.up.weight', `text_encoder_2 ${FC1} up`],
+  ['text_encoder_2.text_projection.lora_A.weight', 'text_encoder_2 text_projection down'],
+  ['text_encoder.text_model.encoder.layers.0.self_attn.to_out_lora.down.weight', `text_encoder ${OUT} down`],
+  ['text_encoder.encoder.layers.0.self_attn.out_proj.lora_linear_layer.down.weight', `text_encoder ${OUT} down`],
+  ['te1.text_model.encoder.layers.0.self_attn.out_proj.lora_A.weight', `text_encoder ${OUT} down`],
+  ['text_encoder.text_model.encoder.layers.0.mlp.fc1.weight', 'text_encoder unknown'],
+  [`lora_te3_${FC1}.lora_up.weight`, `other_text_encoder ${FC1} up`],
+  [`lora_prior_te_${FC1}.lora_up.weight`, `other_text_encoder ${FC1} up`],
+  ['bundle_emb.style.string_to_param.*', 'embedding unknown'],
+  [`lora_te2_${FC1}.dora_scale`, 'a DoRA (dora_scale)'],
+  [`lora_te_${FC1}.hada_w1_a`, 'a LoHa (hada_w1, hada_w2)'],
+  [`lora_te1_${FC1}.lokr_w2`, 'a LoKr (lokr_w1, lokr_w2)'],
   [`lora_unet_${MODULE}.dora_scale`, 'a DoRA (dora_scale)'],
   [`unet.${PATH}.lora_magnitude_vector`, 'a DoRA (dora_scale)'],
   [`lora_unet_${MODULE}.hada_w1_a`, 'a LoHa (hada_w1, hada_w2)'],
@@ -41,18 +58,15 @@ const KEYS: ReadonlyArray<readonly [name: string, expected: string]> = [
   [`lora_unet_${MODULE}.lora_mid.weight`, 'a LoCon with a Tucker core (lora_mid)'],
   [`lora_unet_${MODULE}.diff`, 'a file of whole differences (diff)'],
   [`unet.${PATH}.lora_B.bias`, 'a LoRA with biases (lora_bias)'],
-  [`${PATH}.weight`, 'unknown'],
-  ['emb_params', 'unknown'],
+  [`${PATH}.weight`, 'unet unknown'],
+  ['emb_params', 'unet unknown'],
 ];
 
 for (const [name, expected] of KEYS) {
   test(`reads ${name}`, () => {
     const key = parseLoraKey(name);
-    const text = {
-      unet: () => `unet ${'module' in key && `${key.module} ${key.part}`}`,
-      foreign: () => 'what' in key && key.what,
-    };
-    assert.is(key.kind === 'unet' ? text.unet() : key.kind === 'foreign' ? text.foreign() : key.kind, expected);
+    const what = key.kind === 'matrix' ? `${key.module} ${key.part}` : key.kind;
+    assert.is(key.kind === 'foreign' ? key.what : `${key.owner} ${what}`, expected);
   });
 }
 
