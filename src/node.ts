@@ -20,6 +20,7 @@ export {
   readNoise,
   readPicture,
   readPictureText,
+  readRunOf,
   readPreset,
   readStart,
   readTensorValues,

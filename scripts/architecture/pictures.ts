@@ -39,8 +39,14 @@ const WAY_TO_PICTURES: readonly Way[] = [
   { room: 'passes', name: 'slothful', takes: ['graph of attention nodes'], gives: 'patched graph' },
   { room: 'runtime', name: 'loadUNet', takes: ['patched graph'], gives: 'loaded UNet' },
   { room: 'passes', name: 'controlTable', takes: ['parameters, sigma'], gives: 'control table' },
-  { room: 'sampling', name: 'denoise', takes: ['loaded UNet', 'control table', 'text, noise'], gives: 'latents' },
-  { room: 'pipeline', name: 'lookOf', takes: ['latents'], gives: 'picture' },
+  { room: 'text', name: 'textConditioning', takes: ['prompt'], gives: 'conditioning' },
+  {
+    room: 'sampling',
+    name: 'denoise',
+    takes: ['loaded UNet', 'control table', 'conditioning', 'noise'],
+    gives: 'latents',
+  },
+  { room: 'vae', name: 'decodeLatents', takes: ['latents'], gives: 'picture' },
 ];
 
 const WAY_TO_PAGES: readonly Way[] = [

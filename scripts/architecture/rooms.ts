@@ -60,15 +60,20 @@ export const ROOMS: readonly Room[] = [
   { name: 'sampling', about: 'schedulers, guidance, noise, the denoising loop', short: 'schedulers, denoising' },
   {
     name: 'text',
-    about: "prompts: CLIP's tokenizer, weights, what a model is told",
+    about: "prompts: CLIP's tokenizer, weights, text encoders, what a model is told",
     short: 'prompts to conditioning',
+  },
+  {
+    name: 'vae',
+    about: 'latents to images and back, whole or in tiles, and what memory it takes',
+    short: 'latents to images',
   },
   { name: 'reports', about: 'inspect, plan and diff as data', short: 'inspect, plan, diff: data' },
   { name: 'pages', about: 'the same as tables, drawings and HTML', short: 'tables, drawings, HTML' },
   { name: 'pictures', about: 'PNG, previews, sheets, labels, measures', short: 'PNG, sheets, measures' },
   {
     name: 'pipeline',
-    about: 'a run: open, decide, foresee, load with what steers it, run, record',
+    about: 'a run: open, decide, foresee, tell, load with what steers it, run, draw, record',
     short: 'a run from end to end',
   },
   { name: 'sweeps', about: 'combinations of parameters, their sheet, page and record', short: 'many runs' },

@@ -10,7 +10,7 @@ export {
   readTextTable,
   type TextChoice,
 } from './read-inputs.ts';
-export { type ReadRun, readPictureText } from './read-picture-text.ts';
+export { type ReadRun, readPictureText, readRunOf } from './read-picture-text.ts';
 export { readNoise, readPicture, readStart, type StartFiles } from './read-start.ts';
 export { RunFolder } from './run-folder.ts';
 export { type FolderRun, type RunJob, runToFolder } from './run-to-folder.ts';

@@ -1,10 +1,12 @@
 import { SlothfulError } from '../errors.ts';
 import { parsePassOption } from '../passes/index.ts';
+import { readPngText } from '../pictures/node.ts';
 import { hasSigmas, type PictureSize, PREDICTION_TYPES, TIMESTEP_SPACINGS } from '../sampling/index.ts';
 import { PROMPT_WEIGHTS } from '../text/index.ts';
 import type { FolderJob } from './folder-job.ts';
 import { parseInfotext } from './infotext.ts';
 import { OFF, OWN, PROGRAM } from './picture-text.ts';
+import { readPng } from './read-start.ts';
 import { readSamplerTitle } from './sampler-titles.ts';
 
 /** What a picture says of the run that made it. */
@@ -68,6 +70,18 @@ export function readPictureText(text: string, place: string): ReadRun {
     ...(isOurs ? [] : ['it was made by another program, whose noise is not the same for a seed']),
   ];
   return { choices, notes: notes.map((note) => `${place}: ${note}`) };
+}
+
+/**
+ * Reads the run that made a PNG.
+ *
+ * @throws SlothfulError `io`, `bad-input` as `readPictureText`, and where it holds no such text
+ */
+export async function readRunOf(path: string): Promise<ReadRun> {
+  const parameters = readPngText(await readPng(path), path).get('parameters');
+  if (parameters !== undefined) return readPictureText(parameters, path);
+  const cure = 'give a PNG that this toolkit or A1111 has written, or one that was not saved anew since';
+  throw new SlothfulError('bad-input', path, 'does not say how it was made', cure);
 }
 
 function samplerIn(fields: ReadonlyMap<string, string>, isOurs: boolean) {

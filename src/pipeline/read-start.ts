@@ -34,10 +34,14 @@ export async function readStart({ initImage, mask }: StartFiles): Promise<StartI
 
 /** The picture of a PNG file. @throws SlothfulError `io`, `bad-input` */
 export async function readPicture(path: string): Promise<Picture> {
-  const bytes = await readFile(path).catch((error: unknown) => {
+  return decodePng(await readPng(path), path);
+}
+
+/** The bytes of a PNG file, unchecked. @throws SlothfulError `io` */
+export function readPng(path: string): Promise<Uint8Array> {
+  return readFile(path).catch((error: unknown) => {
     throw new SlothfulError('io', path, `cannot be read (${messageOf(error)})`, 'check the path');
   });
-  return decodePng(bytes, path);
 }
 
 /**

@@ -96,6 +96,7 @@ export class PipelineStages {
   /** The UNet and what steers it, loaded; the caller's to dispose of. */
   steer(extent: RunExtent, { parameters, passes }: Pick<ResolvedRun, 'parameters' | 'passes'>): Promise<SteeredUNet> {
     const { controlNets, patchControlNets, ipAdapterScale, backend, hook, onNote, onProgress } = this.setup;
+    this.model.platform.releaseMemory?.();
     return this.clock.time('load unet', () =>
       steer(this.model, {
         ...{ controlNets, patchControlNets, ipAdapterScale, backend, hook, onNote, parameters, passes },
@@ -118,6 +119,7 @@ export class PipelineStages {
     extent: RunExtent,
   ): Promise<Drawing> {
     const { tile, onNote, onProgress, signal } = this.setup;
+    this.model.platform.releaseMemory?.();
     return this.clock.time('decode', () =>
       drawAll(look, decoder, runs, {
         ...{ extent, tile, onNote, platform: this.model.platform, load: this.load('load decoder') },

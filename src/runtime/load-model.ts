@@ -27,6 +27,8 @@ export interface Platform {
   readonly backends: readonly BackendCandidate[];
   /** Bytes of memory that are free on this machine; undefined where that cannot be told. */
   freeMemory?(): number;
+  /** Gives back the memory of models that were disposed of, before another one is loaded. */
+  releaseMemory?(): void;
 }
 
 /** WebAssembly's address space; past it the wasm backend overwrites its own memory without a word. */

@@ -11,14 +11,15 @@ import {
   type SlothfulMetadata,
   UNTOUCHED,
 } from '../../src/passes/slothful/index.ts';
-import { completeSettings, executeRun, lookOf, runRecord } from '../../src/pipeline/index.ts';
+import { completeSettings, type Drawing, executeRun, lookOf, runRecord } from '../../src/pipeline/index.ts';
 import { defaultHook, type PredictOptions, type SlothfulHook, type UNetInputs } from '../../src/runtime/index.ts';
 import type { DenoisingModel } from '../../src/sampling/index.ts';
 import {
+  type DenoisedCell,
+  drawCells,
   parseAxis,
   type SweepCell,
   type SweepTask,
-  type SweptCell,
   sweep,
   sweepCells,
   sweepRecord,
@@ -81,7 +82,6 @@ function taskOf(cells: readonly SweepCell[], unet: DenoisingModel, more: Partial
     unet,
     graph: goldenGraph('sd15'),
     patch: PATCH,
-    look: lookOf(METADATA, EXTENT, 'test'),
     cells,
     settingsOf: (cell) => completeSettings(METADATA, cell.request, EXTENT, false).settings,
     conditioningOf: () => ({ cond: { encoder_hidden_states: TEXT } }),
@@ -97,13 +97,21 @@ const BASE = {
   presets: new Map([['off', undefined]]),
 };
 
+const LOOK = lookOf(METADATA, EXTENT, 'test');
+
+/** As without a decoder. */
+async function draw(runs: readonly Float32Array[]): Promise<Drawing> {
+  const drawn = runs.map((latents) => ({ pictures: LOOK.pictures(latents), images: LOOK.images(latents) }));
+  return { drawn, exact: false, peak: undefined, decoder: undefined };
+}
+
 async function done(x: string | undefined, y: string | undefined, more: Partial<SweepTask> = {}) {
   const axes = { x: x ? parseAxis(x, '--x') : undefined, y: y ? parseAxis(y, '--y') : undefined };
   const unet = new FakeModel();
-  const cells: SweptCell[] = [];
   const plan = sweepCells(axes.x, axes.y, BASE);
-  for await (const cell of sweep(taskOf(plan, unet, more))) cells.push(cell);
-  return { axes, cells, unet };
+  const denoised: DenoisedCell[] = [];
+  for await (const cell of sweep(taskOf(plan, unet, more))) denoised.push(cell);
+  return { axes, cells: await drawCells(denoised, draw), unet };
 }
 
 const SOURCE = {

@@ -3,10 +3,10 @@ import { SlothfulError } from '../../errors.ts';
 import { formatFlops } from '../../pages/index.ts';
 import type { Measures } from '../../pictures/index.ts';
 import { parametersLine, passLines, type RunRecord, stepsDone } from '../../pipeline/index.ts';
-import { type FolderRun, runToFolder } from '../../pipeline/node.ts';
+import { type FolderRun, readRunOf, runToFolder } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { jobReports, readJob, withJobModel, withSteeringFlags } from '../flags/job-flags.ts';
-import { interruptible, startBars } from '../terminal.ts';
+import { interruptible, printNote, startBars } from '../terminal.ts';
 
 function options(cli: Argv<object>) {
   return withSteeringFlags(
@@ -17,6 +17,7 @@ function options(cli: Argv<object>) {
         default: false,
         describe: 'also without Slothful Attention, same noise',
       })
+      .option('from', { type: 'string', describe: 'a PNG: make its run again; flags go over what it says' })
       .option('preview', { type: 'number', describe: 'write a picture every so many steps' })
       .option('out', { type: 'string', describe: 'folder for pictures and run.json; default: the next out/run-N' })
       .option('force', { type: 'boolean', default: false, describe: 'replace an earlier run' })
@@ -28,8 +29,8 @@ function options(cli: Argv<object>) {
 export const runCommand = defineCommand({
   builder: options,
   async handler(argv) {
-    const { compare, preview } = argv;
-    const job = await readJob(argv);
+    const { compare, preview, from } = argv;
+    const job = await withPicture(await readJob(argv), from);
     const bars = startBars();
     const done = await interruptible(({ signal, begin }) =>
       runToFolder({
@@ -43,6 +44,29 @@ export const runCommand = defineCommand({
     if (done.record.stopped) throw stoppedError(done);
   },
 });
+
+type Job = Awaited<ReturnType<typeof readJob>>;
+
+/** What a picture says of its run, under what the flags say. */
+async function withPicture(job: Job, from: string | undefined): Promise<Job> {
+  if (from === undefined) return job;
+  const { choices, notes } = await readRunOf(from);
+  const given = Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
+  const merged: Job = { ...choices, ...job, ...given };
+  if (job.cond !== undefined)
+    Object.assign(merged, { prompt: undefined, negativePrompt: undefined, prompt2: undefined });
+  if (choices.strength !== undefined && job.initImage === undefined) {
+    const cure = 'give it with --init-image';
+    throw new SlothfulError('usage', '--from', `${from} was made from an image, which it does not hold`, cure);
+  }
+  for (const note of notes) printNote(note);
+  const parameters = { ...choices.parameters, ...job.parameters };
+  return {
+    ...merged,
+    ...(Object.keys(parameters).length ? { parameters } : {}),
+    passes: { ...choices.passes, ...job.passes },
+  };
+}
 
 function stoppedError({ folder, record: { settings, steps, plain } }: FolderRun): SlothfulError {
   const [count, which] =

@@ -1,0 +1,246 @@
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PNG } from 'pngjs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { convertPipeline } from '../../converters/index.ts';
+import { encodePng, readPngText } from '../../src/pictures/node.ts';
+import { readSafetensors, writeSafetensors } from '../../src/tensors/node.ts';
+import { slothful } from '../support/cli.ts';
+import { fixturePath } from '../support/fixtures.ts';
+import { pseudoRandom } from '../support/numbers.ts';
+import { pipelineFolder } from '../support/pipeline-goldens.ts';
+import { readPublished } from '../support/published.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+const test = suite('slothful run, from a prompt to a picture');
+
+const folder = temporaryFolder();
+const at = (name: string) => join(folder, name);
+const SMALL = ['--steps', '2', '--size', '64x48', '--backend', 'wasm'];
+const SLOTH = ['--prompt', 'a photo of a sloth'];
+
+test.before(async () => {
+  await convertPipeline(pipelineFolder('sd15'), at('sd15'), { taesd: fixturePath('pipeline/taesd') });
+  await convertPipeline(pipelineFolder('sdxl'), at('sdxl'));
+  await convertPipeline(pipelineFolder('sd15'), at('unet'), { only: ['unet'] });
+  writeFileSync(at('image.png'), encodePng(pictureOf(64, 48)));
+  writeFileSync(at('mask.png'), encodePng(pictureOf(64, 48)));
+  writeFileSync(at('large.png'), encodePng(pictureOf(72, 48)));
+  writeFileSync(at('text.png'), 'not a picture');
+  const noise = { shape: [1, 4, 6, 8], data: pseudoRandom(4 * 6 * 8) };
+  await writeSafetensors(at('noise.safetensors'), new Map([['noise', noise]]));
+  await writeSafetensors(at('other.safetensors'), new Map([['start', noise]]));
+});
+
+/** Left half black, right half white. */
+function pictureOf(width: number, height: number) {
+  const rgba = Uint8ClampedArray.from({ length: width * height * 4 }, (_, index) => {
+    return index % 4 === 3 || Math.floor(index / 4) % width >= width / 2 ? 255 : 0;
+  });
+  return { width, height, rgba };
+}
+
+async function run(...args: string[]) {
+  const result = await slothful(['run', ...args]);
+  assert.is(result.code, 0, result.stderr);
+  return result;
+}
+
+const readPng = (name: string) => PNG.sync.read(readFileSync(at(name)));
+const record = (name: string) => readPublished('run-1', at(`${name}/run.json`));
+
+test('a prompt becomes a PNG that says how it was made, with its latents beside it', async () => {
+  const { stdout } = await run(at('sd15'), ...SLOTH, ...SMALL, '--seed', '7', '--out', at('plain'));
+  assert.match(stdout, /plain: latents\.safetensors, picture-7\.png, run\.json\nddim, 2 of 2 steps/);
+  assert.equal(readdirSync(at('plain')).sort(), ['latents.safetensors', 'picture-7.png', 'run.json']);
+  const { width, height } = readPng('plain/picture-7.png');
+  assert.equal([width, height], [64, 48]);
+  const text = readPngText(readFileSync(at('plain/picture-7.png')), 'picture').get('parameters');
+  assert.match(
+    text ?? '',
+    /^a photo of a sloth\nSteps: 2, Sampler: DDIM, Schedule type: Automatic, CFG scale: 7\.5, Seed: 7, Size: 64x48, Model: sd15, /,
+  );
+  const latents = (await readSafetensors(at('plain/latents.safetensors'))).get('latents');
+  assert.equal(latents?.shape, [1, 4, 6, 8]);
+  const { prompt, decoder, phases } = record('plain');
+  assert.equal([prompt, decoder], ['a photo of a sloth', { name: 'vae', tile: null }]);
+  assert.equal(
+    phases.map(({ name }: { name: string }) => name),
+    ['load text', 'text', 'load unet', 'denoise', 'load decoder', 'decode'],
+  );
+});
+
+test('a picture makes its run again, to the byte; flags go over what it says', async () => {
+  const args = ['--negative-prompt', 'blurry, "low"', '--in-strength', '9', '--weights', 'a1111', '--clip-skip', '2'];
+  const sampler = ['--sampler', 'euler', '--sigmas', 'karras', '--seed', '3', '--batch', '2'];
+  await run(at('sd15'), '--prompt', 'a (sloth:1.2), 4k', ...SMALL, ...args, ...sampler, '--out', at('made'));
+  await run(at('sd15'), '--from', at('made/picture-4.png'), '--backend', 'wasm', '--out', at('again'));
+  assert.equal(readFileSync(at('again/picture-4.png')), readFileSync(at('made/picture-4.png')));
+  const { parameters, settings, text, negative_prompt } = record('again');
+  assert.equal([parameters.in_strength, settings.scheduler.sigmas, settings.seed], [9, 'karras', 4]);
+  assert.equal([text.weights, text.clip_skip, negative_prompt], ['a1111', 2, 'blurry, "low"']);
+  await run(at('sd15'), '--from', at('made/picture-4.png'), '--steps', '1', '--backend', 'wasm', '--out', at('less'));
+  assert.is(record('less').settings.steps, 1);
+});
+
+test('both halves of a comparison are decoded and measured', async () => {
+  const strong = ['--compare', '--in-strength', '12', '--out', at('both')];
+  const { stdout } = await run(at('sdxl'), ...SLOTH, ...SMALL, ...strong);
+  assert.match(stdout, /seed 0 against the plain picture: PSNR [\d.]+ dB, SSIM/);
+  const names = ['compare.png', 'latents.safetensors', 'picture-0.png', 'plain-0.png', 'run.json'];
+  assert.equal(readdirSync(at('both')).sort(), names);
+  const plan = await slothful(['plan', at('sdxl'), ...SLOTH, ...SMALL, '--in-strength', '12', '--json']);
+  const planned = JSON.parse(plan.stdout).steps.map(
+    (step: { kv_tokens: { patched: number } }) => step.kv_tokens.patched,
+  );
+  const ran = record('both').steps.map((step: { kv_tokens: number }) => step.kv_tokens);
+  assert.equal(ran, planned);
+});
+
+test('several prompts make several pictures, each as it is alone', async () => {
+  const two = ['--prompt', 'quick brown fox', '--prompt', 'a photo of a sloth'];
+  await run(at('sd15'), ...two, ...SMALL, '--seed', '6', '--out', at('two'));
+  const [first, alone] = [readPng('two/picture-7.png'), readPng('plain/picture-7.png')];
+  assert.ok(
+    first.data.every((value, index) => Math.abs(value - (alone.data[index] ?? -9)) <= 1),
+    'the same picture',
+  );
+  assert.equal(record('two').prompts, ['quick brown fox', 'a photo of a sloth']);
+});
+
+test('an image is where a run starts, and a mask keeps the rest of it', async () => {
+  const image = ['--init-image', at('image.png')];
+  const { stdout } = await run(
+    at('sd15'),
+    ...SLOTH,
+    '--steps',
+    '4',
+    ...image,
+    '--backend',
+    'wasm',
+    '--out',
+    at('image'),
+  );
+  assert.match(stdout, /3 of 3 steps/);
+  assert.equal([record('image').settings.strength, record('image').start.init_image], [0.8, at('image.png')]);
+  const text = readPngText(readFileSync(at('image/picture-0.png')), 'picture').get('parameters');
+  assert.match(text ?? '', /Denoising strength: 0\.8, .*Init image: image\.png/);
+  const again = await slothful(['run', at('sd15'), '--from', at('image/picture-0.png'), '--out', at('no')]);
+  assert.match(again.stderr, /was made from an image, which it does not hold; give it with --init-image/);
+  const masked = [...image, '--mask', at('mask.png'), '--strength', '0.5'];
+  await run(at('sd15'), ...SLOTH, '--steps', '4', ...masked, '--backend', 'wasm', '--out', at('masked'));
+  assert.is(record('masked').steps.length, 2);
+});
+
+test('noise of another program, a TAESD, tiles and previews', async () => {
+  const noise = ['--noise', at('noise.safetensors'), '--decoder', 'taesd', '--preview', '1'];
+  await run(at('sd15'), ...SLOTH, ...SMALL, ...noise, '--out', at('noise'));
+  assert.equal([record('noise').decoder.name, record('noise').start.noise], ['taesd', at('noise.safetensors')]);
+  assert.is(readPng('noise/preview-1.png').width, 64);
+  await run(at('sd15'), ...SLOTH, ...SMALL, '--seed', '7', '--tile', '64', '--size', '128x64', '--out', at('tiled'));
+  assert.is(record('tiled').decoder.tile, 64);
+  const { stdout } = await run(at('sd15'), ...SLOTH, ...SMALL, '--decoder', 'none', '--out', at('none'));
+  assert.match(stdout, /none: latents\.safetensors, run\.json/);
+});
+
+test('a sweep draws every cell, and goes through prompts', async () => {
+  const axes = ['--x', 'in_strength=0,12', '--y', 'prompt=quick brown fox,a photo of a sloth'];
+  const { code, stderr } = await slothful(['sweep', at('sd15'), ...SMALL, ...axes, '--out', at('sweep')]);
+  assert.is(code, 0, stderr);
+  const { cells, source } = readPublished('sweep-1', at('sweep/sweep.json'));
+  assert.equal([cells.length, source.prompt], [4, null]);
+  assert.ok(readPng('sweep/sheet.png').width > 128);
+});
+
+test.before(() => {
+  const broken = (name: string, change: (folder: string) => void) => {
+    cpSync(at('sd15'), at(name), { recursive: true });
+    change(at(name));
+  };
+  broken('no-vocabulary', (each) => rmSync(join(each, 'tokenizer/vocab.json')));
+  broken('other-text', (each) => {
+    rmSync(join(each, 'text_encoder'), { recursive: true });
+    cpSync(join(at('sdxl'), 'text_encoder'), join(each, 'text_encoder'), { recursive: true });
+  });
+  broken('other-vae', (each) => {
+    const path = join(each, 'vae_decoder/model.json');
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll('"latent_channels":4', '"latent_channels":16'));
+  });
+  broken('no-vae', (each) => {
+    const path = join(each, 'slothful.json');
+    const manifest = JSON.parse(readFileSync(path, 'utf8'));
+    delete manifest.parts.vae_encoder;
+    delete manifest.parts.taesd_encoder;
+    writeFileSync(path, JSON.stringify(manifest));
+  });
+});
+
+const REFUSED: ReadonlyArray<readonly [string, readonly string[], RegExp]> = [
+  ['no prompt', ['sd15'], /--prompt: is missing; say what to draw/],
+  [
+    'a UNet alone',
+    ['unet', ...SLOTH],
+    /unet: has no text encoder, so it cannot read a prompt; convert the whole pipeline/,
+  ],
+  [
+    'a missing vocabulary',
+    ['no-vocabulary', ...SLOTH],
+    /tokenizer: has no vocabulary; give vocab\.json and merges\.txt/,
+  ],
+  ["another model's text encoder", ['other-text', ...SLOTH], /text_encoder.* knows \d+ tokens|text encoders of width/],
+  ["another model's VAE", ['other-vae', ...SLOTH], /is the VAE of another model: its latents have 16 channels/],
+  ['an encoder that is not there', ['no-vae', ...SLOTH, '--init-image', 'image.png'], /no-vae: has no VAE encoder/],
+  [
+    'a decoder that is not there',
+    ['sdxl', ...SLOTH, '--decoder', 'taesd'],
+    /sdxl: has no taesd decoder; convert .*--taesd/,
+  ],
+  [
+    'an image that is no PNG',
+    ['sd15', ...SLOTH, '--init-image', 'text.png'],
+    /text\.png: is not a PNG that can be read/,
+  ],
+  ['a picture that says nothing', ['sd15', '--from', 'image.png'], /image\.png: does not say how it was made/],
+  [
+    'a mask of another size',
+    ['sd15', ...SLOTH, '--init-image', 'image.png', '--mask', 'large.png'],
+    /large\.png: is 72x48, and .*image\.png is 64x48; give a mask of the same size/,
+  ],
+  ['a mask alone', ['sd15', ...SLOTH, '--mask', 'mask.png'], /--mask: needs the image that it is for/],
+  ['a strength alone', ['sd15', ...SLOTH, '--strength', '0.5'], /--strength: is of the image to start from/],
+  [
+    'a strength of no step',
+    ['sd15', ...SLOTH, '--init-image', 'image.png', '--strength', '0.1', '--steps', '4'],
+    /strength: 0\.1 of 4 steps is less than one; with 4 steps, take 0\.25 or more/,
+  ],
+  [
+    'noise without its name',
+    ['sd15', ...SLOTH, '--noise', 'other.safetensors'],
+    /has no tensor "noise" \(it has start\)/,
+  ],
+  ['noise of another size', ['sd15', ...SLOTH, '--noise', 'noise.safetensors'], /is \[1, 4, 6, 8\], and the run needs/],
+  ['a clip skip of too many', ['sd15', ...SLOTH, '--clip-skip', '9'], /clip skip: leaves out 8 layers/],
+  ['a weight that is none', ['sd15', '--prompt', 'x', '--tile', '12'], /--tile: cannot be 12; give a multiple of 8/],
+];
+
+for (const [name, [model = '', ...args], message] of REFUSED) {
+  test(`refuses ${name} in one line, and writes nothing`, async () => {
+    const paths = args.map((arg) => (/\.(png|safetensors)$/.test(arg) ? at(arg) : arg));
+    const steps = args.includes('--steps') ? [] : ['--steps', '1'];
+    const size = args.includes('--init-image') || args.includes('--from') ? [] : ['--size', '64x64'];
+    const all = ['run', at(model), ...paths, ...steps, ...size, '--backend', 'wasm', '--out', at('refused')];
+    const { code, stderr } = await slothful(all);
+    assert.is(code, 1, stderr);
+    assert.match(stderr, message);
+    const lines = stderr.split('\n').filter((line) => line && !/^(note|backend):/.test(line));
+    assert.is(lines.length, 1, stderr);
+    const left = existsSync(at('refused'))
+      ? readdirSync(at('refused')).filter((file) => file !== 'latents.safetensors')
+      : [];
+    assert.equal(left, []);
+    rmSync(at('refused'), { recursive: true, force: true });
+  });
+}
+
+test.run();
