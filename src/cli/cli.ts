@@ -1,5 +1,5 @@
 import yargs from 'yargs';
-import { suggest } from '../documents/index.ts';
+import { isObject, suggest } from '../documents/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
@@ -16,6 +16,7 @@ function buildCli(args: readonly string[]) {
       describe: 'a JavaScript module with a pass of your own; repeatable',
     })
     .option('verbose', { type: 'boolean', global: true, default: false, describe: 'print the stack of an error' })
+    .middleware((argv) => refuseTwice(argv, cli))
     .demandCommand(1, 'name a command')
     .recommendCommands()
     .strict()
@@ -26,6 +27,21 @@ function buildCli(args: readonly string[]) {
     .fail(false);
   for (const addTo of COMMANDS) addTo(cli);
   return cli;
+}
+
+/** A flag that is given twice becomes a list, which only repeatable ones are. @throws SlothfulError `usage` */
+function refuseTwice(argv: object, cli: object): void {
+  const getOptions: unknown = Reflect.get(cli, 'getOptions');
+  const options: unknown = typeof getOptions === 'function' ? getOptions.call(cli) : undefined;
+  const lists: unknown[] = isObject(options) && Array.isArray(options.array) ? options.array : [];
+  // yargs has every flag by its name in camel case too.
+  const names = new Set(
+    lists.flatMap((name) => [name, String(name).replace(/-(\w)/g, (_, letter) => letter.toUpperCase())]),
+  );
+  for (const [name, value] of Object.entries(argv)) {
+    if (!Array.isArray(value) || name === '_' || names.has(name)) continue;
+    throw new SlothfulError('usage', `--${name}`, `is given ${value.length} times`, 'give it once');
+  }
 }
 
 /**

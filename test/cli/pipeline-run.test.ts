@@ -138,7 +138,20 @@ test('noise of another program, a TAESD, tiles and previews', async () => {
   await run(at('sd15'), ...SLOTH, ...SMALL, ...noise, '--out', at('noise'));
   assert.equal([record('noise').decoder.name, record('noise').start.noise], ['taesd', at('noise.safetensors')]);
   assert.is(readPng('noise/preview-1.png').width, 64);
-  await run(at('sd15'), ...SLOTH, ...SMALL, '--seed', '7', '--tile', '64', '--size', '128x64', '--out', at('tiled'));
+  await run(
+    at('sd15'),
+    ...SLOTH,
+    '--steps',
+    '1',
+    '--backend',
+    'wasm',
+    '--tile',
+    '64',
+    '--size',
+    '128x64',
+    '--out',
+    at('tiled'),
+  );
   assert.is(record('tiled').decoder.tile, 64);
   const { stdout } = await run(at('sd15'), ...SLOTH, ...SMALL, '--decoder', 'none', '--out', at('none'));
   assert.match(stdout, /none: latents\.safetensors, run\.json/);
@@ -190,7 +203,11 @@ const REFUSED: ReadonlyArray<readonly [string, readonly string[], RegExp]> = [
   ],
   ["another model's text encoder", ['other-text', ...SLOTH], /text_encoder.* knows \d+ tokens|text encoders of width/],
   ["another model's VAE", ['other-vae', ...SLOTH], /is the VAE of another model: its latents have 16 channels/],
-  ['an encoder that is not there', ['no-vae', ...SLOTH, '--init-image', 'image.png'], /no-vae: has no VAE encoder/],
+  [
+    'an encoder that is not there',
+    ['no-vae', ...SLOTH, '--init-image', 'image.png', '--steps', '2'],
+    /no-vae: has no VAE encoder/,
+  ],
   [
     'a decoder that is not there',
     ['sdxl', ...SLOTH, '--decoder', 'taesd'],
@@ -221,7 +238,12 @@ const REFUSED: ReadonlyArray<readonly [string, readonly string[], RegExp]> = [
   ],
   ['noise of another size', ['sd15', ...SLOTH, '--noise', 'noise.safetensors'], /is \[1, 4, 6, 8\], and the run needs/],
   ['a clip skip of too many', ['sd15', ...SLOTH, '--clip-skip', '9'], /clip skip: leaves out 8 layers/],
-  ['a weight that is none', ['sd15', '--prompt', 'x', '--tile', '12'], /--tile: cannot be 12; give a multiple of 8/],
+  [
+    'a flag that is given twice',
+    ['sd15', ...SLOTH, '--seed', '1', '--seed', '2'],
+    /--seed: is given 2 times; give it once/,
+  ],
+  ['a tile that is none', ['sd15', '--prompt', 'x', '--tile', '12'], /--tile: cannot be 12; give a multiple of 8/],
 ];
 
 for (const [name, [model = '', ...args], message] of REFUSED) {

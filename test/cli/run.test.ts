@@ -254,7 +254,11 @@ const REFUSED: readonly (readonly [title: string, args: () => string[], stderr: 
     /prompt "slot": .* the word "slot"; did you mean "sloth"\? known words: apple/,
   ],
   ['too many words', () => demo('--prompt', 'cat cat cat cat cat'), /has 5 words, at most 4/],
-  ['a prompt without a text table', () => sd15('--prompt', 'cat'), /carries no text table.*--cond/],
+  [
+    'a prompt without a text table',
+    () => sd15('--prompt', 'cat'),
+    /has no text encoder, so it cannot read a prompt.*--cond/,
+  ],
   ['prompt and tensors', () => demo('--prompt', 'cat', ...cond()), /--prompt: cannot be combined with --cond/],
   ['uncond alone', () => demo('--uncond', at('cond.safetensors')), /--uncond: needs --cond/],
   [

@@ -5,8 +5,10 @@ import { parseReport } from '../../scripts/bench/report.ts';
 import type { Row } from '../../scripts/bench/row.ts';
 import { hookRow } from '../../scripts/bench/rows/hook.ts';
 import { ROWS } from '../../scripts/bench/rows/index.ts';
+import { runShares } from '../../scripts/bench/run-phases.ts';
 import { chooseRows, runRows } from '../../scripts/bench/run-rows.ts';
-import { median, minimum, ratioOf } from '../../scripts/bench/statistics.ts';
+import { median, minimum, ratioOf, seriesOf } from '../../scripts/bench/statistics.ts';
+import { stepSizes, trainedSize } from '../../scripts/bench/step-sizes.ts';
 import { stepTimes } from '../../scripts/bench/step-times.ts';
 import { findingsTable } from '../../scripts/bench/table.ts';
 import { SlothfulError } from '../../src/errors.ts';
@@ -47,6 +49,33 @@ test('times of a way, without its first turn', () => {
   const a = stepTimes({ rss: 0, values }, 'a');
   assert.equal([a.seconds, a.cpu, a.kv], [[2, 3], [1], 6]);
   assert.equal(stepTimes({ rss: 0, values }, 'b').seconds, [4], 'the only turn counts');
+});
+
+test('numbered values end where one is missing', () => {
+  const values = { '0/seconds': 3, '1/seconds': 4, '3/seconds': 5 };
+  assert.equal(
+    seriesOf(values, (turn) => `${turn}/seconds`),
+    [3, 4],
+  );
+});
+
+test('pictures are of the size that a family was trained on', () => {
+  assert.equal([trainedSize('sd15').pixels, trainedSize('sdxl').pixels], [512, 1024]);
+  assert.equal([stepSizes('sd15', true).length, stepSizes('sdxl', true).length], [1, 0]);
+});
+
+test('the shares of a run are those of its record, and the rest', () => {
+  const phases = [
+    { name: 'load text', milliseconds: 1000 },
+    { name: 'text', milliseconds: 500 },
+    { name: 'load unet', milliseconds: 2000 },
+    { name: 'denoise', milliseconds: 4000 },
+    { name: 'decode', milliseconds: 1000 },
+    { name: 'what came later', milliseconds: 1000 },
+  ];
+  assert.equal(runShares({ phases }, 10), { load: 3, encode: 0.5, denoise: 4, decode: 1, rest: 1.5 });
+  assert.throws(() => runShares({ phases: [] }, 10), /no phases/);
+  assert.throws(() => runShares(null, 10), /no phases/);
 });
 
 test('rows are chosen by name, in their own order', () => {

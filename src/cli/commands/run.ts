@@ -52,7 +52,7 @@ async function withPicture(job: Job, from: string | undefined): Promise<Job> {
   if (from === undefined) return job;
   const { choices, notes } = await readRunOf(from);
   const given = Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
-  const merged: Job = { ...choices, ...job, ...given };
+  const merged: Job = { ...job, ...choices, ...given };
   if (job.cond !== undefined)
     Object.assign(merged, { prompt: undefined, negativePrompt: undefined, prompt2: undefined });
   if (choices.strength !== undefined && job.initImage === undefined) {
