@@ -35,3 +35,4 @@ export {
   type WritableTensor,
 } from './tensors/index.ts';
 export * from './text/index.ts';
+export * from './vae/index.ts';

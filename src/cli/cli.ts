@@ -16,7 +16,6 @@ function buildCli(args: readonly string[]) {
       describe: 'a JavaScript module with a pass of your own; repeatable',
     })
     .option('verbose', { type: 'boolean', global: true, default: false, describe: 'print the stack of an error' })
-    .middleware((argv) => refuseTwice(argv, cli))
     .demandCommand(1, 'name a command')
     .recommendCommands()
     .strict()
@@ -25,6 +24,7 @@ function buildCli(args: readonly string[]) {
     .wrap(Math.min(110, process.stdout.columns || 100))
     .exitProcess(false)
     .fail(false);
+  cli.middleware((argv) => refuseTwice(argv, cli));
   for (const addTo of COMMANDS) addTo(cli);
   return cli;
 }

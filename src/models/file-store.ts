@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path';
 import { SlothfulError } from '../errors.ts';
 import { ioError, systemCode } from './io-error.ts';
 import { ModelFile } from './model-file.ts';
-import { type ByteSource, type ModelStore, shardPathParts } from './model-store.ts';
+import { type ByteSource, type ModelStore, type PipelineStore, shardPathParts } from './model-store.ts';
 import { PIPELINE_FILE, type PipelineManifest, type PipelinePart, parsePipelineManifest } from './pipeline-manifest.ts';
-import { type PipelineStore, unetOf } from './pipeline-store.ts';
+import { unetOf } from './pipeline-store.ts';
 import { openUrl } from './url-pipeline.ts';
 import { isUrl } from './url-store.ts';
 

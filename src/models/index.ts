@@ -3,7 +3,7 @@ export { decodeWeight, placeStored, type WeightValues } from './decode-weight.ts
 export { ioError, systemCode } from './io-error.ts';
 export { unetField } from './metadata.ts';
 export { ModelFile, type StoredWeight } from './model-file.ts';
-export type { ByteSource, ModelStore } from './model-store.ts';
+export type { ByteSource, ModelStore, PipelineStore } from './model-store.ts';
 export {
   PIPELINE_DOCUMENT,
   PIPELINE_FILE,
@@ -11,6 +11,5 @@ export {
   type PipelinePart,
   parsePipelineManifest,
 } from './pipeline-manifest.ts';
-export type { PipelineStore } from './pipeline-store.ts';
 export { openUrl } from './url-pipeline.ts';
 export { isUrl, UrlStore } from './url-store.ts';

@@ -1,19 +1,5 @@
 import { SlothfulError } from '../errors.ts';
-import type { ModelStore } from './model-store.ts';
-import type { PipelineManifest, PipelinePart } from './pipeline-manifest.ts';
-
-/** Where a whole pipeline lies: a folder with `slothful.json`, and in it a folder for each part. */
-export interface PipelineStore {
-  /** Path or URL of the folder, for messages. */
-  readonly place: string;
-  /** The folder on this machine; undefined where it is behind a URL. */
-  readonly folder: string | undefined;
-  readonly manifest: PipelineManifest;
-  /** The model of a part; undefined where the pipeline does not have it. */
-  part(name: PipelinePart): ModelStore | undefined;
-  /** The text of a file that belongs to a part; undefined where it is not there. @throws SlothfulError `io` */
-  text(name: PipelinePart, file: string): Promise<string | undefined>;
-}
+import type { ModelStore, PipelineStore } from './model-store.ts';
 
 /**
  * The model that a pipeline is taken for: its UNet.

@@ -1,6 +1,6 @@
-import type { ModelStore } from './model-store.ts';
+import type { ModelStore, PipelineStore } from './model-store.ts';
 import { PIPELINE_FILE, type PipelineManifest, type PipelinePart, parsePipelineManifest } from './pipeline-manifest.ts';
-import { type PipelineStore, unetOf } from './pipeline-store.ts';
+import { unetOf } from './pipeline-store.ts';
 import { jsonUrl, UrlStore, UrlText, urlBeside } from './url-store.ts';
 
 /**

@@ -1,6 +1,5 @@
 import { messageOf, SlothfulError } from '../errors.ts';
-import { type ByteSource, type ModelStore, shardPathParts } from './model-store.ts';
-import type { PipelineStore } from './pipeline-store.ts';
+import { type ByteSource, type ModelStore, type PipelineStore, shardPathParts } from './model-store.ts';
 
 /** Whether a text is an http(s) URL rather than a path. */
 export function isUrl(source: string): boolean {

@@ -89,6 +89,7 @@ export {
   steer,
 } from './steer.ts';
 export { executedSite, type PatchInForce } from './step-record.ts';
+export { clipTextEncoder } from './text-encoder.ts';
 export {
   encoderSource,
   type LoadPart,

@@ -5,7 +5,6 @@ import type { LoadedModel, ModelStore } from '../runtime/index.ts';
 import { type RunConditioning, stacked, type TextTable } from '../sampling/index.ts';
 import {
   checkTextWidths,
-  clipTextEncoder,
   type PromptRequest,
   type Prompts,
   type PromptWeights,
@@ -16,6 +15,7 @@ import {
 } from '../text/index.ts';
 import { type Conditioner, promptConditioning } from './conditioning.ts';
 import type { OpenedDocument } from './open-model.ts';
+import { clipTextEncoder } from './text-encoder.ts';
 
 /** What a run is told in words. Several prompts make as many pictures at once. */
 export interface PromptChoice {

@@ -27,3 +27,4 @@ export {
   type TensorSpec,
   type WritableTensor,
 } from './safetensors.ts';
+export { concatenate, stacked } from './stack.ts';

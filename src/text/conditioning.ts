@@ -1,5 +1,6 @@
 import { SlothfulError } from '../errors.ts';
-import { type Conditioning, type RunConditioning, stacked, type Values } from '../sampling/index.ts';
+import type { Conditioning, RunConditioning, Values } from '../sampling/index.ts';
+import { stacked } from '../tensors/index.ts';
 import {
   type EncodedPrompt,
   encodedTokens,

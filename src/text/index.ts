@@ -39,7 +39,7 @@ export {
   type TextPart,
 } from './pipeline-text.ts';
 export { PROMPT_WEIGHTS, type PromptWeights, promptChunks } from './prompt-weights.ts';
-export { clipTextEncoder, type TextEncoderFacts, textEncoderFacts } from './text-encoder.ts';
+export { checkVocabulary, type TextEncoderFacts, textEncoderFacts } from './text-encoder-facts.ts';
 export { CLIP_TOKENS, ClipTokenizer, SECOND_PAD, type SpecialTokens, type TokenizeOptions } from './tokenizer.ts';
 export {
   type Merge,

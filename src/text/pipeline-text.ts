@@ -3,7 +3,7 @@ import { SlothfulError } from '../errors.ts';
 import { ModelFile, type ModelStore, type PipelineStore } from '../models/index.ts';
 import { clipVocabulary } from './clip-vocabulary.ts';
 import { parseTokenizer } from './parse-tokenizer.ts';
-import { checkVocabulary, type TextEncoderFacts, textEncoderFacts } from './text-encoder.ts';
+import { checkVocabulary, type TextEncoderFacts, textEncoderFacts } from './text-encoder-facts.ts';
 import { ClipTokenizer, SECOND_PAD } from './tokenizer.ts';
 
 /** Reads a file beside a tokenizer's others; undefined where there is none. */

@@ -81,8 +81,8 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   runtime: ['graph', 'models', 'backends', 'passes', 'kernels'],
   native: ['models', 'runtime'],
   sampling: ['documents', 'tensors', 'passes', 'runtime'],
-  text: ['documents', 'models', 'runtime', 'sampling'],
-  vae: ['documents', 'tensors', 'runtime', 'sampling'],
+  text: ['documents', 'tensors', 'models', 'sampling'],
+  vae: ['documents', 'tensors', 'graph', 'runtime', 'sampling'],
   reports: ['documents', 'graph', 'models', 'families', 'backends', 'attention', 'passes', 'sampling'],
   pages: ['reports'],
   pictures: ['documents', 'families', 'sampling'],
@@ -134,6 +134,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'kernels',
     'runtime',
     'sampling',
+    'vae',
     'reports',
     'pages',
     'pictures',
@@ -153,6 +154,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'runtime',
     'sampling',
     'text',
+    'vae',
     'reports',
     'pages',
     'pipeline',
@@ -176,7 +178,7 @@ const AROUND: Readonly<Record<string, string>> = {
 };
 
 /** What computes with TF.js: rooms, and single files of others. */
-const TFJS_ROOMS: ReadonlySet<string> = new Set(['kernels', 'runtime', 'sampling', 'pipeline', 'scripts']);
+const TFJS_ROOMS: ReadonlySet<string> = new Set(['kernels', 'runtime', 'sampling', 'vae', 'pipeline', 'scripts']);
 const TFJS_FILES: ReadonlySet<string> = new Set(['src/native/check.ts', 'src/passes/slothful/kv-pooling-layer.ts']);
 /** Stages are handed TF.js, so they need its types alone. */
 const TFJS_TYPES: ReadonlySet<string> = new Set(['src/attention/node/stage.ts', 'src/passes/slothful/kv-pooling.ts']);

@@ -3,7 +3,7 @@ import { SlothfulError } from '../../errors.ts';
 import { formatFlops } from '../../pages/index.ts';
 import type { Measures } from '../../pictures/index.ts';
 import { parametersLine, passLines, type RunRecord, stepsDone } from '../../pipeline/index.ts';
-import { type FolderRun, readRunOf, runToFolder } from '../../pipeline/node.ts';
+import { type FolderRun, type RunJob, readRunOf, runToFolder } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { jobReports, readJob, withJobModel, withSteeringFlags } from '../flags/job-flags.ts';
 import { interruptible, printNote, startBars } from '../terminal.ts';
@@ -45,14 +45,12 @@ export const runCommand = defineCommand({
   },
 });
 
-type Job = Awaited<ReturnType<typeof readJob>>;
-
 /** What a picture says of its run, under what the flags say. */
-async function withPicture(job: Job, from: string | undefined): Promise<Job> {
+async function withPicture(job: RunJob, from: string | undefined): Promise<RunJob> {
   if (from === undefined) return job;
   const { choices, notes } = await readRunOf(from);
   const given = Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
-  const merged: Job = { ...job, ...choices, ...given };
+  const merged: RunJob = { ...job, ...choices, ...given };
   if (job.cond !== undefined)
     Object.assign(merged, { prompt: undefined, negativePrompt: undefined, prompt2: undefined });
   if (choices.strength !== undefined && job.initImage === undefined) {
