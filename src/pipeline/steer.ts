@@ -1,6 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { canBecomeNodes } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { type PassParameters, passesOf, readSlothfulMetadata, type SlothfulParameters } from '../passes/index.ts';
+import {
+  attentionNodes,
+  type PassParameters,
+  passesOf,
+  readSlothfulMetadata,
+  type SlothfulParameters,
+} from '../passes/index.ts';
 import {
   type BackendName,
   type ControlNet,
@@ -82,7 +89,8 @@ export async function steer(model: OpenedModel, options: SteerOptions): Promise<
   const { controlNets = [], parameters, passes = {}, hook, backend, log, onProgress } = options;
   const unet = await loadUNetOn(model.platform, model.file.store, {
     ...{ backend, log, onProgress, hook, slothful: parameters, controlNet: controlNets.length > 0 },
-    passes: passesOf(passes),
+    // The result is the same, and logits of all heads at once are never held.
+    passes: [...(canBecomeNodes(model.graph) ? [attentionNodes()] : []), ...passesOf(passes)],
   });
   const loaded: { dispose(): void }[] = [unet];
   const dispose = () => {

@@ -102,6 +102,14 @@ export function obstacleOf(site: AttentionSite): string | undefined {
   return undefined;
 }
 
+/** Whether `attentionNodes` has something to do in a graph, and nothing that it cannot do. */
+export function canBecomeNodes(graph: Graph): boolean {
+  if (readAttentionRecord(graph)) return false;
+  const { sites } = locate(graph);
+  const isWhole = ({ hiddenForm, contextForm }: AttentionSite) => hiddenForm !== 'heads' && contextForm !== 'heads';
+  return sites.some(({ kind }) => kind === 'self') && sites.every((site) => isWhole(site) && !obstacleOf(site));
+}
+
 function attributesOf(
   site: AttentionSite,
 ): Omit<NodeAttributes, 'site' | 'cross' | 'queryBias' | 'keyBias' | 'valueBias'> {

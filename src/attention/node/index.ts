@@ -1,5 +1,5 @@
 export { attachStage, CONTROL_INPUT, sitesWithStage, stageNames } from './attach.ts';
-export { type AttentionNodesOptions, attentionNodes, obstacleOf } from './attention-nodes.ts';
+export { type AttentionNodesOptions, attentionNodes, canBecomeNodes, obstacleOf } from './attention-nodes.ts';
 export {
   ATTENTION_OP,
   ATTRIBUTE_TYPES,
