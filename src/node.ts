@@ -1,6 +1,5 @@
 /** Everything of `slothful-attention`, with models read from and written to Node's file system. */
 export * from './index.ts';
-export { atomicDirectory, atomicFile, ModelFile, readModel, type WrittenModel, writeModel } from './models/node.ts';
 export {
   type ControlNetFiles,
   type FolderJob,
@@ -29,7 +28,8 @@ export {
   runToFolder,
   type StartFiles,
   type TextChoice,
-} from './pipeline/node.ts';
+} from './jobs/node.ts';
+export { atomicDirectory, atomicFile, ModelFile, readModel, type WrittenModel, writeModel } from './models/node.ts';
 // These take the place of the browser's: local paths, and the native backend.
 export { chooseBackend, loadControlNet, loadModel, loadUNet } from './runtime/node.ts';
 export { type FolderSweep, type SweepJob, sweepPage, sweepToFolder } from './sweeps/node.ts';

@@ -139,8 +139,8 @@ async function decoded(
 const GIB = 2 ** 30;
 /** Where nobody tells how much there is, as in browsers. */
 const USUAL_MEMORY = 2 * GIB;
-/** WebAssembly's address space, less what is needed besides. */
-const WASM_MEMORY = 3.5 * GIB;
+/** WebAssembly's address space, less the weights, which are kept twice, and what earlier models left in pieces. */
+const WASM_MEMORY = 3 * GIB;
 /** So much of what is free may be taken. */
 const SHARE = 0.8;
 

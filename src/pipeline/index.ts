@@ -1,6 +1,6 @@
 /**
  * What a program, the command line and a page in a browser share: open a model, decide a run, load it with what steers
- * it, run it, keep a record. What reads and writes files is in `node.ts`.
+ * it, run it, keep a record. What reads and writes files is in the room of jobs.
  */
 import { type ModelStore, WEB_PLATFORM } from '../runtime/index.ts';
 import { type OpenedModel, openModelOn } from './open-model.ts';
@@ -80,7 +80,7 @@ export {
   stepsDone,
 } from './settings.ts';
 export { type JobProgress, type PipelineSetup, PipelineStages } from './stages.ts';
-export { latentMask, type StartImage, usualStrength } from './start-image.ts';
+export { checkMask, latentMask, type StartImage, usualStrength } from './start-image.ts';
 export {
   type Companions,
   type ControlNetChoice,

@@ -1,4 +1,5 @@
 import { SlothfulError } from '../errors.ts';
+import { type FolderJob, openJob, RunFolder, readNoise, readPreset, setupOf, sourceOf } from '../jobs/node.ts';
 import { printCsv } from '../pages/index.ts';
 import { DEFAULT_PARAMETERS, type PassParameters, type SlothfulParameters } from '../passes/index.ts';
 import { encodePng } from '../pictures/node.ts';
@@ -18,7 +19,6 @@ import {
   type SteeredUNet,
   usualStrength,
 } from '../pipeline/index.ts';
-import { type FolderJob, openJob, RunFolder, readNoise, readPreset, setupOf, sourceOf } from '../pipeline/node.ts';
 import type { RunSettings } from '../sampling/index.ts';
 import type { Axis } from './axis.ts';
 import { type DenoisedCell, drawCells, type SweepTask, type SweptCell, sweep } from './sweep.ts';

@@ -10,9 +10,9 @@ import {
   convertVae,
 } from '../../converters/index.ts';
 import type { ErrorCode } from '../../src/errors.ts';
+import { patchModel } from '../../src/jobs/node.ts';
 import { readModel, readPipelineManifest } from '../../src/models/node.ts';
 import { readSlothfulMetadata, slothful } from '../../src/passes/index.ts';
-import { patchModel } from '../../src/pipeline/node.ts';
 import { companion } from '../support/companion-goldens.ts';
 import { failsWith } from '../support/errors.ts';
 import { fixturePath } from '../support/fixtures.ts';

@@ -88,7 +88,6 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   pictures: ['documents', 'families', 'sampling'],
   pipeline: [
     'documents',
-    'tensors',
     'graph',
     'models',
     'families',
@@ -102,7 +101,8 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'reports',
     'pictures',
   ],
-  sweeps: ['documents', 'graph', 'passes', 'sampling', 'text', 'pages', 'pictures', 'pipeline'],
+  jobs: ['tensors', 'graph', 'models', 'passes', 'runtime', 'sampling', 'text', 'pictures', 'pipeline'],
+  sweeps: ['documents', 'graph', 'passes', 'sampling', 'text', 'pages', 'pictures', 'pipeline', 'jobs'],
   cli: [
     'converters',
     'documents',
@@ -118,6 +118,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'pages',
     'pictures',
     'pipeline',
+    'jobs',
     'sweeps',
   ],
   scripts: [
@@ -139,6 +140,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'pages',
     'pictures',
     'pipeline',
+    'jobs',
     'sweeps',
     'cli',
     'entry',
@@ -158,6 +160,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'reports',
     'pages',
     'pipeline',
+    'jobs',
     'sweeps',
   ],
 };
@@ -168,6 +171,7 @@ const AROUND: Readonly<Record<string, string>> = {
   'src/cli/commands/inspect.ts -> src/pipeline/without-tfjs.ts': 'starts without TF.js',
   'src/cli/commands/patch.ts -> src/pipeline/without-tfjs.ts': 'starts without TF.js',
   'src/cli/flags/size-flags.ts -> src/pipeline/without-tfjs.ts': 'starts without TF.js',
+  'src/jobs/node.ts -> src/pipeline/without-tfjs.ts': 'gives on what starts without TF.js',
   'src/reports/plan-report.ts -> src/sampling/run-settings.ts': 'starts without TF.js',
   'src/native/addon.ts -> src/runtime/native-package.ts': 'sets TensorFlow up where TF.js cannot start yet',
   'src/index.ts -> src/passes/slothful/kv-pooling-layer.ts':
@@ -178,7 +182,15 @@ const AROUND: Readonly<Record<string, string>> = {
 };
 
 /** What computes with TF.js: rooms, and single files of others. */
-const TFJS_ROOMS: ReadonlySet<string> = new Set(['kernels', 'runtime', 'sampling', 'vae', 'pipeline', 'scripts']);
+const TFJS_ROOMS: ReadonlySet<string> = new Set([
+  'kernels',
+  'runtime',
+  'sampling',
+  'vae',
+  'pipeline',
+  'jobs',
+  'scripts',
+]);
 const TFJS_FILES: ReadonlySet<string> = new Set(['src/native/check.ts', 'src/passes/slothful/kv-pooling-layer.ts']);
 /** Stages are handed TF.js, so they need its types alone. */
 const TFJS_TYPES: ReadonlySet<string> = new Set(['src/attention/node/stage.ts', 'src/passes/slothful/kv-pooling.ts']);

@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
+import { openModel, readStart, readText, readTextTable, type TextChoice } from '../../jobs/node.ts';
 import { planPage, planTables, siteStepTable } from '../../pages/index.ts';
 import {
   backendToRun,
@@ -11,7 +12,6 @@ import {
   resolveTold,
   usualStrength,
 } from '../../pipeline/index.ts';
-import { openModel, readStart, readText, readTextTable, type TextChoice } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
 import { readPasses, withPassFlags } from '../flags/pass-flags.ts';

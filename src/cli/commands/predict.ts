@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
+import { type PredictedSite, type PredictRecord, predictFile } from '../../jobs/node.ts';
 import { type Field, printTable, tableOf } from '../../pages/index.ts';
 import { parametersLine, passLines } from '../../pipeline/index.ts';
-import { type PredictedSite, type PredictRecord, predictFile } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
 import { readPasses, withPassFlags } from '../flags/pass-flags.ts';

@@ -1,9 +1,9 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
+import { type FolderRun, type RunJob, readRunOf, runToFolder } from '../../jobs/node.ts';
 import { formatFlops } from '../../pages/index.ts';
 import type { Measures } from '../../pictures/index.ts';
 import { parametersLine, passLines, type RunRecord, stepsDone } from '../../pipeline/index.ts';
-import { type FolderRun, type RunJob, readRunOf, runToFolder } from '../../pipeline/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { jobReports, readJob, withJobModel, withSteeringFlags } from '../flags/job-flags.ts';
 import { interruptible, printNote, startBars } from '../terminal.ts';

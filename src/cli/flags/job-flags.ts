@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
+import type { FolderJob } from '../../jobs/node.ts';
 import { DECODERS, type JobProgress } from '../../pipeline/index.ts';
-import type { FolderJob } from '../../pipeline/node.ts';
 import { printNote, type startBars } from '../terminal.ts';
 import { type ParameterArguments, readParameterChanges, withParameterFlags } from './parameter-flags.ts';
 import { type PassArguments, readPasses, withPassFlags } from './pass-flags.ts';

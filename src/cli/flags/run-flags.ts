@@ -1,8 +1,8 @@
 import type { Argv } from 'yargs';
 import { BACKEND_NAMES } from '../../backends/index.ts';
 import { SlothfulError } from '../../errors.ts';
+import type { ControlNetFiles, StartFiles, TextChoice } from '../../jobs/node.ts';
 import type { PipelineSetup, RunRequest } from '../../pipeline/index.ts';
-import type { ControlNetFiles, StartFiles, TextChoice } from '../../pipeline/node.ts';
 import {
   type GuidedSizes,
   PREDICTION_TYPES,

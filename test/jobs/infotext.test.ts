@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatInfotext, type Infotext, parseInfotext } from '../../src/pipeline/infotext.ts';
-import { readSamplerTitle, samplerTitle } from '../../src/pipeline/sampler-titles.ts';
+import { formatInfotext, type Infotext, parseInfotext } from '../../src/jobs/infotext.ts';
+import { readSamplerTitle, samplerTitle } from '../../src/jobs/sampler-titles.ts';
 import { SAMPLERS } from '../../src/sampling/index.ts';
 import { failsWith } from '../support/errors.ts';
 

@@ -1,14 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import { type PassParameters, passesInForce, passesOf, type SlothfulParameters } from '../passes/index.ts';
+import { type ExecutedSite, executedSite, type RunChoices, resolveParameters } from '../pipeline/index.ts';
 import type { BackendName, Layout, UNetInputs } from '../runtime/index.ts';
 import { loadUNetOn } from '../runtime/index.ts';
 import { writeSafetensors } from '../tensors/node.ts';
 import { openModel } from './folder-job.ts';
 import { makeTensors, readTensorValues } from './read-inputs.ts';
-import { type RunChoices, resolveParameters } from './resolve-run.ts';
-import type { ExecutedSite } from './run-document.ts';
-import { executedSite } from './step-record.ts';
 
 /** One evaluation of a UNet, from a file of tensors to a file of tensors. */
 export interface PredictJob extends Pick<RunChoices, 'parameters' | 'passes'> {

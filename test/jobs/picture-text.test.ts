@@ -1,9 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readPictureText } from '../../src/jobs/node.ts';
+import { pictureText } from '../../src/jobs/picture-text.ts';
 import { DEFAULT_PARAMETERS } from '../../src/passes/index.ts';
 import type { ResolvedRun, RunSource } from '../../src/pipeline/index.ts';
-import { readPictureText } from '../../src/pipeline/node.ts';
-import { pictureText } from '../../src/pipeline/picture-text.ts';
 import { defaultConfig } from '../../src/sampling/index.ts';
 import { failsWith } from '../support/errors.ts';
 

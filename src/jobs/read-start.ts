@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf, SlothfulError } from '../errors.ts';
 import { decodePng } from '../pictures/node.ts';
+import { checkMask, type PipelineNoise, type StartImage } from '../pipeline/index.ts';
 import { batchNoise, type Picture, type RunSettings, type Values } from '../sampling/index.ts';
 import { readSafetensors as readTensorValues } from '../tensors/node.ts';
-import type { PipelineNoise } from './run-pipeline.ts';
-import { checkMask, type StartImage } from './start-image.ts';
 
 /** The image that a run starts from, by the names of files. */
 export interface StartFiles {

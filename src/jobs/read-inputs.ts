@@ -14,11 +14,17 @@ import { readSafetensors as readTensorValues } from '../tensors/node.ts';
 
 export { readSafetensors as readTensorValues } from '../tensors/node.ts';
 
-import { tensorConditioning } from './conditioning.ts';
-import type { OpenedModel } from './open-model.ts';
+import {
+  type ControlNetChoice,
+  encoderSource,
+  type OpenedModel,
+  type PromptChoice,
+  type TextSource,
+  tableSource,
+  tensorConditioning,
+  tensorSource,
+} from '../pipeline/index.ts';
 import { readPicture } from './read-start.ts';
-import type { ControlNetChoice } from './steer.ts';
-import { encoderSource, type PromptChoice, type TextSource, tableSource, tensorSource } from './text-source.ts';
 
 /** Values as tensors, the caller's to dispose. The backend must have been chosen. */
 export function makeTensors(values: ReadonlyMap<string, Values>): Map<string, tf.Tensor> {

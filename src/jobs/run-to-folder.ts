@@ -1,18 +1,25 @@
 import { SlothfulError } from '../errors.ts';
 import { contactSheet, type Measures, measure } from '../pictures/index.ts';
 import { encodePng, withPngText } from '../pictures/node.ts';
+import {
+  attentionFlopsOf,
+  type DenoisedRun,
+  type FinishedRun,
+  type OpenedModel,
+  type PipelineRun,
+  type RunHalf,
+  type RunRecord,
+  type RunSource,
+  resolvePipeline,
+  runPipeline,
+  runRecord,
+} from '../pipeline/index.ts';
 import type { DenoiseStep, Picture, RunSettings } from '../sampling/index.ts';
 import type { Float32Tensor } from '../tensors/node.ts';
-import type { RunHalf } from './execute.ts';
 import { type FolderJob, openJob, setupOf, sourceOf } from './folder-job.ts';
-import type { OpenedModel } from './open-model.ts';
 import { pictureText } from './picture-text.ts';
-import { attentionFlopsOf } from './plan-run.ts';
 import { readNoise } from './read-start.ts';
-import type { RunRecord, RunSource } from './run-document.ts';
 import { RunFolder } from './run-folder.ts';
-import { type DenoisedRun, type FinishedRun, type PipelineRun, resolvePipeline, runPipeline } from './run-pipeline.ts';
-import { runRecord } from './run-record.ts';
 
 /** A run whose pictures and record go into a folder. */
 export interface RunJob extends FolderJob {

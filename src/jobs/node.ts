@@ -1,4 +1,6 @@
-/** The parts of the pipeline that read and write files: what the commands do, for programs in Node. */
+/** Runs from files to a folder: what the commands do, for programs in Node. */
+
+export { openDocument, type PatchedModel, type PatchOptions, patchModel } from '../pipeline/without-tfjs.ts';
 export { type FolderJob, openJob, openModel, setupOf, sourceOf } from './folder-job.ts';
 export { type PredictedSite, type PredictJob, type PredictRecord, predictFile } from './predict-file.ts';
 export {
@@ -14,4 +16,3 @@ export { type ReadRun, readPictureText, readRunOf } from './read-picture-text.ts
 export { readNoise, readPicture, readStart, type StartFiles } from './read-start.ts';
 export { RunFolder } from './run-folder.ts';
 export { type FolderRun, type RunJob, runToFolder } from './run-to-folder.ts';
-export { openDocument, type PatchedModel, type PatchOptions, patchModel } from './without-tfjs.ts';

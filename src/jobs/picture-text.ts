@@ -1,8 +1,7 @@
 import { basename, dirname } from 'node:path';
+import type { ResolvedRun, RunSource } from '../pipeline/index.ts';
 import type { PictureSize } from '../sampling/index.ts';
 import { formatInfotext } from './infotext.ts';
-import type { ResolvedRun } from './resolve-run.ts';
-import type { RunSource } from './run-document.ts';
 import { samplerTitle } from './sampler-titles.ts';
 
 /** The picture that a text is for. */

@@ -1,14 +1,17 @@
 import { type PassDefinition, registerPass } from '../passes/index.ts';
+import {
+  type OpenedModel,
+  openModelOn,
+  type PipelineSetup,
+  type RunChoices,
+  type RunSource,
+} from '../pipeline/index.ts';
 import type { ModelStore } from '../runtime/index.ts';
 import { NODE_PLATFORM } from '../runtime/node.ts';
 import type { Prompts } from '../text/index.ts';
 import { VERSION } from '../version.ts';
-import { type OpenedModel, openModelOn } from './open-model.ts';
 import { type ControlNetFiles, readControlNets, readTensorValues, readText, type TextChoice } from './read-inputs.ts';
 import { readStart, type StartFiles } from './read-start.ts';
-import type { RunChoices } from './resolve-run.ts';
-import type { RunSource } from './run-document.ts';
-import type { PipelineSetup } from './stages.ts';
 
 /** What a run and a sweep are asked for in common, by the names of files, and who is told how they get on. */
 export interface FolderJob
