@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { convertCheckpoint } from '../converters/index.ts';
 import { SlothfulError } from '../src/errors.ts';
+import { openModel, readTextTable } from '../src/jobs/node.ts';
 import { atomicFile } from '../src/models/node.ts';
 import { DEFAULT_PARAMETERS, type PoolingMode, type SlothfulOptions } from '../src/passes/slothful/index.ts';
 import { contactSheet, type SheetContent } from '../src/pictures/index.ts';
@@ -21,7 +22,6 @@ import {
   resolveRun,
   steer,
 } from '../src/pipeline/index.ts';
-import { openModel, readTextTable } from '../src/pipeline/node.ts';
 import type { Picture } from '../src/sampling/index.ts';
 
 const PROMPTS = ['sloth', 'cat', 'owl', 'strawberry', 'birthday cake'];

@@ -76,6 +76,11 @@ export const ROOMS: readonly Room[] = [
     about: 'a run: open, decide, foresee, tell, load with what steers it, run, draw, record',
     short: 'a run from end to end',
   },
+  {
+    name: 'jobs',
+    about: 'the same from files to a folder: pictures, latents, run.json, what a PNG says of its run',
+    short: 'from files to a folder',
+  },
   { name: 'sweeps', about: 'combinations of parameters, their sheet, page and record', short: 'many runs' },
   { name: 'cli', about: 'a file a command: arguments in, lines out', short: 'commands' },
   { name: 'scripts', about: 'benchmark, figures, checkpoints of random weights, what is generated' },

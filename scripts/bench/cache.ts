@@ -1,9 +1,13 @@
-import { access, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { access, mkdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { convertCheckpoint } from '../../converters/index.ts';
+import { convertCheckpoint, convertPipeline } from '../../converters/index.ts';
+import { familyOrUsual } from '../../src/families/index.ts';
+import { PIPELINE_FILE, type PipelineManifest, readPipelineManifest } from '../../src/models/node.ts';
 import { FAMILIES, type FamilyName, readFamily } from '../checkpoint/family.ts';
+import { familyPipeline } from '../checkpoint/pipeline.ts';
 import { type CheckpointLayout, writeCheckpoint, writeLora } from '../checkpoint/write-checkpoint.ts';
+import { writePipeline } from '../checkpoint/write-pipeline.ts';
 import type { Log } from './row.ts';
 
 /** How each family's checkpoints mostly come: as folders, SDXL as one file. */
@@ -67,6 +71,39 @@ export async function modelOf(family: FamilyName, log: Log): Promise<string> {
   await convertCheckpoint(path, temporary);
   await rename(temporary, model);
   return model;
+}
+
+/**
+ * The family's converted pipeline, made now where it is not there yet: its text encoders and VAE, and the model of `modelOf`
+ * as its UNet, so that the disk holds that once.
+ */
+export async function pipelineOf(family: FamilyName, log: Log): Promise<string> {
+  const pipeline = join(cacheFolder(), family, 'pipeline');
+  if (await isThere(pipeline)) return pipeline;
+  await modelOf(family, log);
+  log(`generating and converting what is beside the UNet of ${family} to ${pipeline}`);
+  const [checkpoint, temporary] = [`${pipeline}-checkpoint`, `${pipeline}-${process.pid}`];
+  const { parts, ...rest } = await familyPipeline(family);
+  const others = parts.filter(({ folder }) => folder !== 'unet');
+  const { path } = await writePipeline(checkpoint, { ...rest, parts: others }, { layout: 'diffusers', dtype: 'F16' });
+  await convertPipeline(path, temporary, { only: ['text', 'vae'] });
+  await rm(checkpoint, { recursive: true });
+  await addUNet(family, temporary);
+  await rename(temporary, pipeline);
+  return pipeline;
+}
+
+async function addUNet(family: FamilyName, pipeline: string): Promise<void> {
+  const manifest = await readPipelineManifest(pipeline);
+  if (!manifest) throw new Error(`${pipeline} has no manifest`);
+  const whole: PipelineManifest = {
+    ...manifest,
+    family,
+    parts: { unet: 'unet', ...manifest.parts },
+    force_zeros_for_empty_prompt: familyOrUsual(family).forceZerosForEmptyPrompt,
+  };
+  await symlink(join('..', 'model'), join(pipeline, 'unet'));
+  await writeFile(join(pipeline, PIPELINE_FILE), JSON.stringify(whole));
 }
 
 async function isThere(path: string): Promise<boolean> {

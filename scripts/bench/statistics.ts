@@ -24,3 +24,10 @@ export function ratioOf(a: readonly number[], b: readonly number[]): Ratio {
   const pairs = a.map((value, index) => value / (b[index] ?? Number.NaN)).filter((value) => !Number.isNaN(value));
   return { min: minimum(a) / minimum(b), median: median(pairs) };
 }
+
+/** The values of a report that are numbered, from the first on: `<turn>/seconds` of every turn. */
+export function seriesOf(values: Readonly<Record<string, number>>, name: (index: number) => string): number[] {
+  const found: number[] = [];
+  for (let next = values[name(0)]; next !== undefined; next = values[name(found.length)]) found.push(next);
+  return found;
+}

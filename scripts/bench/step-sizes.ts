@@ -17,10 +17,15 @@ export function isLarge({ pixels }: StepSize): boolean {
   return pixels > QUICK_PIXELS;
 }
 
+/** The size that a family was trained on. */
+export function trainedSize(family: FamilyName): StepSize {
+  const side = familyOrUsual(family).sampleSize;
+  return { pixels: side * LATENT_PIXELS, side };
+}
+
 /** The sizes of a family. */
 export function stepSizes(family: FamilyName, quick: boolean): StepSize[] {
-  const trained = familyOrUsual(family).sampleSize * LATENT_PIXELS;
-  return [...new Set([trained, LARGE_PIXELS])]
+  return [...new Set([trainedSize(family).pixels, LARGE_PIXELS])]
     .map((pixels) => ({ pixels, side: pixels / LATENT_PIXELS }))
     .filter((size) => !(quick && isLarge(size)));
 }

@@ -1,4 +1,5 @@
 import type { JobReport } from './report.ts';
+import { seriesOf } from './statistics.ts';
 
 /** What a step job measured of one way: seconds and CPU seconds by turn, without the one that warmed up. */
 export interface StepTimes {
@@ -13,11 +14,7 @@ export interface StepTimes {
 /** Reads a way's numbers out of the report of a step job. Where there was one turn only, it counts. */
 export function stepTimes({ values }: JobReport, way: string): StepTimes {
   const series = (name: string): number[] => {
-    const found: number[] = [];
-    for (let turn = 0; turn < 100; turn++) {
-      const value = values[`${way}/${turn}/${name}`];
-      if (value !== undefined) found.push(value);
-    }
+    const found = seriesOf(values, (turn) => `${way}/${turn}/${name}`);
     return found.length > 1 ? found.slice(1) : found;
   };
   const number = (name: string) => values[`${way}/${name}`] ?? Number.NaN;

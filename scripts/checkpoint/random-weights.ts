@@ -49,7 +49,7 @@ export class RandomWeights {
     const [, ...inputs] = shape;
     const values = shape.reduce((product, size) => product * size, 1);
     const fanIn = inputs.reduce((product, size) => product * size, 1);
-    const constant = shape.length < 2 ? (name.endsWith('.bias') ? 0 : 1) : undefined;
+    const constant = shape.length < 2 ? (/[._]bias$/.test(name) ? 0 : 1) : undefined;
     const block = constant === undefined ? this.randomBlock(fanIn) : toFloatBytes(filled(values, constant), this.dtype);
     let left = values * floatBytes(this.dtype);
     while (left > 0) {

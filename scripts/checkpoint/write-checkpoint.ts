@@ -14,8 +14,10 @@ export interface CheckpointPlan {
   readonly dtype: FloatDtype;
 }
 
-const LDM_PREFIX = 'model.diffusion_model.';
-const NAMES: Readonly<Record<CheckpointLayout, string>> = {
+/** Of a UNet's tensors in a single file. */
+export const LDM_PREFIX = 'model.diffusion_model.';
+/** What the weights' file of each layout is called. */
+export const WEIGHTS_FILES: Readonly<Record<CheckpointLayout, string>> = {
   diffusers: 'diffusion_pytorch_model.safetensors',
   ldm: 'model.safetensors',
 };
@@ -31,7 +33,7 @@ export async function writeCheckpoint(
   progress?: WriteProgress,
 ): Promise<{ path: string; bytes: number }> {
   await mkdir(folder, { recursive: true });
-  const path = join(folder, NAMES[layout]);
+  const path = join(folder, WEIGHTS_FILES[layout]);
   const named = tensors.map(({ name, ldmName, shape }) => {
     return { key: layout === 'ldm' ? `${LDM_PREFIX}${ldmName}` : name, shape };
   });
