@@ -48,13 +48,15 @@ export interface JobBars {
 
 /** A bar for every part of a job, by its label. */
 export function startBars(): JobBars {
-  let current: { readonly label: string; readonly progress: Progress } | undefined;
+  let current: { readonly label: string; readonly progress: Progress; done: number } | undefined;
   return {
     update(label, done, total, unit) {
-      if (current?.label !== label) {
+      // What begins anew under the same label is another thing: the next model that is loaded.
+      if (current?.label !== label || done < current.done) {
         current?.progress.end();
-        current = { label, progress: startProgress(label) };
+        current = { label, progress: startProgress(label), done };
       }
+      current.done = done;
       current.progress.update(done, total, unit);
     },
     end() {

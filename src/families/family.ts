@@ -74,7 +74,6 @@ export const TRAINING = {
   beta_end: 0.012,
   beta_schedule: 'scaled_linear',
   prediction_type: 'epsilon',
-  timestep_spacing: 'leading',
   steps_offset: 1,
 } as const;
 

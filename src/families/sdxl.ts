@@ -12,7 +12,7 @@ export const sdxl = {
   addition: { timeEmbedDim: 256, textEmbedDim: 1280 },
   heads: { width: 64 },
   sampleSize: 128,
-  scheduler: { _class_name: 'EulerDiscreteScheduler', ...TRAINING },
+  scheduler: { _class_name: 'EulerDiscreteScheduler', ...TRAINING, timestep_spacing: 'leading' },
   guidanceScale: 5,
   scalingFactor: 0.13025,
   forceZerosForEmptyPrompt: true,

@@ -10,6 +10,8 @@ export interface PictureOfRun {
   readonly run: ResolvedRun;
   /** Which of the batch. */
   readonly image: number;
+  /** What decoded it. */
+  readonly decoder?: string | undefined;
   /** Of the plain half of a comparison. */
   readonly isPlain: boolean;
 }
@@ -18,6 +20,8 @@ export interface PictureOfRun {
 export const PROGRAM = 'slothful-attention';
 export const OWN = 'Slothful Attention';
 export const OFF = 'off';
+export const NO_PASSES = 'Passes';
+export const EMPTY_NEGATIVE = 'Empty negative prompt';
 
 /** What is written into a picture: A1111's fields, and then ours, by which `--from` makes it again. */
 export function pictureText(picture: PictureOfRun): string {
@@ -39,7 +43,8 @@ export function pictureText(picture: PictureOfRun): string {
 
 function usualFields({ source, run: { settings }, image }: PictureOfRun) {
   const { scheduler, steps, guidance_scale, seed, columns, rows, scale, strength } = settings;
-  const folder = source.model.replace(/[\\/](?:unet[\\/])?model\.json$/, '');
+  // An address may carry a signature, and pictures are shared.
+  const folder = source.model.replace(/[?#].*$/, '').replace(/[\\/](?:unet[\\/])?model\.json$/, '');
   return {
     Steps: steps,
     Sampler: samplerTitle(scheduler.type),
@@ -55,7 +60,7 @@ function usualFields({ source, run: { settings }, image }: PictureOfRun) {
 
 type PromptOf = (all: readonly string[] | undefined, one: string | null) => string | undefined;
 
-function ownFields({ source, run, isPlain }: PictureOfRun, of: PromptOf) {
+function ownFields({ source, run, decoder, isPlain }: PictureOfRun, of: PromptOf) {
   const { text = {}, start = {}, companions } = source;
   const { scheduler } = run.settings;
   const sizeText = (size: PictureSize | undefined) => size && `${size.width}x${size.height}`;
@@ -66,6 +71,7 @@ function ownFields({ source, run, isPlain }: PictureOfRun, of: PromptOf) {
   return {
     'Prompt 2': of(text.prompt_2, null),
     'Negative prompt 2': of(text.negative_prompt_2, null),
+    [EMPTY_NEGATIVE]: of(source.negative_prompts, source.negative_prompt) === '' ? 'yes' : undefined,
     'Prompt weights': text.weights,
     'Original size': sizeText(original),
     Crop: crop && `${crop.top}x${crop.left}`,
@@ -78,6 +84,9 @@ function ownFields({ source, run, isPlain }: PictureOfRun, of: PromptOf) {
     Text: source.cond === null ? undefined : basename(source.cond),
     ...Object.fromEntries(files),
     'IP-Adapter image': companions.image_embeds === null ? undefined : basename(companions.image_embeds),
+    'IP-Adapter scale': companions.ip_adapter_scale ?? undefined,
+    'ControlNets patched': companions.controlnets_patched ? 'yes' : undefined,
+    Decoder: decoder === 'vae' ? undefined : decoder,
     ...passFields(run, isPlain),
     Version: `${PROGRAM} ${source.version}`,
   };
@@ -88,7 +97,7 @@ function passFields({ parameters, passes }: ResolvedRun, isPlain: boolean): Reco
     Object.entries(values)
       .map(([name, value]) => `${name}: ${value}`)
       .join(', ');
-  if (isPlain) return { [OWN]: OFF };
+  if (isPlain) return { [OWN]: OFF, ...(Object.keys(passes).length ? { [NO_PASSES]: OFF } : {}) };
   const peers = Object.entries(passes).map(([name, values]) => [`Pass ${name}`, listed(values) || 'on'] as const);
   return { [OWN]: parameters && listed(parameters), ...Object.fromEntries(peers) };
 }

@@ -1,30 +1,38 @@
 import { SlothfulError } from '../errors.ts';
 import { parsePassOption } from '../passes/index.ts';
 import { readPngText } from '../pictures/node.ts';
+import { DECODERS } from '../pipeline/index.ts';
 import { hasSigmas, type PictureSize, PREDICTION_TYPES, TIMESTEP_SPACINGS } from '../sampling/index.ts';
 import { PROMPT_WEIGHTS } from '../text/index.ts';
 import type { FolderJob } from './folder-job.ts';
 import { parseInfotext } from './infotext.ts';
-import { OFF, OWN, PROGRAM } from './picture-text.ts';
+import { EMPTY_NEGATIVE, NO_PASSES, OFF, OWN, PROGRAM } from './picture-text.ts';
 import { readPng } from './read-start.ts';
 import { readSamplerTitle } from './sampler-titles.ts';
+
+/** What is said of a run that cannot be made again as it was. */
+export interface ReadNote {
+  readonly text: string;
+  /** With this the note does not hold. */
+  readonly flag?: keyof FolderJob | undefined;
+}
 
 /** What a picture says of the run that made it. */
 export interface ReadRun {
   readonly choices: Partial<FolderJob>;
-  /** What cannot be made again as it was, in words. */
-  readonly notes: readonly string[];
+  /** What cannot be made again as it was, in words; and the field of a job that makes up for it. */
+  readonly notes: readonly ReadNote[];
 }
 
 /** Fields that name files, which a picture does not hold. */
-const FILES: ReadonlyMap<string, string> = new Map([
-  ['Init image', '--init-image'],
-  ['Mask', '--mask'],
-  ['Noise', '--noise'],
-  ['Text', '--cond'],
-  ['ControlNet 0', '--controlnet and --control-image'],
-  ['IP-Adapter image', '--image-embeds'],
-]);
+const FILES: ReadonlyArray<readonly [field: string, flags: string, of: keyof FolderJob]> = [
+  ['Init image', '--init-image', 'initImage'],
+  ['Mask', '--mask', 'mask'],
+  ['Noise', '--noise', 'noise'],
+  ['Text', '--cond', 'cond'],
+  ['ControlNet 0', '--controlnet and --control-image', 'controlNets'],
+  ['IP-Adapter image', '--image-embeds', 'imageEmbeds'],
+];
 
 /**
  * Reads the run that a picture was made by, ours or A1111's.
@@ -45,8 +53,9 @@ export function readPictureText(text: string, place: string): ReadRun {
   const isOurs = fields.get('Version')?.startsWith(PROGRAM) === true;
   const read = new FieldReader(fields, place);
   const sampler = samplerIn(fields, isOurs);
+  const isHires = [...fields.keys()].some((field) => field.startsWith('Hires'));
   const choices: Partial<FolderJob> = {
-    ...(fields.has('Text') ? {} : { prompt, negativePrompt }),
+    ...(fields.has('Text') ? {} : { prompt, negativePrompt: fields.has(EMPTY_NEGATIVE) ? '' : negativePrompt }),
     prompt2: fields.get('Prompt 2'),
     negativePrompt2: fields.get('Negative prompt 2'),
     weights: read.choice('Prompt weights', PROMPT_WEIGHTS) ?? (isOurs ? undefined : 'a1111'),
@@ -59,17 +68,24 @@ export function readPictureText(text: string, place: string): ReadRun {
     guidance_scale: read.number('CFG scale'),
     seed: read.number('Seed'),
     size: read.size('Size'),
-    strength: read.number('Denoising strength'),
+    strength: isHires ? undefined : read.number('Denoising strength'),
+    decoder: read.choice('Decoder', DECODERS),
+    ipAdapterScale: read.number('IP-Adapter scale'),
+    patchControlNets: fields.get('ControlNets patched') === 'yes' ? true : undefined,
     parameters: parametersIn(fields.get(OWN)),
     passes: passesIn(fields, place),
   };
-  const files = [...FILES].filter(([field]) => fields.has(field));
-  const notes = [
+  const files = FILES.filter(([field]) => fields.has(field)).map(([field, flags, flag]) => {
+    return { text: `it was made with a file, ${fields.get(field)}: give it with ${flags}`, flag };
+  });
+  const others = [
     ...sampler.notes,
-    ...files.map(([field, flag]) => `it was made with a file, ${fields.get(field)}: give it with ${flag}`),
+    ...(isHires ? ['it was enlarged and drawn once more, which is not done here'] : []),
+    ...(fields.has(NO_PASSES) ? ["it was made without the model's passes: give the model that is not patched"] : []),
     ...(isOurs ? [] : ['it was made by another program, whose noise is not the same for a seed']),
   ];
-  return { choices, notes: notes.map((note) => `${place}: ${note}`) };
+  const notes: ReadNote[] = [...files, ...others.map((text) => ({ text }))];
+  return { choices, notes: notes.map(({ text, flag }) => ({ text: `${place}: ${text}`, flag })) };
 }
 
 /**

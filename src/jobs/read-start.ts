@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { messageOf, SlothfulError } from '../errors.ts';
+import { SlothfulError } from '../errors.ts';
+import { ioError } from '../models/index.ts';
 import { decodePng } from '../pictures/node.ts';
 import { checkMask, type PipelineNoise, type StartImage } from '../pipeline/index.ts';
-import { batchNoise, type Picture, type RunSettings, type Values } from '../sampling/index.ts';
+import { batchNoise, type Picture, type RunSettings } from '../sampling/index.ts';
 import { readSafetensors as readTensorValues } from '../tensors/node.ts';
+import { channelsLast } from './channels.ts';
 
 /** The image that a run starts from, by the names of files. */
 export interface StartFiles {
@@ -39,43 +41,34 @@ export async function readPicture(path: string): Promise<Picture> {
 /** The bytes of a PNG file, unchecked. @throws SlothfulError `io` */
 export function readPng(path: string): Promise<Uint8Array> {
   return readFile(path).catch((error: unknown) => {
-    throw new SlothfulError('io', path, `cannot be read (${messageOf(error)})`, 'check the path');
+    throw ioError(error, path);
   });
 }
 
+/** Noise of another program at the size of a run. @throws SlothfulError `bad-input` where it is of another size */
+export type NoiseFor = (settings: RunSettings) => PipelineNoise;
+
 /**
- * Reads the noise that a run starts from: the tensor `noise` [B, C, h, w] of a safetensors file, before the scheduler scales
+ * Reads the noise that runs start from: the tensor `noise` [B, C, h, w] of a safetensors file, before the scheduler scales
  * it; and `vae_noise`, by which the latents of an image are drawn. What samplers add at their steps is of the seed.
  *
- * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input` where the tensor is missing or of another size
+ * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input` where the tensor is missing
  */
-export async function readNoise(path: string, settings: RunSettings): Promise<PipelineNoise> {
+export async function readNoise(path: string): Promise<NoiseFor> {
   const tensors = await readTensorValues(path);
   const noise = tensors.get('noise');
   if (!noise) {
     const problem = `has no tensor "noise" (it has ${[...tensors.keys()].slice(0, 8).join(', ') || 'none'})`;
     throw new SlothfulError('bad-input', path, problem, 'name it so');
   }
-  const initial = channelsLast(noise, settings, `${path} tensor "noise"`);
   const encoder = tensors.get('vae_noise');
-  const size = initial.length / settings.batch;
-  return {
-    noise: { initial, step: (index) => batchNoise(size, settings.batch, settings.seed, 'step', index) },
-    encoderNoise: encoder && channelsLast(encoder, settings, `${path} tensor "vae_noise"`),
+  return (settings) => {
+    const { batch, seed } = settings;
+    const initial = channelsLast(noise, settings, `${path} tensor "noise"`);
+    const size = initial.length / batch;
+    return {
+      noise: { initial, step: (index) => batchNoise(size, batch, seed, 'step', index) },
+      encoderNoise: encoder && channelsLast(encoder, settings, `${path} tensor "vae_noise"`),
+    };
   };
-}
-
-/** [B, C, h, w] of a run's size to [B, h, w, C]. */
-function channelsLast({ shape, data }: Values, { batch, rows, columns }: RunSettings, place: string): Float32Array {
-  const [count, channels = 0, height, width] = shape;
-  if (shape.length !== 4 || count !== batch || height !== rows || width !== columns) {
-    const problem = `is [${shape.join(', ')}], and the run needs [${batch}, C, ${rows}, ${columns}]`;
-    throw new SlothfulError('bad-input', place, problem, 'give --size and --batch to match');
-  }
-  const pixels = rows * columns;
-  return Float32Array.from(data, (_, index) => {
-    const [channel, pixel] = [index % channels, Math.floor(index / channels) % pixels];
-    const image = Math.floor(index / (channels * pixels));
-    return data[(image * channels + channel) * pixels + pixel] ?? 0;
-  });
 }

@@ -14,8 +14,8 @@ import {
   runPipeline,
   runRecord,
 } from '../pipeline/index.ts';
-import type { DenoiseStep, Picture, RunSettings } from '../sampling/index.ts';
-import type { Float32Tensor } from '../tensors/node.ts';
+import type { DenoiseStep, Picture, Values } from '../sampling/index.ts';
+import { channelsFirst } from './channels.ts';
 import { type FolderJob, openJob, setupOf, sourceOf } from './folder-job.ts';
 import { pictureText } from './picture-text.ts';
 import { readNoise } from './read-start.ts';
@@ -58,7 +58,7 @@ export async function runToFolder(job: RunJob): Promise<FolderRun> {
   const finished = await runPipeline(model, {
     ...asked,
     ...(job.preview === undefined ? {} : { onPreview: previewWriter(folder), previewEvery: job.preview }),
-    onDenoised: (done) => writeLatents(folder, done),
+    onDenoised: (done) => writeDenoised(folder, done, { model, source: sourceOf(job, model, done.backend) }),
   });
   const source = sourceOf(job, model, finished.backend);
   const record = await writeRun(folder, finished, { model, source });
@@ -76,8 +76,13 @@ async function pipelineRun(job: RunJob, model: OpenedModel): Promise<PipelineRun
   return {
     ...choices,
     ...(await setupOf(job, model)),
-    noise: noise === undefined ? undefined : ({ settings }) => readNoise(noise, settings),
+    noise: noise === undefined ? undefined : await noiseOf(noise),
   };
+}
+
+async function noiseOf(path: string): Promise<PipelineRun['noise']> {
+  const noiseFor = await readNoise(path);
+  return ({ settings }) => noiseFor(settings);
 }
 
 /** Writes what the model takes the finished pictures to be after a step: all images of the batch on one sheet. */
@@ -91,27 +96,20 @@ function previewWriter(folder: RunFolder) {
   };
 }
 
+/** What is done stays, with its record, whatever becomes of the decoding. */
+async function writeDenoised(folder: RunFolder, done: DenoisedRun, written: Written): Promise<void> {
+  await writeLatents(folder, done);
+  if (folder.files.length) await folder.finish(recordOf(folder, done, written));
+}
+
 /** Latents go beside pictures that a decoder makes of them; where the data are pictures, only of a run that was stopped. */
 async function writeLatents(folder: RunFolder, { run, look, outcome, plain }: DenoisedRun): Promise<void> {
   const stopped = outcome.stopped || plain?.stopped === true;
   if (look.exact && !stopped) return;
-  const tensors = new Map<string, Float32Tensor>();
+  const tensors = new Map<string, Values>();
   if (outcome.latents) tensors.set('latents', channelsFirst(outcome.latents, run.settings));
   if (plain?.latents) tensors.set('plain_latents', channelsFirst(plain.latents, run.settings));
   if (tensors.size) await folder.writeTensors('latents.safetensors', tensors);
-}
-
-/** [B, h, w, C] to [B, C, h, w], as the decoders of other frameworks take latents. */
-function channelsFirst(latents: Float32Array, { batch, rows, columns }: RunSettings): Float32Tensor {
-  const pixels = rows * columns;
-  const channels = latents.length / (batch * pixels);
-  const data = Float32Array.from(latents, (_, index) => {
-    const pixel = index % pixels;
-    const channel = Math.floor(index / pixels) % channels;
-    const image = Math.floor(index / (pixels * channels));
-    return latents[(image * pixels + pixel) * channels + channel] ?? 0;
-  });
-  return { shape: [batch, channels, rows, columns], data };
 }
 
 /** What a record needs besides the run. */
@@ -120,19 +118,28 @@ interface Written {
   readonly source: RunSource;
 }
 
-async function writeRun(folder: RunFolder, finished: FinishedRun, { model, source }: Written): Promise<RunRecord> {
-  const { run, outcome, plain, drawing, phases } = finished;
-  await writePictures(folder, finished, source);
+async function writeRun(folder: RunFolder, finished: FinishedRun, written: Written): Promise<RunRecord> {
+  await writePictures(folder, finished, written.source);
+  const record = recordOf(folder, finished, written, finished);
+  await folder.finish(record);
+  return record;
+}
+
+/** @param finished undefined before anything is drawn */
+function recordOf(
+  folder: RunFolder,
+  { run, outcome, plain }: DenoisedRun,
+  { model, source }: Written,
+  finished?: FinishedRun,
+): RunRecord {
   const stopped = outcome.stopped || plain?.stopped === true;
-  const record = runRecord({
+  return runRecord({
     ...{ source, settings: run.settings, outcome, plain },
     ...{ parameters: run.parameters ?? null, passes: run.passes },
     flops: attentionFlopsOf(model.graph, run.settings, outcome.steps),
-    measures: stopped ? undefined : compared(finished),
-    ...{ decoder: drawing.decoder, phases: [...phases], files: folder.files },
+    measures: stopped || !finished ? undefined : compared(finished),
+    ...{ decoder: finished?.drawing.decoder, phases: finished && [...finished.phases], files: [...folder.files] },
   });
-  await folder.finish(record);
-  return record;
 }
 
 async function writePictures(folder: RunFolder, finished: FinishedRun, source: RunSource): Promise<void> {
@@ -142,7 +149,7 @@ async function writePictures(folder: RunFolder, finished: FinishedRun, source: R
   if (drawing.exact) {
     const write = async (name: string, pictures: readonly Picture[], isPlain: boolean) => {
       for (const [image, picture] of pictures.entries()) {
-        const parameters = pictureText({ source, run, image, isPlain });
+        const parameters = pictureText({ source, run, image, isPlain, decoder: drawing.decoder?.name });
         await folder.write(`${name}-${seed(image)}.png`, withPngText(encodePng(picture), { parameters }));
       }
     };

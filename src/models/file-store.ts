@@ -125,7 +125,8 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-async function textIfThere(path: string): Promise<string | undefined> {
+/** The text of a file; undefined where there is none. @throws SlothfulError `io` */
+export async function textIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {

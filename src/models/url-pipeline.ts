@@ -33,7 +33,7 @@ class UrlPipeline implements PipelineStore {
   ) {}
 
   get place(): string {
-    return this.url.href;
+    return new URL('.', this.url).href.replace(/\/$/, '');
   }
 
   part(name: PipelinePart): ModelStore | undefined {

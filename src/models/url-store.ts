@@ -44,9 +44,13 @@ export class UrlStore implements ModelStore {
   }
 }
 
+/** How servers say that a file is not there; some that keep what they have to themselves say that it is forbidden. */
+const ABSENT: readonly number[] = [403, 404, 410];
+
 /** A text behind a URL, which is fetched once. */
 export class UrlText {
   private fetched: Promise<string | undefined> | undefined;
+  private status = 404;
 
   constructor(
     private readonly url: URL,
@@ -60,17 +64,22 @@ export class UrlText {
   }
 
   /** @throws SlothfulError `io`, always */
-  missing(status = 404): never {
-    throw new SlothfulError('io', this.url.href, `the server answered HTTP ${status}`, 'check the address');
+  missing(): never {
+    throw new SlothfulError('io', this.url.href, `the server answered HTTP ${this.status}`, 'check the address');
   }
 
   private async fetch(): Promise<string | undefined> {
     const response = await fetch(this.url, this.requestInit).catch((error: unknown) => {
       throw unreachable(this.url.href, error);
     });
-    if (response.ok) return response.text();
+    this.status = response.status;
+    if (response.ok) {
+      return response.text().catch((error: unknown) => {
+        throw unreachable(this.url.href, error);
+      });
+    }
     await response.body?.cancel();
-    return response.status === 404 ? undefined : this.missing(response.status);
+    return ABSENT.includes(response.status) ? undefined : this.missing();
   }
 }
 

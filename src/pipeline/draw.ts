@@ -1,11 +1,13 @@
 import { SlothfulError } from '../errors.ts';
+import { ModelFile, unetField } from '../models/index.ts';
 import { type Plane, pictureImage } from '../pictures/index.ts';
 import type { LoadedModel, ModelStore, Platform } from '../runtime/index.ts';
 import type { Picture, RunExtent } from '../sampling/index.ts';
-import { chooseTiling, decodeLatents, picturesOfImages, type TileProgress, type Tiling } from '../vae/index.ts';
+import { autoencoderRecord, decodeLatents, picturesOfImages, type TileProgress, type Tiling } from '../vae/index.ts';
 import type { Look } from './look.ts';
 import type { OpenedDocument } from './open-model.ts';
 import type { LoadPart } from './text-source.ts';
+import { checkTile, tilingOf } from './tiling.ts';
 
 /** What latents may be decoded by; `none` leaves them as they are. */
 export const DECODERS = ['vae', 'taesd', 'none'] as const;
@@ -17,28 +19,45 @@ export interface DecoderPart {
   readonly store: ModelStore;
 }
 
+/** What is asked of drawing. */
+export interface DrawChoice {
+  readonly decoder?: DecoderName | undefined;
+  /** Edge of the decoder's tiles in pixels; 0: in one go; default: tiles where memory asks for them. */
+  readonly tile?: number | undefined;
+}
+
 /**
  * What the latents of a model are decoded by: what is asked for, or the VAE of its pipeline, or its TAESD. Undefined where
- * they are not decoded: the model's data are pictures, or it has neither.
+ * they are not decoded: the model's data are pictures, or it has neither. All is checked before anything is loaded.
  *
- * @throws SlothfulError `bad-input` where what is asked for is not there
+ * @throws SlothfulError `bad-input` where what is asked for is not there, or is of another model; `usage` for tiles that
+ *   cannot be
  */
-export function decoderOf(
-  { file, place }: Pick<OpenedDocument, 'file' | 'place'>,
+export async function decoderOf(
+  { file, graph, place }: Pick<OpenedDocument, 'file' | 'graph' | 'place'>,
   look: Look,
-  asked?: DecoderName,
-): DecoderPart | undefined {
+  { decoder: asked, tile }: DrawChoice,
+): Promise<DecoderPart | undefined> {
+  checkTile(tile);
   const { pipeline } = file.store;
+  if (asked === 'none' || (look.exact && asked === undefined)) return undefined;
   const part = (name: 'vae' | 'taesd'): DecoderPart | undefined => {
-    const store = pipeline?.part(`${name}_decoder`);
+    const store = look.exact ? undefined : pipeline?.part(`${name}_decoder`);
     return store && { name, store };
   };
-  if (look.exact || asked === 'none') return undefined;
-  if (asked === undefined) return part('vae') ?? part('taesd');
-  const found = part(asked);
-  if (found) return found;
+  const found = asked === undefined ? (part('vae') ?? part('taesd')) : part(asked);
+  if (found) return checkedDecoder(found, unetField(graph.metadata, 'out_channels'));
+  if (asked === undefined) return undefined;
   const cure = `convert the pipeline with its ${asked === 'vae' ? 'VAE (--vae)' : 'TAESD (--taesd)'}`;
   throw new SlothfulError('bad-input', pipeline?.place ?? place, `has no ${asked} decoder`, cure);
+}
+
+async function checkedDecoder(part: DecoderPart, channels: unknown): Promise<DecoderPart> {
+  const { graph, place } = await ModelFile.open(part.store);
+  const { latentChannels } = autoencoderRecord({ metadata: graph.metadata, place }, 'decoder');
+  if (channels === undefined || channels === latentChannels) return part;
+  const problem = `is the VAE of another model: its latents have ${latentChannels} channels, and the UNet's have ${channels}`;
+  throw new SlothfulError('bad-input', place, problem, 'give the VAE of the model');
 }
 
 /** How latents are drawn. */
@@ -92,7 +111,7 @@ export async function drawAll(
   }
   const model = await options.load(part.store);
   try {
-    const tiling = tilingOf(model, options);
+    const tiling = tilingOf(model, { ...options, work: 'decoding' });
     const drawn: Drawn[] = [];
     for (const latents of runs) drawn.push(await decoded(model, latents, tiling, options));
     const tile = tiling ? tiling.tile * options.extent.scale : null;
@@ -134,40 +153,4 @@ async function decoded(
   const values = { shape: [extent.batch, rows, columns, channels], data: latents };
   const pictures = picturesOfImages(await decodeLatents(model, values, { tiling, onTile, signal }));
   return { pictures, images: pictures.map(pictureImage) };
-}
-
-const GIB = 2 ** 30;
-/** Where nobody tells how much there is, as in browsers. */
-const USUAL_MEMORY = 2 * GIB;
-/** WebAssembly's address space, less the weights, which are kept twice, and what earlier models left in pieces. */
-const WASM_MEMORY = 3 * GIB;
-/** So much of what is free may be taken. */
-const SHARE = 0.8;
-
-/** The tiles to decode in: what is asked for, or what fits into the memory that there is. */
-function tilingOf(model: LoadedModel, { tile, extent, platform, onNote }: DrawOptions): Tiling | undefined {
-  const { scale, rows, columns } = extent;
-  if (tile === 0) return undefined;
-  if (tile !== undefined) return { tile: checkTile(tile, scale) / scale };
-  const free = memoryFor(model, platform);
-  const tiling = chooseTiling(model.graph, { rows, columns }, free);
-  if (!tiling) return undefined;
-  const pixels = tiling.tile * scale;
-  onNote?.(
-    `decoding in tiles of ${pixels} pixels: ${(free / GIB).toFixed(1)} GiB of memory are free; --tile 0 takes none`,
-  );
-  return tiling;
-}
-
-function memoryFor({ backend }: LoadedModel, platform: Platform): number {
-  if (backend.tfjsName === 'wasm') return WASM_MEMORY;
-  return SHARE * (platform.freeMemory?.() ?? USUAL_MEMORY);
-}
-
-const LEAST_TILE = 8;
-
-function checkTile(tile: number, scale: number): number {
-  if (Number.isInteger(tile) && tile >= LEAST_TILE * scale && tile % scale === 0) return tile;
-  const cure = `give a multiple of ${scale} pixels from ${LEAST_TILE * scale}, or 0`;
-  throw new SlothfulError('usage', '--tile', `cannot be ${tile}`, cure);
 }

@@ -80,7 +80,7 @@ export {
   stepsDone,
 } from './settings.ts';
 export { type JobProgress, type PipelineSetup, PipelineStages } from './stages.ts';
-export { checkMask, latentMask, type StartImage, usualStrength } from './start-image.ts';
+export { checkMask, latentMask, type StartImage, startChoices, usualStrength } from './start-image.ts';
 export {
   type Companions,
   type ControlNetChoice,

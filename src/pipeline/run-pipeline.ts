@@ -1,4 +1,5 @@
-import type { DenoiseStep, GivenNoise, Picture } from '../sampling/index.ts';
+import { SlothfulError } from '../errors.ts';
+import type { DenoiseStep, GivenNoise, GuidedSizes, Picture } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
 import { type Drawing, decoderOf, type Preview } from './draw.ts';
 import { type ComparedOutcomes, compareRuns, type RunHalf, type RunOutcome } from './execute.ts';
@@ -7,7 +8,7 @@ import { type Look, lookOf } from './look.ts';
 import type { OpenedModel } from './open-model.ts';
 import { type ResolvedRun, type RunChoices, resolveTold } from './resolve-run.ts';
 import { type PipelineSetup, PipelineStages } from './stages.ts';
-import { usualStrength } from './start-image.ts';
+import { startChoices } from './start-image.ts';
 
 /** Noise in the place of the seed's: where a run starts, and where the latents of an image are drawn. */
 export interface PipelineNoise {
@@ -62,7 +63,7 @@ export async function runPipeline(model: OpenedModel, asked: PipelineRun): Promi
   const run = resolvePipeline(model, asked);
   for (const note of run.notes) asked.onNote?.(note);
   const look = lookOf(model.graph.metadata, run.settings, model.place);
-  const decoder = decoderOf(model, look, asked.decoder);
+  const decoder = await decoderOf(model, look, asked);
   const stages = new PipelineStages(model, asked);
   const done = await denoised(asked, stages, { run, look });
   await asked.onDenoised?.(done);
@@ -77,19 +78,20 @@ export async function runPipeline(model: OpenedModel, asked: PipelineRun): Promi
  * @throws SlothfulError as `resolveRun`
  */
 export function resolvePipeline(model: OpenedModel, asked: PipelineRun): ResolvedRun {
-  const { start, text, compare, prompt } = asked;
+  const { start, text, compare, prompt, sizes } = asked;
+  checkSizes(model, sizes);
   const count = Array.isArray(prompt) ? prompt.length : 1;
   return resolveTold(model, text, {
     ...asked,
     ...{ prompt, batch: count * (asked.batch ?? 1), patched: compare },
-    ...(start ? { strength: asked.strength ?? usualStrength(start), size: sizeOf(asked) } : {}),
+    ...startChoices(asked, start),
   });
 }
 
-/** A run that starts from an image is of its size, where no other is asked for. */
-function sizeOf({ size, rows, columns, start }: PipelineRun) {
-  if (size || rows !== undefined || columns !== undefined || !start) return size;
-  return { width: start.image.width, height: start.image.height };
+function checkSizes({ inputs }: OpenedModel, { original, crop, target }: GuidedSizes = {}): void {
+  if (inputs.includes('time_ids') || !(original || crop || target)) return;
+  const problem = 'are for SDXL and its kin, which are told sizes';
+  throw new SlothfulError('usage', '--original-size, --target-size, --crop', problem, 'leave them out');
 }
 
 async function denoised(
@@ -100,7 +102,8 @@ async function denoised(
   const { settings, parameters, passes } = run;
   const given = await asked.noise?.(run);
   const conditioner = await stages.tell([asked.prompt], settings, settings.guidance_scale > 1);
-  const start = await stages.start(settings, look, given?.encoderNoise);
+  const startFor = await stages.start(settings, look);
+  const start = startFor?.(settings, given?.encoderNoise);
   const steered = await stages.steer(settings, run);
   let preview: Preview | undefined;
   try {

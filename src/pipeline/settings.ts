@@ -1,7 +1,9 @@
+import { SlothfulError } from '../errors.ts';
 import { familyOrUsual } from '../families/index.ts';
 import { type Graph, isObject, type JsonObject } from '../graph/index.ts';
 import type { Schedule } from '../reports/index.ts';
 import {
+  checkSeed,
   defaultConfig,
   firstStep,
   makeScheduler,
@@ -62,12 +64,17 @@ export function completeSettings(
   const steps = request.steps ?? (isLcm ? LCM_STEPS : STEPS);
   makeScheduler(config, steps);
   firstStep(steps, request.strength);
+  const seed = checkSeed(request.seed ?? 0);
+  checkSeed(seed + extent.batch - 1);
   const usual = isLcm ? 1 : usualGuidance(metadata);
   const guidance_scale = request.guidance_scale ?? (guidable ? usual : 1);
+  if (!Number.isFinite(guidance_scale)) {
+    throw new SlothfulError('bad-parameter', 'guidance_scale', `must be a finite number, got ${guidance_scale}`);
+  }
   const unguided = !guidable && usual > 1 && request.guidance_scale === undefined;
   return {
     settings: {
-      ...{ ...extent, steps, scheduler: config, guidance_scale, seed: request.seed ?? 0 },
+      ...{ ...extent, steps, scheduler: config, guidance_scale, seed },
       ...(request.strength === undefined ? {} : { strength: request.strength }),
     },
     notes: unguided ? [...notes, 'without guidance: nothing to be guided away from was given (--uncond)'] : notes,
@@ -127,8 +134,20 @@ export function scheduledSteps(settings: Pick<RunSettings, 'scheduler' | 'steps'
  */
 function schedulerOf(metadata: JsonObject, request: RunRequest): ParsedScheduler {
   const { config, notes } = request.sampler ? { config: ownConfig(metadata).config, notes: [] } : suggested(metadata);
-  const sampler = request.sampler ? withSampler(config, request.sampler) : config;
+  if (!request.sampler) return { config: changed(config, request), notes };
+  const sampler = { ...withSampler(config, request.sampler), ...spacingOf(metadata, request.sampler, config) };
   return { config: changed(sampler, request), notes };
+}
+
+/** A spacing that the model's config does not say is the new sampler's own: as in diffusers, defaults are not carried over. */
+function spacingOf(
+  { scheduler }: JsonObject,
+  type: SamplerName,
+  own: SchedulerConfig,
+): Pick<SchedulerConfig, 'timestep_spacing'> {
+  const isSaid = isObject(scheduler) && scheduler.timestep_spacing !== undefined && scheduler.timestep_spacing !== null;
+  const { timestep_spacing } = isSaid || type === own.type ? own : defaultConfig(type);
+  return { timestep_spacing };
 }
 
 function changed(config: SchedulerConfig, { sigmas, spacing, prediction_type }: RunRequest): SchedulerConfig {

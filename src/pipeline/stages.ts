@@ -1,5 +1,5 @@
 import type { BackendName, SlothfulHook } from '../runtime/index.ts';
-import type { DenoiseStart, GuidedSizes, RunExtent, RunSettings, Values } from '../sampling/index.ts';
+import type { GuidedSizes, RunExtent, Values } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
 import { type Conditioner, withImageEmbeds, withTimeIds } from './conditioning.ts';
 import { type DecoderName, type DecoderPart, type Drawing, drawAll, openPreview, type Preview } from './draw.ts';
@@ -7,7 +7,7 @@ import { onceOnly, PhaseClock, type PhaseName, partLoader } from './load-parts.t
 import type { Look } from './look.ts';
 import { type OpenedModel, pixelsOf } from './open-model.ts';
 import type { ResolvedRun } from './resolve-run.ts';
-import { type StartImage, startOf } from './start-image.ts';
+import { type StartFor, type StartImage, startOf } from './start-image.ts';
 import { type Companions, type SteeredUNet, steer } from './steer.ts';
 import type { LoadPart, TextSource } from './text-source.ts';
 
@@ -78,17 +78,13 @@ export class PipelineStages {
   }
 
   /** What runs start from; undefined: from noise alone. */
-  async start(settings: RunSettings, look: Look, noise?: Float32Array): Promise<DenoiseStart | undefined> {
-    const { start, decoder, onNote, signal } = this.setup;
+  async start(extent: RunExtent, look: Look): Promise<StartFor | undefined> {
+    const { start, decoder, tile, onNote, signal } = this.setup;
     if (!start) return undefined;
+    const { platform } = this.model;
     const options = {
-      settings,
-      look,
-      noise,
-      onNote,
-      signal,
-      taesd: decoder === 'taesd',
-      load: this.load('load encoder'),
+      ...{ extent, look, tile, onNote, signal, platform },
+      ...{ taesd: decoder === 'taesd', load: this.load('load encoder') },
     };
     return this.clock.time('encode', () => startOf(this.model, start, options));
   }
@@ -111,19 +107,18 @@ export class PipelineStages {
     return openPreview(this.model, look, { extent, load: this.load('load unet') });
   }
 
-  /** The pictures of the latents of runs. A job that was stopped before is drawn all the same. */
+  /** The pictures of the latents of runs. A job that is stopped keeps what is done, so it is drawn all the same. */
   draw(
     look: Look,
     decoder: DecoderPart | undefined,
     runs: readonly Float32Array[],
     extent: RunExtent,
   ): Promise<Drawing> {
-    const { tile, onNote, onProgress, signal } = this.setup;
+    const { tile, onNote, onProgress } = this.setup;
     this.model.platform.releaseMemory?.();
     return this.clock.time('decode', () =>
       drawAll(look, decoder, runs, {
         ...{ extent, tile, onNote, platform: this.model.platform, load: this.load('load decoder') },
-        ...(signal?.aborted ? {} : { signal }),
         onTile: ({ done, total }) => onProgress?.({ part: 'decoding', done, total }),
       }),
     );

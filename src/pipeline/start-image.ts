@@ -1,11 +1,27 @@
 import { SlothfulError } from '../errors.ts';
-import type { LoadedModel, ModelStore, PipelineStore } from '../runtime/index.ts';
-import { batchNoise, type DenoiseStart, type Picture, type RunSettings, type Values } from '../sampling/index.ts';
-import { autoencoderRecord, encodeImage, encodeLatents, imagesOfPictures, sampleLatents } from '../vae/index.ts';
+import type { LoadedModel, ModelStore, PipelineStore, Platform } from '../runtime/index.ts';
+import {
+  batchNoise,
+  type DenoiseStart,
+  type Picture,
+  type RunExtent,
+  type RunSettings,
+  type Values,
+} from '../sampling/index.ts';
+import {
+  autoencoderRecord,
+  encodeImage,
+  encodeLatents,
+  imagesOfPictures,
+  sampleLatents,
+  type Tiling,
+} from '../vae/index.ts';
 import type { Look } from './look.ts';
-import type { OpenedDocument } from './open-model.ts';
+import { type OpenedDocument, pixelsOf } from './open-model.ts';
 import { resizedImage } from './resize-image.ts';
+import type { RunChoices } from './resolve-run.ts';
 import type { LoadPart } from './text-source.ts';
+import { tilingOf } from './tiling.ts';
 
 /** The image that a run starts from. */
 export interface StartImage {
@@ -25,6 +41,17 @@ export function usualStrength({ mask }: Pick<StartImage, 'mask'>): number {
   return mask ? STRENGTH.mask : STRENGTH.image;
 }
 
+/** What an image decides of a run: its size, where no other is asked for, and how far it is noised. */
+export function startChoices(
+  { size, rows, columns, strength }: Pick<RunChoices, 'size' | 'rows' | 'columns' | 'strength'>,
+  start: StartImage | undefined,
+): Pick<RunChoices, 'size' | 'strength'> {
+  if (!start) return { size, strength };
+  const { width, height } = start.image;
+  const isSized = size !== undefined || rows !== undefined || columns !== undefined;
+  return { size: isSized ? size : { width, height }, strength: strength ?? usualStrength(start) };
+}
+
 /** @throws SlothfulError `bad-input` where the mask is not of the image's size */
 export function checkMask({ image, mask, place = 'the image', maskPlace = 'the mask' }: StartImage): void {
   if (!mask || (mask.width === image.width && mask.height === image.height)) return;
@@ -32,22 +59,26 @@ export function checkMask({ image, mask, place = 'the image', maskPlace = 'the m
   throw new SlothfulError('bad-input', maskPlace, problem, 'give a mask of the same size');
 }
 
-/** What encodes images for a model; undefined where its data are pictures. */
+/** How the image is made what a run starts from. */
 export interface StartOptions {
-  readonly settings: RunSettings;
+  readonly extent: RunExtent;
   readonly look: Look;
   readonly load: LoadPart;
+  readonly platform: Platform;
   /** By the TAESD in the place of the VAE. */
   readonly taesd?: boolean | undefined;
-  /** Standard normal, [batch, rows, columns, channels]; default: of the seed. */
-  readonly noise?: Float32Array | undefined;
+  /** Edge of tiles in pixels; 0: in one go; default: tiles where memory asks for them. */
+  readonly tile?: number | undefined;
   readonly onNote?: ((note: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a run starts from, by its settings; the noise is standard normal, by default of the seed. */
+export type StartFor = (settings: RunSettings, noise?: Float32Array) => DenoiseStart;
+
 /**
- * What a run starts from, of an image: its latents, encoded once for all pictures and drawn for each by its own noise, and
- * the mask at their size.
+ * What runs of one size start from, of an image: it is encoded once, and its latents are drawn for each picture by its own
+ * noise; the mask is taken to their size.
  *
  * @throws SlothfulError `bad-input` where the pipeline has no encoder, or the image makes no latents of the run's size
  */
@@ -55,68 +86,68 @@ export async function startOf(
   model: Pick<OpenedDocument, 'file' | 'place'>,
   start: StartImage,
   options: StartOptions,
-): Promise<DenoiseStart> {
-  const { rows, columns, strength = usualStrength(start) } = options.settings;
-  const mask = start.mask && latentMask(start.mask, rows, columns);
-  const make = options.look.exact ? pixelLatents(start, options.settings) : await encoded(model, start, options);
-  return { latents: make, strength, mask };
+): Promise<StartFor> {
+  const { extent, look } = options;
+  const mask = start.mask && latentMask(start.mask, extent.rows, extent.columns);
+  const draw = look.exact ? pixelLatents(start, extent) : await encoded(model, start, options);
+  return (settings, noise) => {
+    const { strength = usualStrength(start) } = settings;
+    return { latents: draw(settings, noise), strength, mask };
+  };
 }
+
+type Draw = (settings: RunSettings, noise?: Float32Array) => Float32Array;
 
 async function encoded(
   { file, place }: Pick<OpenedDocument, 'file' | 'place'>,
   start: StartImage,
   options: StartOptions,
-): Promise<Float32Array> {
-  const { settings, signal } = options;
-  const { rows, columns } = settings;
+): Promise<Draw> {
+  const { extent, signal, platform, onNote } = options;
   const encoder = await options.load(encoderStore(file.store.pipeline, options.taesd, place));
   try {
     const image = sizedImage(start, options);
-    const noise = (channels: number) => encoderNoise(options, channels);
-    const { shape, data } = await latentsOf(encoder, image, { batch: settings.batch, noise, signal });
-    if (shape[1] === rows && shape[2] === columns) return data;
-    const problem = `makes latents of ${shape[1]} x ${shape[2]}, and the run has ${rows} x ${columns}`;
-    throw new SlothfulError('bad-input', encoder.place, problem, 'give the VAE of this model');
+    const tiling = tilingOf(encoder, { extent, platform, onNote, tile: options.tile, work: 'encoding' });
+    return await drawingOf(encoder, image, { extent, tiling, signal });
   } finally {
     encoder.dispose();
   }
 }
 
-/** The image is encoded once, and drawn once for every picture; a TAESD draws nothing. */
-async function latentsOf(
+/** A VAE's latents are drawn from what it says of the image; a TAESD's are what they are. */
+async function drawingOf(
   encoder: LoadedModel,
   image: Values,
-  {
-    batch,
-    noise,
-    signal,
-  }: { batch: number; noise: (channels: number) => Float32Array; signal?: AbortSignal | undefined },
-): Promise<Values> {
-  const { kind, latentChannels, scalingFactor } = autoencoderRecord(encoder, 'encoder');
+  { extent, ...coding }: { extent: RunExtent; tiling: Tiling | undefined; signal: AbortSignal | undefined },
+): Promise<Draw> {
+  const { kind, scalingFactor } = autoencoderRecord(encoder, 'encoder');
   if (kind === 'taesd_encoder') {
-    const { shape, data } = await encodeLatents(encoder, image, new Float32Array(), { signal });
-    return { shape, data: repeated(data, batch) };
+    const latents = await encodeLatents(encoder, image, new Float32Array(), coding);
+    checkSize(latents.shape, extent, encoder.place);
+    return ({ batch }) => repeated(latents.data, batch);
   }
-  const { mean, logvar } = await encodeImage(encoder, image, { signal });
-  const all = noise(latentChannels);
+  const { mean, logvar } = await encodeImage(encoder, image, coding);
+  checkSize(mean.shape, extent, encoder.place);
   const size = mean.data.length;
-  const data = new Float32Array(all.length);
-  for (let index = 0; index < batch; index++) {
-    const own = all.subarray(index * size, (index + 1) * size);
-    data.set(sampleLatents({ mean, logvar }, own, scalingFactor), index * size);
-  }
-  return { shape: mean.shape, data };
+  return ({ batch, seed }, noise = batchNoise(size, batch, seed, 'encode')) => {
+    const latents = new Float32Array(size * batch);
+    for (let index = 0; index < batch; index++) {
+      const own = noise.subarray(index * size, (index + 1) * size);
+      latents.set(sampleLatents({ mean, logvar }, own, scalingFactor), index * size);
+    }
+    return latents;
+  };
 }
 
-function encoderNoise({ noise, settings }: StartOptions, channels: number): Float32Array {
-  const { rows, columns, batch, seed } = settings;
-  return noise ?? batchNoise(rows * columns * channels, batch, seed, 'encode');
+function checkSize([, height, width]: readonly number[], { rows, columns }: RunExtent, place: string): void {
+  if (height === rows && width === columns) return;
+  const problem = `makes latents of ${height} x ${width}, and the run has ${rows} x ${columns}`;
+  throw new SlothfulError('bad-input', place, problem, 'give the VAE of this model');
 }
 
 /** The image as an encoder takes it, of the run's size. */
-function sizedImage({ image, place = 'the image' }: StartImage, { settings, onNote }: StartOptions): Values {
-  const { rows, columns, scale } = settings;
-  const { width, height } = { width: columns * scale, height: rows * scale };
+function sizedImage({ image, place = 'the image' }: StartImage, { extent, onNote }: StartOptions): Values {
+  const { width, height } = pixelsOf(extent);
   const isSame = image.width === width && image.height === height;
   if (!isSame) onNote?.(`${place} is ${image.width}x${image.height}: scaled to ${width}x${height}`);
   return resizedImage(imagesOfPictures([image]), { width, height });
@@ -139,7 +170,7 @@ function repeated(values: Float32Array, times: number): Float32Array {
 }
 
 /** A picture as the data of a model of pictures: premultiplied RGBA in -1..1. */
-function pixelLatents({ image, place = 'the image' }: StartImage, { rows, columns, batch }: RunSettings): Float32Array {
+function pixelLatents({ image, place = 'the image' }: StartImage, { rows, columns }: RunExtent): Draw {
   const { rgba, width, height } = image;
   if (width !== columns || height !== rows) {
     throw new SlothfulError('bad-input', place, `is ${width}x${height}, and the run ${columns}x${rows}`);
@@ -148,7 +179,7 @@ function pixelLatents({ image, place = 'the image' }: StartImage, { rows, column
     const alpha = (rgba[index | 3] ?? 255) / 255;
     return index % 4 === 3 ? 2 * alpha - 1 : (2 * value * alpha) / 255 - 1;
   });
-  return repeated(values, batch);
+  return ({ batch }) => repeated(values, batch);
 }
 
 /** Luma in thousandths of red, green and blue, as ITU-R 601 has it. */

@@ -25,17 +25,21 @@ export function clipTextEncoder(model: LoadedModel, tokenizer: ClipTokenizer): P
   return { tokenizer, encode: (ids, layer) => encode(model, facts, tokenizer, ids, layer) };
 }
 
+/** @throws SlothfulError `bad-parameter` where a text encoder has not so many layers to leave out */
+export function checkSkip({ layers }: TextEncoderFacts, skip: number, place: string): void {
+  if (skip < layers) return;
+  throw new SlothfulError('bad-parameter', 'clip skip', `leaves out ${skip} layers, and ${place} has ${layers}`);
+}
+
 async function encode(
   model: LoadedModel,
-  { layers, projection }: TextEncoderFacts,
+  facts: TextEncoderFacts,
   tokenizer: ClipTokenizer,
   ids: readonly (readonly number[])[],
   { skip, norm }: HiddenLayer,
 ): Promise<EncodedChunks> {
-  if (skip >= layers) {
-    const problem = `leaves out ${skip} layers, and ${model.place} has ${layers}`;
-    throw new SlothfulError('bad-parameter', 'clip skip', problem, `take ${layers} at most`);
-  }
+  checkSkip(facts, skip, model.place);
+  const { layers, projection } = facts;
   const states = `${norm ? 'normed' : 'hidden'}_states_${layers - skip}`;
   const wanted = projection === null ? [states] : [states, 'text_embeds'];
   const feeds = {

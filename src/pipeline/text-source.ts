@@ -5,6 +5,7 @@ import type { LoadedModel, ModelStore } from '../runtime/index.ts';
 import { type RunConditioning, stacked, type TextTable } from '../sampling/index.ts';
 import {
   checkTextWidths,
+  hiddenLayer,
   type PromptRequest,
   type Prompts,
   type PromptWeights,
@@ -15,7 +16,7 @@ import {
 } from '../text/index.ts';
 import { type Conditioner, promptConditioning } from './conditioning.ts';
 import type { OpenedDocument } from './open-model.ts';
-import { clipTextEncoder } from './text-encoder.ts';
+import { checkSkip, clipTextEncoder } from './text-encoder.ts';
 
 /** What a run is told in words. Several prompts make as many pictures at once. */
 export interface PromptChoice {
@@ -67,7 +68,13 @@ export function tensorSource(conditioning: RunConditioning): TextSource {
 }
 
 /** The words that a small model carries. */
-export function tableSource(table: TextTable, { negativePrompt }: PromptChoice = {}): TextSource {
+export function tableSource(table: TextTable, choice: PromptChoice = {}): TextSource {
+  const { negativePrompt, prompt2, negativePrompt2, weights, clipSkip } = choice;
+  refuseGiven(
+    { '--weights': weights, '--clip-skip': clipSkip },
+    'is for text encoders, and this model has words of its own',
+  );
+  refuseSecond({ prompt2, negativePrompt2 });
   const make = (prompt: Prompts | undefined) => tableConditioning(table, prompt, negativePrompt);
   return {
     facts(prompt) {
@@ -86,8 +93,22 @@ function tableConditioning(
   const example = table.prompts[0] ?? [...table.vocab.keys()][0] ?? '';
   const prompts = promptsOf(prompt, example);
   const made = prompts.map((each, index) => promptConditioning(table, each, negativeOf(negative, index)));
+  if (typeof negative !== 'string' && negative.length > 1 && negative.length !== prompts.length) {
+    const problem = `are ${negative.length}, and there are ${prompts.length} prompts`;
+    throw new SlothfulError('bad-input', 'negative prompts', problem, 'give one, or one for each');
+  }
   const rows = (half: 'cond' | 'uncond') => stacked(made.flatMap((each) => each[half]?.encoder_hidden_states ?? []));
   return { cond: { encoder_hidden_states: rows('cond') }, uncond: { encoder_hidden_states: rows('uncond') } };
+}
+
+function refuseSecond({ prompt2, negativePrompt2 }: PromptChoice): void {
+  const given = { '--prompt-2': prompt2, '--negative-prompt-2': negativePrompt2 };
+  refuseGiven(given, 'is for a second text encoder, which this model does not have');
+}
+
+function refuseGiven(flags: Readonly<Record<string, unknown>>, problem: string): void {
+  const flag = Object.keys(flags).find((name) => flags[name] !== undefined);
+  if (flag !== undefined) throw new SlothfulError('usage', flag, problem, 'leave it out');
 }
 
 function promptsOf(prompt: Prompts | undefined, example: string): readonly string[] {
@@ -111,6 +132,7 @@ export async function encoderSource(model: OpenedDocument, choice: PromptChoice)
   const parts = pipeline ? await pipelineText(pipeline) : [];
   if (!pipeline || !parts.length) return undefined;
   checkTextWidths(parts, textInputsOf(model), pipeline.place);
+  if (parts.length === 1) refuseSecond(choice);
   const zeroNegative = pipeline.manifest.force_zeros_for_empty_prompt;
   const request = (prompt: Prompts | undefined, guided: boolean): PromptRequest => ({
     ...{ prompt: promptsOf(prompt, EXAMPLE), negative: choice.negativePrompt, guided },
@@ -120,6 +142,7 @@ export async function encoderSource(model: OpenedDocument, choice: PromptChoice)
   const tokenizers = parts.map(({ tokenizer }) => tokenizer);
   return {
     facts: (prompt, guided = true) => {
+      checkClipSkip(parts, choice);
       return { contextTokens: textTokens(tokenizers, request(prompt, guided), zeroNegative), guidable: true };
     },
     encode: async (prompts, guided, load) => {
@@ -129,6 +152,12 @@ export async function encoderSource(model: OpenedDocument, choice: PromptChoice)
       return (prompt) => found(made.get(keyOf(prompt)));
     },
   };
+}
+
+/** @throws SlothfulError `bad-parameter` where a text encoder has no such layer */
+function checkClipSkip(parts: readonly TextPart[], choice: PromptChoice): void {
+  const { skip } = hiddenLayer(parts.length, choice);
+  for (const { facts, store } of parts) checkSkip(facts, skip, store.place);
 }
 
 const keyOf = (prompt: Prompts | undefined): string => JSON.stringify(prompt ?? null);

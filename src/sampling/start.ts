@@ -25,7 +25,7 @@ export function firstStep(steps: number, strength: number | undefined): number {
   }
   const done = Math.min(Math.floor(steps * strength), steps);
   if (done >= 1) return steps - done;
-  const cure = `with ${steps} steps, take ${(1 / steps).toPrecision(2)} or more`;
+  const cure = `with ${steps} steps, take ${Math.ceil(1000 / steps) / 1000} or more`;
   throw new SlothfulError('bad-parameter', 'strength', `${strength} of ${steps} steps is less than one`, cure);
 }
 

@@ -17,7 +17,7 @@ import {
   resolveTold,
   type StartImage,
   type SteeredUNet,
-  usualStrength,
+  startChoices,
 } from '../pipeline/index.ts';
 import type { RunSettings } from '../sampling/index.ts';
 import type { Axis } from './axis.ts';
@@ -62,7 +62,7 @@ export interface FolderSweep {
  */
 export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
   const { x, y } = job;
-  refuseSeveralPrompts(job);
+  refuseAxes(job);
   const shared: FolderJob = { ...job, onBegin: undefined };
   const model = await openJob(shared);
   const setup = await setupOf(shared, model);
@@ -79,13 +79,14 @@ export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
   const stopped = swept.cells.length < cells.length;
   const source = sourceOf(shared, model, swept.backend);
   const record = await writeSweep({ folder, x, y, cells: swept.cells, stopped, source });
+  if (swept.failure) throw swept.failure;
   return { folder: folder.path, files: folder.files, record, parameters, combinations: cells.length };
 }
 
 /** The request that all cells share; where they start from an image, with a strength. */
 function requestFor(job: SweepJob, start: StartImage | undefined): RunRequest {
   const request = requestOf(job);
-  return start ? { ...request, strength: request.strength ?? usualStrength(start) } : request;
+  return { ...request, strength: startChoices(job, start).strength };
 }
 
 /** Every pass that acts in any cell: the model is loaded with all of them. */
@@ -93,7 +94,15 @@ function loadedPasses(cells: readonly SweepCell[]): PassParameters {
   return Object.assign({}, ...cells.map(({ passes }) => passes));
 }
 
-function refuseSeveralPrompts({ prompt, cond, x, y }: SweepJob): void {
+function refuseAxes({ prompt, cond, noise, initImage, x, y }: SweepJob): void {
+  const has = (name: string) => [x, y].some((axis) => axis?.name === name);
+  if (noise !== undefined && has('seed')) {
+    throw new SlothfulError('usage', '--noise', 'stands for the seed, and an axis goes through seeds', 'give one');
+  }
+  if (initImage !== undefined && has('strength')) {
+    const cure = 'name in_strength and out_strength, or give --strength';
+    throw new SlothfulError('usage', '--x strength', "is Slothful Attention's, and the image has one too", cure);
+  }
   if (Array.isArray(prompt) && prompt.length > 1) {
     throw new SlothfulError(
       'usage',
@@ -102,7 +111,7 @@ function refuseSeveralPrompts({ prompt, cond, x, y }: SweepJob): void {
       'a sweep goes through prompts by --x prompt=a,b',
     );
   }
-  if (cond === undefined || ![x, y].some((axis) => axis?.name === 'prompt')) return;
+  if (cond === undefined || !has('prompt')) return;
   throw new SlothfulError('usage', '--cond', 'cannot be combined with an axis of prompts', 'give one');
 }
 
@@ -126,7 +135,7 @@ function resolveAll(
   { text, start }: PipelineSetup,
 ): SettingsOf {
   const { rows, columns } = job;
-  const size = job.size ?? (rows === undefined && columns === undefined ? start?.image : undefined);
+  const { size } = startChoices(job, start);
   const made = new Map<string, RunSettings>();
   const said = new Set<string>();
   for (const cell of cells) {
@@ -157,25 +166,34 @@ async function sweepAll(job: SweepJob, all: SweepAll) {
   const { model, setup, cells, settings } = all;
   const first = firstSettings(all);
   const look = lookOf(model.graph.metadata, first, model.place);
-  const decoder = decoderOf(model, look, setup.decoder);
+  const decoder = await decoderOf(model, look, setup);
   const stages = new PipelineStages(model, setup);
   const guided = cells.some((cell) => settings(cell).guidance_scale > 1);
   const prompts = [...new Set(cells.map(({ prompt }) => prompt))];
   const conditioner = await stages.tell(prompts, first, guided);
-  const given = job.noise === undefined ? undefined : await readNoise(job.noise, first);
-  const start = await stages.start(first, look, given?.encoderNoise);
+  const noiseFor = job.noise === undefined ? undefined : await readNoise(job.noise);
+  noiseFor?.(first);
+  const startFor = await stages.start(first, look);
+  const startOf = (cell: SweepCell) => startFor?.(settings(cell), noiseFor?.(settings(cell)).encoderNoise);
+  const noiseOf = (cell: SweepCell) => noiseFor?.(settings(cell)).noise;
   const steered = await stages.steer(first, { parameters: all.parameters, passes: loadedPasses(cells) });
   const done: DenoisedCell[] = [];
   try {
     job.onBegin?.(cells.length);
-    for await (const cell of sweep({ ...taskOf(job, all, steered, conditioner), start, noise: given?.noise })) {
+    for await (const cell of sweep({ ...taskOf(job, all, steered, conditioner), startOf, noiseOf })) {
       done.push(cell);
     }
   } finally {
     steered.dispose();
   }
-  const drawn = await drawCells(done, (runs) => stages.draw(look, decoder, runs, first));
-  return { cells: drawn, backend: steered.unet.backend };
+  let failure: unknown;
+  const draw = (runs: readonly Float32Array[]) =>
+    stages.draw(look, decoder, runs, first).catch((error: unknown) => {
+      // What was computed is not lost for it: the latents are drawn without a decoder.
+      failure = error;
+      return stages.draw(look, undefined, runs, first);
+    });
+  return { cells: await drawCells(done, draw), backend: steered.unet.backend, failure };
 }
 
 function firstSettings({ model, cells, settings }: SweepAll): RunSettings {

@@ -10,6 +10,7 @@ import {
   executeRun,
   type PatchInForce,
   type RunOutcome,
+  stepsDone,
   totalMilliseconds,
 } from '../pipeline/index.ts';
 import type {
@@ -29,8 +30,9 @@ export interface SweepTask {
   readonly graph: Graph;
   readonly patch: SlothfulMetadata | undefined;
   /** What runs start from in the place of noise alone. */
-  readonly start?: DenoiseStart | undefined;
-  readonly noise?: GivenNoise | undefined;
+  readonly startOf?: ((cell: SweepCell) => DenoiseStart | undefined) | undefined;
+  /** In the place of the seed's noise. */
+  readonly noiseOf?: ((cell: SweepCell) => GivenNoise | undefined) | undefined;
   readonly cells: readonly SweepCell[];
   readonly settingsOf: (cell: SweepCell) => RunSettings;
   readonly conditioningOf: (cell: SweepCell) => RunConditioning;
@@ -90,7 +92,7 @@ export async function* sweep(task: SweepTask): AsyncGenerator<DenoisedCell, void
 }
 
 function runCell(
-  { unet, start, noise, signal, settingsOf, conditioningOf }: SweepTask,
+  { unet, startOf, noiseOf, signal, settingsOf, conditioningOf }: SweepTask,
   cell: SweepCell,
   patch: PatchInForce | undefined,
   onStep: () => void,
@@ -99,7 +101,7 @@ function runCell(
     unet,
     settings: settingsOf(cell),
     conditioning: conditioningOf(cell),
-    ...{ start, noise, patch, signal, onStep },
+    ...{ start: startOf?.(cell), noise: noiseOf?.(cell), patch, signal, onStep },
   });
 }
 
@@ -114,8 +116,8 @@ function patchOf({ patch }: SweepTask, { parameters, passes }: SweepCell): Patch
 
 /** Counts steps against those of all runs, plain ones included. */
 function stepCounter({ cells, settingsOf, onStep }: SweepTask): () => void {
-  const plain = new Map(cells.map((cell) => [plainKey(cell), settingsOf(cell).steps] as const));
-  const patched = cells.filter(isActing).map((cell) => settingsOf(cell).steps);
+  const plain = new Map(cells.map((cell) => [plainKey(cell), stepsDone(settingsOf(cell))] as const));
+  const patched = cells.filter(isActing).map((cell) => stepsDone(settingsOf(cell)));
   const total = [...plain.values(), ...patched].reduce((sum, steps) => sum + steps, 0);
   let done = 0;
   return () => {

@@ -129,7 +129,7 @@ function isZeroed(
 ) {
   if (encoders.length === 1) return false;
   if (isA1111(request.weights)) return negative.every((text) => text === '');
-  return zeroNegative && request.negative === undefined;
+  return zeroNegative && request.negative === undefined && request.negative_2 === undefined;
 }
 
 function conditioningOf(prompts: readonly EncodedPrompt[]): Conditioning {

@@ -1,7 +1,6 @@
 /** The same, with tokenizers read from folders. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ioError, systemCode } from '../models/index.ts';
+import { textIfThere } from '../models/node.ts';
 import { readTokenizerFiles } from './pipeline-text.ts';
 import type { ClipTokenizer } from './tokenizer.ts';
 
@@ -14,14 +13,5 @@ export * from './index.ts';
  * @throws SlothfulError `io`; `bad-model` where the vocabulary is missing or wrong, or a file is no JSON
  */
 export function readTokenizer(folder: string): Promise<ClipTokenizer> {
-  return readTokenizerFiles((name) => readIfThere(join(folder, name)), folder);
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw ioError(error, path);
-  }
+  return readTokenizerFiles((name) => textIfThere(join(folder, name)), folder);
 }

@@ -71,9 +71,9 @@ test('files that a picture does not hold are named', () => {
   const { choices, notes } = readPictureText(pictureText({ source, run, image: 0, isPlain: false }), 'x.png');
   assert.is(choices.strength, 0.6);
   assert.equal(notes, [
-    'x.png: it was made with a file, a.png: give it with --init-image',
-    'x.png: it was made with a file, b.png: give it with --mask',
-    'x.png: it was made with a file, n.safetensors: give it with --noise',
+    { text: 'x.png: it was made with a file, a.png: give it with --init-image', flag: 'initImage' },
+    { text: 'x.png: it was made with a file, b.png: give it with --mask', flag: 'mask' },
+    { text: 'x.png: it was made with a file, n.safetensors: give it with --noise', flag: 'noise' },
   ]);
 });
 
@@ -88,10 +88,29 @@ test("A1111's own pictures are read with its weights", () => {
     [choices.sampler, choices.sigmas, choices.weights, choices.clipSkip],
     ['dpmpp_2m', 'karras', 'a1111', 2],
   );
-  assert.equal(notes, ['cat.png: it was made by another program, whose noise is not the same for a seed']);
+  assert.equal(
+    notes.map((note) => note.text),
+    ['cat.png: it was made by another program, whose noise is not the same for a seed'],
+  );
   const other = readPictureText(A1111.replace('DPM++ 2M Karras', 'UniPC'), 'cat.png');
   assert.is(other.choices.sampler, undefined);
-  assert.match(other.notes[0] ?? '', /there is no sampler UniPC: the model's own is taken/);
+  assert.match(other.notes[0]?.text ?? '', /there is no sampler UniPC: the model's own is taken/);
+});
+
+test('an enlarged picture of A1111 is read without the strength of that', () => {
+  const text = `${A1111}, Denoising strength: 0.5, Hires upscale: 2`;
+  const { choices, notes } = readPictureText(text, 'cat.png');
+  assert.is(choices.strength, undefined);
+  assert.match(notes[0]?.text ?? '', /it was enlarged and drawn once more/);
+});
+
+test('an empty negative prompt, another decoder and an address are kept or left out', () => {
+  const source = { ...SOURCE, negative_prompt: '', model: 'https://h.org/sloth/unet/model.json?sig=secret' };
+  const text = pictureText({ source, run: RUN, image: 0, isPlain: false, decoder: 'taesd' });
+  assert.not.match(text, /secret/);
+  assert.match(text, /Model: sloth, /);
+  const { choices } = readPictureText(text, 'a.png');
+  assert.equal([choices.negativePrompt, choices.decoder], ['', 'taesd']);
 });
 
 const REFUSED: ReadonlyArray<readonly [string, string, RegExp]> = [

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import { openModel, readStart, readText, readTextTable, type TextChoice } from '../../jobs/node.ts';
+import { openModel, readStart, readText, readTextTable, type StartFiles, type TextChoice } from '../../jobs/node.ts';
 import { planPage, planTables, siteStepTable } from '../../pages/index.ts';
 import {
   backendToRun,
@@ -8,9 +8,9 @@ import {
   planRun,
   type ResolvedRun,
   type RunChoices,
+  resolvePipeline,
   resolveRun,
-  resolveTold,
-  usualStrength,
+  startChoices,
 } from '../../pipeline/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
@@ -47,7 +47,7 @@ export const planCommand = defineCommand({
     const parameters = await readParameterChanges(argv);
     const passes = readPasses(argv);
     const model = await openModel(argv.model);
-    const run = await resolve(model, { ...asked, ...(await startOf(asked)), parameters, passes }, argv.contextTokens);
+    const run = await resolve(model, { ...asked, parameters, passes }, argv.contextTokens);
     const report = planRun(model, run, {
       backend: argv.backend ?? (await backendToRun(model)),
       logitsLimit: argv.logitsLimit === undefined ? undefined : argv.logitsLimit * MIB,
@@ -59,33 +59,23 @@ export const planCommand = defineCommand({
   },
 });
 
-type Asked = ReturnType<typeof readRun> & ReturnType<typeof readExtent>;
-
-/** Of the image that the run would start from: its size, where no other is asked for, and how far it is noised. */
-async function startOf(asked: Asked): Promise<Pick<RunChoices, 'size' | 'strength'>> {
-  const start = await readStart(asked);
-  if (!start) return {};
-  const isSized = asked.size !== undefined || asked.rows !== undefined;
-  return { strength: asked.strength ?? usualStrength(start), ...(isSized ? {} : { size: start.image }) };
-}
-
 /** The run as it would be decided; what it would be told, where the flags say so. */
 async function resolve(
   model: OpenedModel,
-  choices: RunChoices & TextChoice,
+  choices: RunChoices & TextChoice & StartFiles,
   contextTokens: number | undefined,
 ): Promise<ResolvedRun> {
   const { prompt, cond } = choices;
+  const start = await readStart(choices);
   if (prompt === undefined && cond === undefined) {
-    return resolveRun(model, { ...choices, contextTokens: contextTokens ?? (await tableLength(model)) });
+    const tokens = contextTokens ?? (await tableLength(model));
+    return resolveRun(model, { ...choices, ...startChoices(choices, start), contextTokens: tokens });
   }
   if (contextTokens !== undefined) {
-    const flag = cond === undefined ? '--prompt' : '--cond';
-    const problem = `cannot be combined with ${flag}`;
+    const problem = `cannot be combined with ${cond === undefined ? '--prompt' : '--cond'}`;
     throw new SlothfulError('usage', '--context-tokens', problem, 'the text tells its length');
   }
-  const count = Array.isArray(prompt) ? prompt.length : 1;
-  return resolveTold(model, await readText(model, choices), { ...choices, batch: count * (choices.batch ?? 1) });
+  return resolvePipeline(model, { ...choices, text: await readText(model, choices), start });
 }
 
 /** Where no text is given, the length of what the model's own table makes; undefined where it has none that can be read. */

@@ -49,21 +49,40 @@ export const runCommand = defineCommand({
 async function withPicture(job: RunJob, from: string | undefined): Promise<RunJob> {
   if (from === undefined) return job;
   const { choices, notes } = await readRunOf(from);
-  const given = Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
-  const merged: RunJob = { ...job, ...choices, ...given };
-  if (job.cond !== undefined)
-    Object.assign(merged, { prompt: undefined, negativePrompt: undefined, prompt2: undefined });
   if (choices.strength !== undefined && job.initImage === undefined) {
     const cure = 'give it with --init-image';
     throw new SlothfulError('usage', '--from', `${from} was made from an image, which it does not hold`, cure);
   }
-  for (const note of notes) printNote(note);
+  for (const { text, flag } of notes) if (!isGiven(flag && job[flag])) printNote(text);
+  return underFlags(choices, job);
+}
+
+const isGiven = (value: unknown): boolean => value !== undefined && !(Array.isArray(value) && !value.length);
+
+/** Choices with the flags over them, parameter by parameter. */
+function underFlags(choices: Partial<RunJob>, job: RunJob): RunJob {
+  const given = Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
   const parameters = { ...choices.parameters, ...job.parameters };
+  const passes = { ...choices.passes };
+  for (const [name, values] of Object.entries(job.passes ?? {})) passes[name] = { ...passes[name], ...values };
+  const isSized = job.size !== undefined || job.rows !== undefined;
+  const isTold = job.cond !== undefined;
   return {
-    ...merged,
+    ...job,
+    ...choices,
+    ...(isTold ? { prompt: undefined, negativePrompt: undefined, prompt2: undefined, negativePrompt2: undefined } : {}),
+    ...(isTold ? { weights: undefined, clipSkip: undefined } : {}),
+    ...(isSized ? { size: undefined } : {}),
+    ...(job.sampler === undefined ? {} : { sigmas: undefined }),
+    ...given,
+    ...(job.sizes || choices.sizes ? { sizes: { ...choices.sizes, ...definedOf(job.sizes ?? {}) } } : {}),
     ...(Object.keys(parameters).length ? { parameters } : {}),
-    passes: { ...choices.passes, ...job.passes },
+    passes,
   };
+}
+
+function definedOf(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function stoppedError({ folder, record: { settings, steps, plain } }: FolderRun): SlothfulError {

@@ -1,5 +1,4 @@
 import type { Argv } from 'yargs';
-import { SlothfulError } from '../../errors.ts';
 import type { FolderJob } from '../../jobs/node.ts';
 import { DECODERS, type JobProgress } from '../../pipeline/index.ts';
 import { printNote, type startBars } from '../terminal.ts';
@@ -56,14 +55,8 @@ export function withSteeringFlags<T>(cli: Argv<T>) {
 export async function readJob(argv: JobArguments) {
   const asked = { ...readRun(argv), ...readExtent(argv), ...readCompanions(argv) };
   const { model, noise, decoder, tile, out, force, backend } = argv;
-  refuseStrengthAlone(asked);
   const parameters = await readParameterChanges(argv);
   return { ...asked, model, noise, decoder, tile, out, force, backend, parameters, passes: readPasses(argv) };
-}
-
-function refuseStrengthAlone({ strength, initImage }: Pick<FolderJob, 'strength' | 'initImage'>): void {
-  if (strength === undefined || initImage !== undefined) return;
-  throw new SlothfulError('usage', '--strength', 'is of the image to start from', 'give it with --init-image');
 }
 
 /** What the progress of a part counts; bytes are not said. */

@@ -94,6 +94,9 @@ export function readRun(argv: RunArguments): RunRequest & TextChoice & StartFile
   const { steps, sampler, sigmas, spacing, predictionType, guidanceScale, seed, strength } = argv;
   const { cond, uncond, weights, clipSkip, initImage, mask } = argv;
   refuseTextBesideTensors(argv);
+  if (strength !== undefined && initImage === undefined) {
+    throw new SlothfulError('usage', '--strength', 'is of the image to start from', 'give it with --init-image');
+  }
   return {
     ...{ prompt: promptsOf(argv.prompt), negativePrompt: promptsOf(argv.negativePrompt), cond, uncond },
     ...{ prompt2: promptsOf(argv.prompt2), negativePrompt2: promptsOf(argv.negativePrompt2), weights, clipSkip },
@@ -108,6 +111,9 @@ function refuseTextBesideTensors(argv: RunArguments): void {
   refuseBoth('--negative-prompt', argv.negativePrompt, '--uncond', uncond);
   refuseBoth('--negative-prompt', argv.negativePrompt, '--cond', cond);
   refuseBoth('--prompt-2', argv.prompt2, '--cond', cond);
+  refuseBoth('--negative-prompt-2', argv.negativePrompt2, '--cond', cond);
+  refuseBoth('--weights', argv.weights, '--cond', cond);
+  refuseBoth('--clip-skip', argv.clipSkip, '--cond', cond);
   if (uncond !== undefined && cond === undefined) {
     throw new SlothfulError('usage', '--uncond', 'needs --cond', 'with --prompt, use --negative-prompt');
   }
@@ -123,7 +129,7 @@ function sizesOf({ originalSize, targetSize, crop }: RunArguments): GuidedSizes 
   const [top = 0, left = 0] = crop === undefined ? [] : pair(crop, '--crop', 'TOPxLEFT, such as 0x64');
   return {
     original: originalSize === undefined ? undefined : pictureSize(originalSize, '--original-size'),
-    crop: { top, left },
+    crop: crop === undefined ? undefined : { top, left },
     target: targetSize === undefined ? undefined : pictureSize(targetSize, '--target-size'),
   };
 }
