@@ -1,4 +1,4 @@
-import type { BackendName, SlothfulHook } from '../runtime/index.ts';
+import { type BackendName, checkFitsOn, type SlothfulHook } from '../runtime/index.ts';
 import type { GuidedSizes, RunExtent, Values } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
 import { type Conditioner, withImageEmbeds, withTimeIds } from './conditioning.ts';
@@ -67,9 +67,10 @@ export class PipelineStages {
     });
   }
 
-  /** What the model is told of each prompt. */
+  /** What the model is told of each prompt. A UNet that the backend cannot hold is refused before. */
   async tell(prompts: readonly (Prompts | undefined)[], extent: RunExtent, guided: boolean): Promise<Conditioner> {
-    const { text, sizes, imageEmbeds } = this.setup;
+    const { text, sizes, imageEmbeds, backend } = this.setup;
+    await checkFitsOn(this.model.platform, this.model.file, { backend, log: this.log });
     const told = await this.clock.time('text', () => text.encode(prompts, guided, this.load('load text')));
     return (prompt) => {
       const whole = withTimeIds(told(prompt), this.model.inputs, pixelsOf(extent), sizes);

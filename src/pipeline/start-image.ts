@@ -8,18 +8,11 @@ import {
   type RunSettings,
   type Values,
 } from '../sampling/index.ts';
-import {
-  autoencoderRecord,
-  encodeImage,
-  encodeLatents,
-  imagesOfPictures,
-  sampleLatents,
-  type Tiling,
-} from '../vae/index.ts';
+import { autoencoderRecord, encodeImage, encodeLatents, sampleLatents, type Tiling } from '../vae/index.ts';
 import type { Look } from './look.ts';
 import { type OpenedDocument, pixelsOf } from './open-model.ts';
-import { resizedImage } from './resize-image.ts';
 import type { RunChoices } from './resolve-run.ts';
+import { sizedImage } from './sized-image.ts';
 import type { LoadPart } from './text-source.ts';
 import { tilingOf } from './tiling.ts';
 
@@ -106,7 +99,8 @@ async function encoded(
   const { extent, signal, platform, onNote } = options;
   const encoder = await options.load(encoderStore(file.store.pipeline, options.taesd, place));
   try {
-    const image = sizedImage(start, options);
+    const { image: picture, place: from = 'the image' } = start;
+    const image = sizedImage({ image: picture, place: from }, pixelsOf(extent), onNote);
     const tiling = tilingOf(encoder, { extent, platform, onNote, tile: options.tile, work: 'encoding' });
     return await drawingOf(encoder, image, { extent, tiling, signal });
   } finally {
@@ -143,14 +137,6 @@ function checkSize([, height, width]: readonly number[], { rows, columns }: RunE
   if (height === rows && width === columns) return;
   const problem = `makes latents of ${height} x ${width}, and the run has ${rows} x ${columns}`;
   throw new SlothfulError('bad-input', place, problem, 'give the VAE of this model');
-}
-
-/** The image as an encoder takes it, of the run's size. */
-function sizedImage({ image, place = 'the image' }: StartImage, { extent, onNote }: StartOptions): Values {
-  const { width, height } = pixelsOf(extent);
-  const isSame = image.width === width && image.height === height;
-  if (!isSame) onNote?.(`${place} is ${image.width}x${image.height}: scaled to ${width}x${height}`);
-  return resizedImage(imagesOfPictures([image]), { width, height });
 }
 
 function encoderStore(pipeline: PipelineStore | undefined, taesd = false, place: string): ModelStore {

@@ -1,6 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
 import { canBecomeNodes } from '../attention/index.ts';
-import { SlothfulError } from '../errors.ts';
 import {
   attentionNodes,
   type PassParameters,
@@ -27,6 +25,7 @@ import {
   withControlNets,
 } from '../sampling/index.ts';
 import type { OpenedModel } from './open-model.ts';
+import { sizedImage } from './sized-image.ts';
 import type { PatchInForce } from './step-record.ts';
 
 /** A ControlNet that shall steer a run. */
@@ -129,17 +128,8 @@ function loadControlNetFor(
 
 /** A picture as [1, height, width, 3] in 0..1, over black where it is transparent; scaled where its size is another. */
 function controlImage({ image, place = 'the control image' }: ControlNetChoice, options: SteerOptions): Values {
-  const { width, height } = options.pixels;
-  const isSame = image.width === width && image.height === height;
-  if (!isSame) options.onNote?.(`${place} is ${image.width}x${image.height}: scaled to ${width}x${height}`);
-  const data = tf.tidy(() => {
-    const rgba = tf.tensor(Float32Array.from(image.rgba), [1, image.height, image.width, 4]);
-    const [colour, alpha] = tf.split(rgba, [3, 1], 3);
-    if (!colour || !alpha) throw new SlothfulError('bug', place, 'has no channels');
-    const rgb: tf.Tensor4D = tf.div(tf.mul(colour, alpha), 255 * 255);
-    return Float32Array.from((isSame ? rgb : tf.image.resizeBilinear(rgb, [height, width])).dataSync());
-  });
-  return { shape: [1, height, width, 3], data };
+  const picture = sizedImage({ image, place }, options.pixels, options.onNote);
+  return { shape: picture.shape, data: picture.data.map((value) => (value + 1) / 2) };
 }
 
 function withScale(model: DenoisingModel, scale: number | undefined): DenoisingModel {

@@ -19,7 +19,7 @@ export {
 } from './backend.ts';
 export { ControlNet, loadControlNetOn, type Residuals } from './control-net.ts';
 export type { DataLayout, DataLayout as Layout, NamedInputs, UNetInputs } from './feeds.ts';
-export { type LoadModelOptions, loadModelOn, type Platform, registerSlothfulOps } from './load-model.ts';
+export { checkFitsOn, type LoadModelOptions, loadModelOn, type Platform, registerSlothfulOps } from './load-model.ts';
 export { type LoadOptions, loadUNetOn } from './load-unet.ts';
 export type { LoadProgress } from './load-weights.ts';
 export { LoadedModel } from './loaded-model.ts';

@@ -67,6 +67,20 @@ export async function prepareGraph(file: ModelFile, passes: readonly Pass[]): Pr
   return graph.transform(...passes);
 }
 
+/**
+ * Starts a backend, and refuses a model that it cannot hold, before anything else is loaded.
+ *
+ * @throws SlothfulError `backend` with the bytes needed and the limit, or where none works
+ */
+export async function checkFitsOn(
+  platform: Platform,
+  { graph, place }: Pick<ModelFile, 'graph' | 'place'>,
+  options: BackendOptions,
+): Promise<void> {
+  await chooseBackend(options, platform.backends);
+  guardMemory(usedWeights(graph, place), place);
+}
+
 /** Starts a backend and reads the weights of an open model whose document is ready to run. */
 export async function startModel(platform: Platform, file: ModelFile, options: LoadModelOptions): Promise<LoadedModel> {
   const { place } = file;

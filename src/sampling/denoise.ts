@@ -1,6 +1,7 @@
 import { SlothfulError } from '../errors.ts';
 import type { PassChanges, SlothfulOptions } from '../passes/index.ts';
 import type { SiteRecord } from '../runtime/index.ts';
+import { betweenSteps } from './between-steps.ts';
 import { batchConditioning, type Conditioning, doubled, guided } from './conditioning.ts';
 import { type DenoisingModel, evaluate } from './evaluate.ts';
 import { type GivenNoise, type NoiseSource, noiseSource } from './noise.ts';
@@ -84,8 +85,7 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<DenoiseS
   let sample = firstSample(scheduler, options.start, first, run.initial);
   let previousOriginal: Float32Array | undefined;
   for (const [index, timestep] of scheduler.timesteps.slice(first).entries()) {
-    await eventLoopTurn();
-    checkSignal(options.signal, index, steps);
+    await betweenSteps(options.signal, 'denoise', { done: index, total: steps, unit: 'steps' });
     const facts = { index, steps, timestep, sigma: scheduler.sigmas[first + index] ?? 0 };
     const done = await runStep(options, run, facts, sample, previousOriginal);
     sample = done.latents;
@@ -162,16 +162,4 @@ async function runStep(
   const latents = start ? keepImage(scheduler, start, step, kept) : next;
   const milliseconds = performance.now() - began;
   return { ...facts, latents, predictedOriginal, sites, parameters, milliseconds };
-}
-
-function checkSignal(signal: AbortSignal | undefined, done: number, steps: number): void {
-  if (!signal?.aborted) return;
-  throw new SlothfulError('aborted', 'denoise', `stopped after ${done} of ${steps} steps`, undefined, {
-    cause: signal.reason,
-  });
-}
-
-/** Lets timers, signals and input be heard: wasm and cpu compute without ever leaving the microtasks. */
-function eventLoopTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }

@@ -1,3 +1,4 @@
+export { betweenSteps, type WorkDone } from './between-steps.ts';
 export type { Conditioning, RunConditioning } from './conditioning.ts';
 export { DATA_SPACES, type DataSpace, dataSpaceOf, decodePictures, type Picture } from './decode.ts';
 export { type DenoiseOptions, type DenoiseStep, denoise, type StepFacts } from './denoise.ts';

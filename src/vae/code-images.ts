@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import type { Values } from '../sampling/index.ts';
+import { betweenSteps, type Values } from '../sampling/index.ts';
 import { firstNonFinite } from '../tensors/index.ts';
 import type { AutoencoderHalf } from './autoencoder.ts';
 import { cutTile, type Span, TileJoiner, type TilePlan, type Tiling } from './tiles.ts';
@@ -49,11 +49,11 @@ export async function codeImages(values: Values, coding: Coding, options: Coding
   const shape = [batch, lengthOf(plan.rows, to), lengthOf(plan.columns, to), channels];
   const result = { shape, data: new Float32Array(sizeOf(shape)) };
   const total = batch * plan.rows.length * plan.columns.length;
+  const place = coding.input === 'latent' ? 'decode' : 'encode';
   let done = 0;
   for (let image = 0; image < batch; image++) {
     await codeImage(imageOf(values, image), imageOf(result, image), coding, async (compute) => {
-      await eventLoopTurn();
-      checkSignal(options.signal, coding, done, total);
+      await betweenSteps(options.signal, place, { done, total, unit: 'tiles' });
       const tile = await compute();
       done += 1;
       options.onTile?.({ done, total });
@@ -127,17 +127,4 @@ function sizeOf(shape: readonly number[]): number {
 function imageOf({ shape: [, ...shape], data }: Values, image: number): Values {
   const size = sizeOf(shape);
   return { shape: [1, ...shape], data: data.subarray(image * size, (image + 1) * size) };
-}
-
-function checkSignal(signal: AbortSignal | undefined, { input }: Coding, done: number, total: number): void {
-  if (!signal?.aborted) return;
-  const place = input === 'latent' ? 'decode' : 'encode';
-  throw new SlothfulError('aborted', place, `stopped after ${done} of ${total} tiles`, undefined, {
-    cause: signal.reason,
-  });
-}
-
-/** Lets timers, signals and input be heard: wasm and cpu compute without ever leaving the microtasks. */
-function eventLoopTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }
