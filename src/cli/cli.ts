@@ -64,8 +64,12 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
+let heedsPipe = false;
+
 /** A reader such as `head` may close the pipe early; that is its right and no error of ours. */
 function stopOnClosedPipe(): void {
+  if (heedsPipe) return;
+  heedsPipe = true;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { convertPipeline } from '../../converters/index.ts';
 import { encodePng, readPngText } from '../../src/pictures/node.ts';
 import { readSafetensors, writeSafetensors } from '../../src/tensors/node.ts';
-import { slothful } from '../support/cli.ts';
+import { slothful, slothfulHere } from '../support/cli.ts';
 import { fixturePath } from '../support/fixtures.ts';
 import { pseudoRandom } from '../support/numbers.ts';
 import { pipelineFolder } from '../support/pipeline-goldens.ts';
@@ -270,7 +270,7 @@ for (const [name, [model = '', ...args], message] of REFUSED) {
     const steps = args.includes('--steps') ? [] : ['--steps', '1'];
     const size = args.includes('--init-image') || args.includes('--from') ? [] : ['--size', '64x64'];
     const all = ['run', at(model), ...paths, ...steps, ...size, '--backend', 'wasm', '--out', at('refused')];
-    const { code, stderr } = await slothful(all);
+    const { code, stderr } = await slothfulHere(all);
     assert.is(code, 1, stderr);
     assert.match(stderr, message);
     const lines = stderr.split('\n').filter((line) => line && !/^(note|backend):/.test(line));
