@@ -126,8 +126,8 @@ test('whole runs of six samplers: timesteps, sigmas, and K/V tokens of every ste
   const runs = readJson<GoldenRun[]>('sampling/runs.json');
   const graph = goldenGraph('sd15');
   for (const { sampler, steps, params, timesteps, sigmas, kv_tokens } of runs) {
-    const [scheduler, spacing] = SAMPLERS[sampler] ?? ['ddim', 'normal'];
-    const schedule = scheduleOf(graph, { steps, scheduler, sigmas: spacing });
+    const [scheduler, sigmaSchedule] = SAMPLERS[sampler] ?? ['ddim', 'normal'];
+    const schedule = scheduleOf(graph, { steps, scheduler, sigmas: sigmaSchedule, spacing: 'leading' });
     const report = planGraph(graph, {
       schedule,
       size: { rows: 32, columns: 32 },
