@@ -13,6 +13,7 @@ import {
   readModel,
   unetField,
 } from '../src/models/node.ts';
+import { type TextEncoderFacts, textEncoderFacts, textInputsOf, textMisfit } from '../src/text/index.ts';
 import { readJsonIfThere } from './checkpoint/index.ts';
 import type { TextEncoderName } from './clip/index.ts';
 import { type ConvertOptions, convertCheckpoint } from './convert.ts';
@@ -135,8 +136,8 @@ class PipelineWriter {
   private readonly folders: Partial<Record<PipelinePart, string>> = {};
   /** What the UNet's metadata say, where it is converted. */
   private unet: JsonObject | undefined;
-  /** What the text encoders' metadata say, in their order. */
-  private readonly text: JsonObject[] = [];
+  /** The sizes of the text encoders, in their order. */
+  private readonly text: TextEncoderFacts[] = [];
 
   constructor(
     private readonly source: string,
@@ -167,15 +168,15 @@ class PipelineWriter {
       const options = { ...(await this.withConfigOf(which)), which, eosTokenId: tokenizer?.eosTokenId };
       return convertTextEncoder(this.source, out, options);
     });
-    const record = await this.textRecord(which);
-    this.text.push(record);
+    const facts = textEncoderFacts(await this.metadataOf(which), join(this.folder, which));
+    this.text.push(facts);
     const name = TOKENIZERS[which];
     if (tokenizer) {
       await copyTokenizer(tokenizer, join(this.folder, name));
       this.folders[name] = name;
       return;
     }
-    const { vocabulary } = record;
+    const { vocabulary } = facts;
     if (vocabulary === CLIP_VOCABULARY) return;
     const problem = `has a ${which} of ${vocabulary} tokens and no ${name}, and CLIP's own vocabulary has ${CLIP_VOCABULARY}`;
     throw new SlothfulError('bad-checkpoint', this.source, problem, 'give the folder with its tokenizer by --config');
@@ -184,19 +185,10 @@ class PipelineWriter {
   /** Whether the UNet can read what the text encoders write. */
   private checkText(): void {
     if (!this.unet) return;
-    const width = this.text.reduce((sum, record) => sum + Number(record.width), 0);
-    const wanted = unetField(this.unet, 'context_dim');
+    const misfit = textMisfit(this.text, textInputsOf(this.unet));
+    if (!misfit) return;
     const cure = 'give the text encoders of the same model, or leave them with --only unet';
-    if (width !== wanted) {
-      const problem = `has text encoders of width ${this.text.map((record) => record.width).join(' + ')}, and the UNet takes ${wanted}`;
-      throw new SlothfulError('bad-checkpoint', this.source, problem, cure);
-    }
-    const addition = unetField(this.unet, 'addition');
-    const pooled = isObject(addition) ? addition.text_embed_dim : undefined;
-    const projection = this.text.at(-1)?.projection;
-    if (pooled === undefined || pooled === projection) return;
-    const problem = `has a text encoder that projects to ${projection ?? 'nothing'}, and the UNet takes ${pooled}`;
-    throw new SlothfulError('bad-checkpoint', this.source, problem, cure);
+    throw new SlothfulError('bad-checkpoint', this.source, misfit, cure);
   }
 
   private async writeVae(): Promise<void> {
@@ -266,11 +258,6 @@ class PipelineWriter {
 
   private async metadataOf(part: PipelinePart): Promise<JsonObject> {
     return (await readModel(join(this.folder, part))).graph.metadata;
-  }
-
-  private async textRecord(which: TextEncoderName): Promise<JsonObject> {
-    const { text_encoder: record } = await this.metadataOf(which);
-    return isObject(record) ? record : {};
   }
 
   /** A config that was given is the UNet's; the others' come from their folder. */

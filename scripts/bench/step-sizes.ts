@@ -23,6 +23,19 @@ export function trainedSize(family: FamilyName): StepSize {
   return { pixels: side * LATENT_PIXELS, side };
 }
 
+/** Measures each family at the size that it was trained on; where it has to be quick, those that take long are left out. */
+export async function eachTrainedSize<T>(
+  { families, quick }: { readonly families: readonly FamilyName[]; readonly quick: boolean },
+  measure: (family: FamilyName, size: StepSize) => Promise<readonly T[]>,
+): Promise<T[]> {
+  const findings: T[] = [];
+  for (const family of families) {
+    const size = trainedSize(family);
+    if (!(quick && isLarge(size))) findings.push(...(await measure(family, size)));
+  }
+  return findings;
+}
+
 /** The sizes of a family. */
 export function stepSizes(family: FamilyName, quick: boolean): StepSize[] {
   return [...new Set([trainedSize(family).pixels, LARGE_PIXELS])]

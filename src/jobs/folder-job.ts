@@ -8,7 +8,7 @@ import {
 } from '../pipeline/index.ts';
 import type { ModelStore } from '../runtime/index.ts';
 import { NODE_PLATFORM } from '../runtime/node.ts';
-import type { Prompts } from '../text/index.ts';
+import { type Prompts, promptList } from '../text/index.ts';
 import { VERSION } from '../version.ts';
 import { type ControlNetFiles, readControlNets, readTensorValues, readText, type TextChoice } from './read-inputs.ts';
 import { readStart, type StartFiles } from './read-start.ts';
@@ -90,7 +90,7 @@ export function sourceOf(job: FolderJob, { place, graph }: OpenedModel, backend:
 type Told = Pick<RunSource, 'prompt' | 'negative_prompt' | 'prompts' | 'negative_prompts' | 'text' | 'start'>;
 
 function promptsOf(job: FolderJob): Told {
-  const [prompts, negative] = [listOf(job.prompt), listOf(job.negativePrompt)];
+  const [prompts, negative] = [promptList(job.prompt), promptList(job.negativePrompt)];
   const text = {
     ...{ weights: job.weights, clip_skip: job.clipSkip },
     ...{ prompt_2: several(job.prompt2, 1), negative_prompt_2: several(job.negativePrompt2, 1) },
@@ -108,12 +108,7 @@ function promptsOf(job: FolderJob): Told {
 
 const isAsked = (fields: object): boolean => Object.values(fields).some((value) => value !== undefined);
 
-function listOf(prompts: Prompts | undefined): readonly string[] {
-  if (prompts === undefined) return [];
-  return typeof prompts === 'string' ? [prompts] : prompts;
-}
-
 function several(prompts: Prompts | undefined, least: number): string[] | undefined {
-  const all = listOf(prompts);
+  const all = promptList(prompts);
   return all.length >= least ? [...all] : undefined;
 }

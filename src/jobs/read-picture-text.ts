@@ -1,5 +1,5 @@
 import { SlothfulError } from '../errors.ts';
-import { parsePassOption } from '../passes/index.ts';
+import { parsePassOption, SLOTHFUL } from '../passes/index.ts';
 import { readPngText } from '../pictures/node.ts';
 import { DECODERS } from '../pipeline/index.ts';
 import { hasSigmas, type PictureSize, PREDICTION_TYPES, TIMESTEP_SPACINGS } from '../sampling/index.ts';
@@ -72,7 +72,7 @@ export function readPictureText(text: string, place: string): ReadRun {
     decoder: read.choice('Decoder', DECODERS),
     ipAdapterScale: read.number('IP-Adapter scale'),
     patchControlNets: fields.get('ControlNets patched') === 'yes' ? true : undefined,
-    parameters: parametersIn(fields.get(OWN)),
+    parameters: parametersIn(fields.get(OWN), place),
     passes: passesIn(fields, place),
   };
   const files = FILES.filter(([field]) => fields.has(field)).map(([field, flags, flag]) => {
@@ -113,30 +113,21 @@ function samplerIn(fields: ReadonlyMap<string, string>, isOurs: boolean) {
 }
 
 /** Slothful Attention's parameters; without their strengths it does nothing. */
-function parametersIn(text: string | undefined): Record<string, unknown> | undefined {
+function parametersIn(text: string | undefined, place: string): Readonly<Record<string, unknown>> | undefined {
   if (text === undefined) return undefined;
-  return text === OFF ? { in_strength: 0, out_strength: 0 } : valuesIn(text);
+  return text === OFF ? { in_strength: 0, out_strength: 0 } : passIn(SLOTHFUL.name, text, place)[1];
 }
 
 function passesIn(fields: ReadonlyMap<string, string>, place: string): FolderJob['passes'] {
   const passes = [...fields].filter(([key]) => key.startsWith('Pass '));
   if (!passes.length) return undefined;
-  return Object.fromEntries(
-    passes.map(([key, text]) => {
-      const list = text === 'on' ? '' : `,${text.replaceAll(': ', '=').replaceAll(', ', ',')}`;
-      return parsePassOption(`${key.slice('Pass '.length)}${list}`, place);
-    }),
-  );
+  return Object.fromEntries(passes.map(([key, text]) => passIn(key.slice('Pass '.length), text, place)));
 }
 
-function valuesIn(text: string): Record<string, unknown> {
-  return Object.fromEntries(
-    text.split(', ').map((part) => {
-      const [name = '', value = ''] = part.split(': ');
-      if (value === 'true' || value === 'false') return [name, value === 'true'];
-      return [name, value !== '' && Number.isFinite(Number(value)) ? Number(value) : value];
-    }),
-  );
+/** A pass and its parameters, which stand as `name: value, name: value`; `on` where it has none. */
+function passIn(name: string, text: string, place: string): ReturnType<typeof parsePassOption> {
+  const settings = text === 'on' ? [] : text.split(', ').map((part) => part.replace(': ', '='));
+  return parsePassOption([name, ...settings].join(','), place);
 }
 
 /** Fields by their kinds, each checked. */

@@ -53,13 +53,14 @@ export async function runToFolder(job: RunJob): Promise<FolderRun> {
   checkPreview(job.preview);
   const model = await openJob(job);
   const asked = await pipelineRun(job, model);
-  resolvePipeline(model, asked);
+  const run = resolvePipeline(model, asked);
   const folder = await RunFolder.open(job.out, { name: 'run', record: 'run.json', force: job.force ?? false });
-  const finished = await runPipeline(model, {
+  const whole: PipelineRun = {
     ...asked,
     ...(job.preview === undefined ? {} : { onPreview: previewWriter(folder), previewEvery: job.preview }),
     onDenoised: (done) => writeDenoised(folder, done, { model, source: sourceOf(job, model, done.backend) }),
-  });
+  };
+  const finished = await runPipeline(model, whole, run);
   const source = sourceOf(job, model, finished.backend);
   const record = await writeRun(folder, finished, { model, source });
   return { folder: folder.path, files: folder.files, record, exact: finished.drawing.exact };

@@ -66,6 +66,13 @@ export function withTimeIds(
 /** Makes what the model is told of a prompt, or of the tensors that were given in its place. */
 export type Conditioner = (prompt: Prompts | undefined) => RunConditioning;
 
+/** @throws SlothfulError `bad-input` where a file has no `image_embeds` */
+export function imageEmbedsOf(tensors: ReadonlyMap<string, Values>, place: string): Values {
+  const embeds = tensors.get('image_embeds');
+  if (embeds) return embeds;
+  throw new SlothfulError('bad-input', place, 'has no tensor "image_embeds"', 'name it so');
+}
+
 /**
  * Adds an IP-Adapter's image to what a run is told. What it is guided away from is `negative_image_embeds`, or zeros as
  * diffusers takes them.
@@ -79,8 +86,7 @@ export function withImageEmbeds(
   tensors: ReadonlyMap<string, Values>,
   place: string,
 ): RunConditioning {
-  const image_embeds = tensors.get('image_embeds');
-  if (!image_embeds) throw new SlothfulError('bad-input', place, 'has no tensor "image_embeds"', 'name it so');
+  const image_embeds = imageEmbedsOf(tensors, place);
   const { shape, data } = image_embeds;
   const away = tensors.get('negative_image_embeds') ?? { shape, data: new Float32Array(data.length) };
   return { cond: { ...cond, image_embeds }, uncond: uncond && { ...uncond, image_embeds: away } };

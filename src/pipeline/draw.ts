@@ -71,7 +71,6 @@ export interface DrawOptions {
   /** Told before it starts that tiles are taken, and why. */
   readonly onNote?: ((note: string) => void) | undefined;
   readonly onTile?: ((progress: TileProgress) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** The pictures of one run, and the same to be measured. */
@@ -146,11 +145,11 @@ async function decoded(
   model: LoadedModel,
   latents: Float32Array,
   tiling: Tiling | undefined,
-  { extent, onTile, signal }: Pick<DrawOptions, 'extent' | 'onTile' | 'signal'>,
+  { extent, onTile }: Pick<DrawOptions, 'extent' | 'onTile'>,
 ): Promise<Drawn> {
   const { rows, columns } = extent;
   const channels = latents.length / (extent.batch * rows * columns);
   const values = { shape: [extent.batch, rows, columns, channels], data: latents };
-  const pictures = picturesOfImages(await decodeLatents(model, values, { tiling, onTile, signal }));
+  const pictures = picturesOfImages(await decodeLatents(model, values, { tiling, onTile }));
   return { pictures, images: pictures.map(pictureImage) };
 }

@@ -1,6 +1,6 @@
 import { SlothfulError } from '../errors.ts';
 import type { DenoiseStep, GivenNoise, GuidedSizes, Picture } from '../sampling/index.ts';
-import type { Prompts } from '../text/index.ts';
+import { type Prompts, promptList } from '../text/index.ts';
 import { type Drawing, decoderOf, type Preview } from './draw.ts';
 import { type ComparedOutcomes, compareRuns, type RunHalf, type RunOutcome } from './execute.ts';
 import type { Phase } from './load-parts.ts';
@@ -57,10 +57,14 @@ export interface FinishedRun extends DenoisedRun {
  * Runs a pipeline: its text encoders, where an image is given the VAE's encoder, the UNet and the decoder, each loaded when it
  * is needed and gone before the next.
  *
+ * @param run what `resolvePipeline` decided of it, where that was asked before
  * @throws SlothfulError `usage`, `bad-parameter`, `bad-input`, `io`, `bad-model`, `bad-graph`, `backend`, `unsupported`
  */
-export async function runPipeline(model: OpenedModel, asked: PipelineRun): Promise<FinishedRun> {
-  const run = resolvePipeline(model, asked);
+export async function runPipeline(
+  model: OpenedModel,
+  asked: PipelineRun,
+  run: ResolvedRun = resolvePipeline(model, asked),
+): Promise<FinishedRun> {
   for (const note of run.notes) asked.onNote?.(note);
   const look = lookOf(model.graph.metadata, run.settings, model.place);
   const decoder = await decoderOf(model, look, asked);
@@ -80,7 +84,7 @@ export async function runPipeline(model: OpenedModel, asked: PipelineRun): Promi
 export function resolvePipeline(model: OpenedModel, asked: PipelineRun): ResolvedRun {
   const { start, text, compare, prompt, sizes } = asked;
   checkSizes(model, sizes);
-  const count = Array.isArray(prompt) ? prompt.length : 1;
+  const count = promptList(prompt).length || 1;
   return resolveTold(model, text, {
     ...asked,
     ...{ prompt, batch: count * (asked.batch ?? 1), patched: compare },

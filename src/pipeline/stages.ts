@@ -1,7 +1,7 @@
 import { type BackendName, checkFitsOn, type SlothfulHook } from '../runtime/index.ts';
 import type { GuidedSizes, RunExtent, Values } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
-import { type Conditioner, withImageEmbeds, withTimeIds } from './conditioning.ts';
+import { type Conditioner, imageEmbedsOf, withImageEmbeds, withTimeIds } from './conditioning.ts';
 import { type DecoderName, type DecoderPart, type Drawing, drawAll, openPreview, type Preview } from './draw.ts';
 import { onceOnly, PhaseClock, type PhaseName, partLoader } from './load-parts.ts';
 import type { Look } from './look.ts';
@@ -70,6 +70,7 @@ export class PipelineStages {
   /** What the model is told of each prompt. A UNet that the backend cannot hold is refused before. */
   async tell(prompts: readonly (Prompts | undefined)[], extent: RunExtent, guided: boolean): Promise<Conditioner> {
     const { text, sizes, imageEmbeds, backend } = this.setup;
+    if (imageEmbeds) imageEmbedsOf(imageEmbeds.tensors, imageEmbeds.place);
     await checkFitsOn(this.model.platform, this.model.file, { backend, log: this.log });
     const told = await this.clock.time('text', () => text.encode(prompts, guided, this.load('load text')));
     return (prompt) => {

@@ -1,17 +1,17 @@
 import { SlothfulError } from '../errors.ts';
-import { isObject } from '../graph/index.ts';
-import { unetField } from '../models/index.ts';
 import type { LoadedModel, ModelStore } from '../runtime/index.ts';
 import { type RunConditioning, stacked, type TextTable } from '../sampling/index.ts';
 import {
-  checkTextWidths,
   hiddenLayer,
   type PromptRequest,
   type Prompts,
   type PromptWeights,
   pipelineText,
+  promptList,
   type TextPart,
   textConditioning,
+  textInputsOf,
+  textMisfit,
   textTokens,
 } from '../text/index.ts';
 import { type Conditioner, promptConditioning } from './conditioning.ts';
@@ -92,9 +92,10 @@ function tableConditioning(
 ): RunConditioning {
   const example = table.prompts[0] ?? [...table.vocab.keys()][0] ?? '';
   const prompts = promptsOf(prompt, example);
-  const made = prompts.map((each, index) => promptConditioning(table, each, negativeOf(negative, index)));
-  if (typeof negative !== 'string' && negative.length > 1 && negative.length !== prompts.length) {
-    const problem = `are ${negative.length}, and there are ${prompts.length} prompts`;
+  const away = promptList(negative);
+  const made = prompts.map((each, index) => promptConditioning(table, each, away[index] ?? away[0] ?? ''));
+  if (away.length > 1 && away.length !== prompts.length) {
+    const problem = `are ${away.length}, and there are ${prompts.length} prompts`;
     throw new SlothfulError('bad-input', 'negative prompts', problem, 'give one, or one for each');
   }
   const rows = (half: 'cond' | 'uncond') => stacked(made.flatMap((each) => each[half]?.encoder_hidden_states ?? []));
@@ -112,12 +113,8 @@ function refuseGiven(flags: Readonly<Record<string, unknown>>, problem: string):
 }
 
 function promptsOf(prompt: Prompts | undefined, example: string): readonly string[] {
-  if (prompt !== undefined) return typeof prompt === 'string' ? [prompt] : prompt;
+  if (prompt !== undefined) return promptList(prompt);
   throw new SlothfulError('usage', '--prompt', 'is missing', `say what to draw, such as --prompt "${example}"`);
-}
-
-function negativeOf(negative: Prompts, index: number): string {
-  return typeof negative === 'string' ? negative : (negative[index] ?? negative[0] ?? '');
 }
 
 const EXAMPLE = 'a photo of a sloth';
@@ -131,7 +128,11 @@ export async function encoderSource(model: OpenedDocument, choice: PromptChoice)
   const { pipeline } = model.file.store;
   const parts = pipeline ? await pipelineText(pipeline) : [];
   if (!pipeline || !parts.length) return undefined;
-  checkTextWidths(parts, textInputsOf(model), pipeline.place);
+  const misfit = textMisfit(
+    parts.map(({ facts }) => facts),
+    textInputsOf(model.graph.metadata),
+  );
+  if (misfit) throw new SlothfulError('bad-model', pipeline.place, misfit, 'give the text encoders of the same model');
   if (parts.length === 1) refuseSecond(choice);
   const zeroNegative = pipeline.manifest.force_zeros_for_empty_prompt;
   const request = (prompt: Prompts | undefined, guided: boolean): PromptRequest => ({
@@ -189,13 +190,4 @@ function tokenizerOf(parts: readonly TextPart[], index: number): TextPart['token
   const part = parts[index];
   if (part) return part.tokenizer;
   throw new SlothfulError('bug', 'text encoders', `there is no number ${index}`);
-}
-
-/** What the UNet takes of text, as its conversion recorded it. */
-function textInputsOf({ graph }: Pick<OpenedDocument, 'graph'>) {
-  const width = unetField(graph.metadata, 'context_dim');
-  const addition = unetField(graph.metadata, 'addition');
-  const pooled = isObject(addition) ? (addition.text_embed_dim ?? addition.textEmbedDim) : undefined;
-  const numberOf = (value: unknown) => (typeof value === 'number' ? value : undefined);
-  return { width: numberOf(width), pooled: numberOf(pooled) };
 }

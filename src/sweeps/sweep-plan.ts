@@ -9,7 +9,7 @@ import {
   type SlothfulParameters,
 } from '../passes/index.ts';
 import type { RunRequest } from '../pipeline/index.ts';
-import type { Prompts } from '../text/index.ts';
+import { type Prompts, promptList } from '../text/index.ts';
 import type { Axis, CellChange } from './axis.ts';
 
 /** One combination of the values of the axes, ready to be run. */
@@ -67,12 +67,11 @@ export function sweepCells(x: Axis | undefined, y: Axis | undefined, base: Sweep
 
 function combined(changes: readonly CellChange[], base: SweepBase) {
   const request: RunRequest = Object.assign({ ...base.request }, ...changes.map((change) => change.request));
-  const prompt = changes.reduce((found, change) => change.prompt ?? found, firstOf(base.prompt));
+  const prompt = changes.reduce<string | undefined>(
+    (found, change) => change.prompt ?? found,
+    promptList(base.prompt)[0],
+  );
   return { request, prompt, parameters: parametersOf(changes, base), passes: peersOf(changes, base) };
-}
-
-function firstOf(prompt: Prompts | undefined): string | undefined {
-  return typeof prompt === 'string' ? prompt : prompt?.[0];
 }
 
 function parametersOf(changes: readonly CellChange[], base: SweepBase): SlothfulParameters | undefined {

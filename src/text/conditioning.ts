@@ -27,6 +27,12 @@ interface CountedModel extends Pick<TextModel, 'zeroNegative'> {
 /** One text for every picture, or one for each. */
 export type Prompts = string | readonly string[];
 
+/** The texts one by one. */
+export function promptList(prompts: Prompts | undefined): readonly string[] {
+  if (prompts === undefined) return [];
+  return typeof prompts === 'string' ? [prompts] : prompts;
+}
+
 /** What is to be drawn. */
 export interface PromptRequest {
   readonly prompt: Prompts;
@@ -111,8 +117,8 @@ export function hiddenLayer(
 
 /** The texts of each picture, one for each encoder. */
 function textsOf(prompts: Prompts, prompts_2: Prompts | undefined): string[][] {
-  const first = typeof prompts === 'string' ? [prompts] : prompts;
-  const second = typeof prompts_2 === 'string' ? [prompts_2] : (prompts_2 ?? first);
+  const first = promptList(prompts);
+  const second = promptList(prompts_2 ?? prompts);
   if (!first.length) throw new SlothfulError('bad-input', 'prompts', 'there are none');
   if (second.length !== 1 && second.length !== first.length) {
     const problem = `are ${second.length} for the second text encoder and ${first.length} for the first`;

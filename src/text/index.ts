@@ -15,6 +15,7 @@ export {
   hiddenLayer,
   type PromptRequest,
   type Prompts,
+  promptList,
   type TextModel,
   textConditioning,
   textTokens,
@@ -31,12 +32,13 @@ export {
 } from './encode-prompts.ts';
 export { parseTokenizer, specialTokensOf, type TokenizerFiles, tokenizerFiles } from './parse-tokenizer.ts';
 export {
-  checkTextWidths,
   pipelineText,
   type ReadTokenizerFile,
   readTokenizerFiles,
   type TextInputs,
   type TextPart,
+  textInputsOf,
+  textMisfit,
 } from './pipeline-text.ts';
 export { PROMPT_WEIGHTS, type PromptWeights, promptChunks } from './prompt-weights.ts';
 export { checkVocabulary, type TextEncoderFacts, textEncoderFacts } from './text-encoder-facts.ts';

@@ -1,6 +1,5 @@
-import { parseJson } from '../documents/index.ts';
-import { SlothfulError } from '../errors.ts';
-import { ModelFile, type ModelStore, type PipelineStore } from '../models/index.ts';
+import { isObject, type JsonObject, parseJson } from '../documents/index.ts';
+import { ModelFile, type ModelStore, type PipelineStore, unetField } from '../models/index.ts';
 import { clipVocabulary } from './clip-vocabulary.ts';
 import { parseTokenizer } from './parse-tokenizer.ts';
 import { checkVocabulary, type TextEncoderFacts, textEncoderFacts } from './text-encoder-facts.ts';
@@ -73,26 +72,29 @@ async function tokenizerOf(pipeline: PipelineStore, name: 'tokenizer' | 'tokeniz
 /** What a UNet takes of text. */
 export interface TextInputs {
   /** Width of `encoder_hidden_states`. */
-  readonly width: number | undefined;
+  readonly width: unknown;
   /** Width of `text_embeds`; undefined where it takes none. */
-  readonly pooled: number | undefined;
+  readonly pooled: unknown;
 }
 
-/**
- * Refuses text encoders whose text a UNet does not take.
- *
- * @throws SlothfulError `bad-model` with both widths
- */
-export function checkTextWidths(parts: readonly TextPart[], { width, pooled }: TextInputs, place: string): void {
-  const cure = 'give the text encoders of the same model';
-  const own = parts.reduce((sum, { facts }) => sum + facts.width, 0);
+/** What a UNet takes of text, as its conversion recorded it, unchecked. */
+export function textInputsOf(metadata: JsonObject): TextInputs {
+  const addition = unetField(metadata, 'addition');
+  const pooled = isObject(addition) ? (addition.text_embed_dim ?? addition.textEmbedDim) : undefined;
+  return { width: unetField(metadata, 'context_dim'), pooled };
+}
+
+/** Why a UNet cannot read what text encoders write; undefined where it can, or does not say what it takes. */
+export function textMisfit(
+  encoders: readonly Pick<TextEncoderFacts, 'width' | 'projection'>[],
+  { width, pooled }: TextInputs,
+): string | undefined {
+  const own = encoders.reduce((sum, encoder) => sum + encoder.width, 0);
   if (width !== undefined && own !== width) {
-    const widths = parts.map(({ facts }) => facts.width).join(' + ');
-    const problem = `has text encoders of width ${widths}, and its UNet takes ${width}`;
-    throw new SlothfulError('bad-model', place, problem, cure);
+    const widths = encoders.map((encoder) => encoder.width).join(' + ');
+    return `has text encoders of width ${widths}, and the UNet takes ${width}`;
   }
-  const projection = parts.at(-1)?.facts.projection ?? undefined;
-  if (pooled === undefined || pooled === projection) return;
-  const problem = `has a text encoder that projects to ${projection ?? 'nothing'}, and its UNet takes ${pooled}`;
-  throw new SlothfulError('bad-model', place, problem, cure);
+  const projection = encoders.at(-1)?.projection ?? undefined;
+  if (pooled === undefined || pooled === projection) return undefined;
+  return `has a text encoder that projects to ${projection ?? 'nothing'}, and the UNet takes ${pooled}`;
 }

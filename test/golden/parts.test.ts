@@ -9,6 +9,7 @@ import { fixturePath } from '../support/fixtures.ts';
 import { testedBackend } from '../support/golden-suite.ts';
 import { checkAgainst, goldenTensor, type PipelineName, pipelineFolder } from '../support/pipeline-goldens.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { goldenImage, goldenValues } from '../vae/support.ts';
 
 const backend = testedBackend();
 const test = suite(`text encoders, VAEs and TAESD on ${backend}`);
@@ -71,13 +72,6 @@ const ENCODED: ReadonlyArray<readonly [PipelineName, readonly Case[]]> = [
   ['sdxl', [['sdxl.encode.56x80']]],
 ];
 
-function valuesOf(section: string, name: string) {
-  return tf.tidy(() => {
-    const tensor = goldenTensor(section, name);
-    return { shape: tensor.shape, data: Float32Array.from(tensor.dataSync()) };
-  });
-}
-
 function check({ shape, data }: { shape: readonly number[]; data: Float32Array }, section: string, name: string): void {
   tf.tidy(() => checkAgainst(tf.tensor(data, [...shape]), section, name));
 }
@@ -93,7 +87,7 @@ for (const [name, part, section, cases] of DECODED) {
     withPart(name, part, async (model) => {
       for (const [golden, tile, overlap] of cases) {
         const tiling = tile === undefined ? undefined : { tile, overlap };
-        const image = await decodeLatents(model, valuesOf(section, `${golden}.latent`), { tiling });
+        const image = await decodeLatents(model, goldenValues(section, `${golden}.latent`), { tiling });
         check(image, section, `${golden}.sample`);
       }
     }));
@@ -103,8 +97,7 @@ for (const [name, cases] of ENCODED) {
   test(`${name} vae_encoder`, () =>
     withPart(name, 'vae_encoder', async (model) => {
       for (const [golden, tile, overlap] of cases) {
-        const { shape, data } = valuesOf('vae', `${golden}.image`);
-        const image = { shape, data: data.map((byte) => (2 * byte) / 255 - 1) };
+        const image = goldenImage('vae', `${golden}.image`);
         const tiling = tile === undefined ? undefined : { tile, overlap };
         const { mean, logvar } = await encodeImage(model, image, { tiling });
         check(mean, 'vae', `${golden}.mean`);

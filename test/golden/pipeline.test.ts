@@ -9,13 +9,14 @@ import type { PromptWeights } from '../../src/text/index.ts';
 import { fixturePath, readJson } from '../support/fixtures.ts';
 import { testedBackend } from '../support/golden-suite.ts';
 import { largestDifference } from '../support/numbers.ts';
-import { goldenValues, pipelineFile, pipelineFolder } from '../support/pipeline-goldens.ts';
+import { pipelineFile, pipelineFolder, storedValues } from '../support/pipeline-goldens.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import type { SizesCase } from '../support/text-goldens.ts';
 
 type Pair = readonly [number, number];
 
 /** A whole run as diffusers made it. */
-interface RunCase {
+interface RunCase extends Omit<SizesCase, 'name'> {
   readonly name: string;
   readonly prompt: string | readonly string[];
   readonly negative: string | readonly string[] | null;
@@ -25,19 +26,11 @@ interface RunCase {
   /** As diffusers counts: 1 is the penultimate. */
   readonly clip_skip?: number;
   readonly guidance: number;
-  /** Height and width. */
-  readonly size: Pair;
   readonly sampler: SamplerName;
   readonly steps: number;
   readonly strength?: number;
   readonly scheduler: { readonly timestep_spacing: 'leading' | 'linspace' };
   readonly force_zeros?: boolean;
-  readonly original_size?: Pair;
-  readonly crops?: Pair;
-  readonly target_size?: Pair;
-  readonly negative_original_size?: Pair;
-  readonly negative_crops?: Pair;
-  readonly negative_target_size?: Pair;
   readonly noise: string;
   readonly image_in?: string;
   readonly mask?: string;
@@ -80,7 +73,7 @@ const cropOf = (pair: Pair | undefined) => pair && { top: pair[0], left: pair[1]
 
 /** Values of a tensor [..., C, h, w] as [..., h, w, C]. */
 function valuesOf(name: string): Float32Array {
-  const { shape, values } = goldenValues('runs', name);
+  const { shape, values } = storedValues('runs', name);
   const [channels = 0, height = 0, width = 0] = shape.slice(-3);
   const pixels = height * width;
   return values.map((_, index) => {
@@ -93,7 +86,7 @@ function valuesOf(name: string): Float32Array {
 /** A picture of [1, 3 or 1, H, W]. */
 function pictureOf(name: string | undefined, white = 255): Picture | undefined {
   if (name === undefined) return undefined;
-  const [, channels = 0, height = 0, width = 0] = goldenValues('runs', name).shape;
+  const [, channels = 0, height = 0, width = 0] = storedValues('runs', name).shape;
   const values = valuesOf(name);
   const rgba = Uint8ClampedArray.from({ length: width * height * 4 }, (_, index) => {
     const channel = index % 4;
@@ -148,7 +141,7 @@ async function check(each: RunCase, model: string): Promise<void> {
     const difference = largestDifference(latents, all.slice(step * size, (step + 1) * size)) / each.std;
     assert.ok(difference <= LATENTS, `latents after step ${step} differ by ${difference} of their deviation`);
   });
-  const { values: picture } = goldenValues('runs', each.image_u8);
+  const { values: picture } = storedValues('runs', each.image_u8);
   const made = drawing.drawn[0]?.pictures.flatMap(({ rgba }) => [...rgba.filter((_, index) => index % 4 < 3)]) ?? [];
   assert.is(made.length, picture.length, 'the size of the picture');
   const difference = largestDifference(Float32Array.from(made), picture);

@@ -70,7 +70,7 @@ function valuesOf({ dtype, bytes }: RawTensor): Float32Array | Int32Array | Uint
 }
 
 /** A tensor of the goldens as it is stored. */
-export function goldenValues(section: string, name: string): { shape: readonly number[]; values: Float32Array } {
+export function storedValues(section: string, name: string): { shape: readonly number[]; values: Float32Array } {
   const raw = golden(section, name);
   return { shape: raw.shape, values: Float32Array.from(valuesOf(raw)) };
 }

@@ -6,21 +6,14 @@ import type { JobReport } from '../report.ts';
 import { MEGABYTE, type Row, type RowOptions } from '../row.ts';
 import { runJob } from '../run-job.ts';
 import { minimum, ratioOf, seriesOf } from '../statistics.ts';
-import { isLarge, type StepSize, trainedSize } from '../step-sizes.ts';
+import { eachTrainedSize, isLarge, type StepSize } from '../step-sizes.ts';
 
 /** Decoding latents by the VAE on the native backend: at once, and in tiles of half an edge. */
 export const decodeRow: Row = {
   name: 'decode',
   describe: 'decode latents by the VAE on the native backend, at once and in tiles: time, memory',
   fullSize: true,
-  async run(options) {
-    const findings: Finding[] = [];
-    for (const family of options.families) {
-      const size = trainedSize(family);
-      if (!(options.quick && isLarge(size))) findings.push(...(await measure(family, size, options)));
-    }
-    return findings;
-  },
+  run: (options) => eachTrainedSize(options, (family, size) => measure(family, size, options)),
 };
 
 async function measure(family: FamilyName, size: StepSize, { quick, log }: RowOptions): Promise<Finding[]> {

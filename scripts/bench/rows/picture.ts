@@ -7,7 +7,7 @@ import { MEGABYTE, type Row, type RowOptions } from '../row.ts';
 import { runJob } from '../run-job.ts';
 import { RUN_SHARES, type RunShare, runShares } from '../run-phases.ts';
 import { ratioOf } from '../statistics.ts';
-import { isLarge, type StepSize, trainedSize } from '../step-sizes.ts';
+import { eachTrainedSize, isLarge, type StepSize } from '../step-sizes.ts';
 
 const PROMPT = 'a photograph of an astronaut riding a horse';
 const STEPS = 4;
@@ -17,14 +17,7 @@ export const pictureRow: Row = {
   name: 'picture',
   describe: `from a prompt to a PNG in ${STEPS} steps on the native backend: time and what it is spent on, memory`,
   fullSize: true,
-  async run(options) {
-    const findings: Finding[] = [];
-    for (const family of options.families) {
-      const size = trainedSize(family);
-      if (!(options.quick && isLarge(size))) findings.push(...(await measure(family, size, options)));
-    }
-    return findings;
-  },
+  run: (options) => eachTrainedSize(options, (family, size) => measure(family, size, options)),
 };
 
 interface Turn {

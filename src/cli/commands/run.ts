@@ -5,6 +5,7 @@ import { formatFlops } from '../../pages/index.ts';
 import type { Measures } from '../../pictures/index.ts';
 import { parametersLine, passLines, type RunRecord, stepsDone } from '../../pipeline/index.ts';
 import { defineCommand } from '../define-command.ts';
+import { givenOf } from '../flags/given.ts';
 import { jobReports, readJob, withJobModel, withSteeringFlags } from '../flags/job-flags.ts';
 import { interruptible, printNote, startBars } from '../terminal.ts';
 
@@ -61,7 +62,6 @@ const isGiven = (value: unknown): boolean => value !== undefined && !(Array.isAr
 
 /** Choices with the flags over them, parameter by parameter. */
 function underFlags(choices: Partial<RunJob>, job: RunJob): RunJob {
-  const given = Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
   const parameters = { ...choices.parameters, ...job.parameters };
   const passes = { ...choices.passes };
   for (const [name, values] of Object.entries(job.passes ?? {})) passes[name] = { ...passes[name], ...values };
@@ -74,15 +74,11 @@ function underFlags(choices: Partial<RunJob>, job: RunJob): RunJob {
     ...(isTold ? { weights: undefined, clipSkip: undefined } : {}),
     ...(isSized ? { size: undefined } : {}),
     ...(job.sampler === undefined ? {} : { sigmas: undefined }),
-    ...given,
-    ...(job.sizes || choices.sizes ? { sizes: { ...choices.sizes, ...definedOf(job.sizes ?? {}) } } : {}),
+    ...givenOf(job),
+    ...(job.sizes || choices.sizes ? { sizes: { ...choices.sizes, ...givenOf(job.sizes ?? {}) } } : {}),
     ...(Object.keys(parameters).length ? { parameters } : {}),
     passes,
   };
-}
-
-function definedOf(fields: object): object {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function stoppedError({ folder, record: { settings, steps, plain } }: FolderRun): SlothfulError {

@@ -4,6 +4,7 @@ import type { Graph } from '../../graph/index.ts';
 import { type AskedExtent, sampleSize } from '../../pipeline/without-tfjs.ts';
 import type { RunSize } from '../../reports/index.ts';
 import type { PictureSize } from '../../sampling/index.ts';
+import { givenOf } from './given.ts';
 
 /** The flags that say at what size a model is looked at or run. */
 export interface SizeArguments {
@@ -48,7 +49,7 @@ export function readExtent({ size, latent, batch }: SizeArguments): AskedExtent 
 export function readReportSize(argv: SizeArguments, graph: Graph): Partial<RunSize> {
   const { size, ...extent } = readExtent(argv);
   const asked = { ...extent, contextTokens: argv.contextTokens, ...(size && sampleSize(size, graph)) };
-  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+  return givenOf(asked);
 }
 
 /** A size in pixels that a flag has. @throws SlothfulError `usage` */
