@@ -14,27 +14,39 @@ export interface LoraOption {
   readonly file: string;
   /** How much of it; 1 by default, negative to take away. */
   readonly scale?: number;
+  /** The same for the text encoders; default: as for the UNet. */
+  readonly textScale?: number;
 }
 
 /**
- * Reads `file.safetensors:0.8`, or a path without a scale.
+ * Reads `file.safetensors:0.8`, `file.safetensors:0.8:0.6` with a scale of its own for the text encoders, or a path without
+ * a scale.
  *
  * @throws SlothfulError `usage` for a scale that is not a number
  */
 export function parseLoraOption(text: string): LoraOption {
+  const [, before, one, other] = /^(.+):([^:\\/]*):([^:\\/]*)$/s.exec(text) ?? [];
+  // What only looks like a third part is of the path: a drive's letter, or a colon in a name.
+  if (before && one && isScale(one)) {
+    return { ...parseScaled(`${before}:${one}`, text), textScale: scaleOf(other ?? '', text) };
+  }
+  return parseScaled(text, text);
+}
+
+const isScale = (text: string): boolean => /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i.test(text);
+
+function scaleOf(text: string, whole: string): number {
+  if (isScale(text)) return Number(text);
+  const cure = 'write --lora file.safetensors:0.8';
+  throw new SlothfulError('usage', `--lora ${whole}`, `"${text}" is not a scale`, cure);
+}
+
+function parseScaled(text: string, whole: string): LoraOption {
   const colon = text.lastIndexOf(':');
   const scale = text.slice(colon + 1);
   // A colon may be part of a path: of a drive's letter, or of a name.
   if (colon <= 0 || /[\\/]/.test(scale) || scale.endsWith('.safetensors')) return { file: text };
-  if (!/^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i.test(scale)) {
-    throw new SlothfulError(
-      'usage',
-      `--lora ${text}`,
-      `"${scale}" is not a scale`,
-      'write --lora file.safetensors:0.8',
-    );
-  }
-  return { file: text.slice(0, colon), scale: Number(scale) };
+  return { file: text.slice(0, colon), scale: scaleOf(scale, whole) };
 }
 
 /** One module of a model that a LoRA changes: `weight += factor * up * down`. */
@@ -117,9 +129,10 @@ async function readModules(
 
 async function readLora(
   file: SafetensorsFile,
-  { file: asked, scale = 1 }: LoraOption,
+  { file: asked, scale: unetScale = 1, textScale = unetScale }: LoraOption,
   goal: LoraGoal,
 ): Promise<LoraFile> {
+  const scale = goal.part === 'unet' ? unetScale : textScale;
   const { path } = file;
   const fileOf = new Map([...file.tensors.keys()].map((name) => [name, file]));
   const { tensors } = pickSources({ files: [file], fileOf }, '');

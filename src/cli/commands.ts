@@ -38,6 +38,11 @@ export const COMMANDS = [
     async () => (await import('./commands/run.ts')).runCommand,
   ),
   lazyCommand(
+    'workflow <file>',
+    'say what a ComfyUI workflow asks for, or what of it is not understood',
+    async () => (await import('./commands/workflow.ts')).workflowCommand,
+  ),
+  lazyCommand(
     'sweep <model>',
     'run combinations of parameters into one sheet, page and table of measures',
     async () => (await import('./commands/sweep.ts')).sweepCommand,

@@ -8,6 +8,8 @@ export interface Effects {
   readonly needs: readonly string[];
   /** What it adds to, beside others that do. */
   readonly adds?: readonly string[];
+  /** Passes by name that it is made to go together with, whatever both change. */
+  readonly joins?: readonly string[];
 }
 
 /** A pass by name, with its effects. */
@@ -24,6 +26,7 @@ export function readEffects(value: unknown): Effects | undefined {
     changes: list('changes' in value ? value.changes : undefined),
     needs: list('needs' in value ? value.needs : undefined),
     adds: list('adds' in value ? value.adds : undefined),
+    joins: list('joins' in value ? value.joins : undefined),
   };
 }
 
@@ -36,6 +39,7 @@ export function readEffects(value: unknown): Effects | undefined {
 export function checkCompatible(earlier: Effective, later: Effective): void {
   if (earlier.name === later.name || !earlier.effects || !later.effects) return;
   const [first, second] = [earlier.effects, later.effects];
+  if (first.joins?.includes(later.name) || second.joins?.includes(earlier.name)) return;
   const touched = ({ changes, adds = [] }: Effects) => [...changes, ...adds];
   const both =
     second.changes.find((part) => touched(first).includes(part)) ??

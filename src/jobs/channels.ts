@@ -1,16 +1,11 @@
 import { SlothfulError } from '../errors.ts';
 import type { RunSettings, Values } from '../sampling/index.ts';
+import * as tensors from '../tensors/index.ts';
 
 /** [B, h, w, C] to [B, C, h, w], as the decoders of other frameworks take latents. */
 export function channelsFirst(latents: Float32Array, { batch, rows, columns }: RunSettings): Values {
-  const pixels = rows * columns;
-  const channels = latents.length / (batch * pixels);
-  const data = Float32Array.from(latents, (_, index) => {
-    const pixel = index % pixels;
-    const channel = Math.floor(index / pixels) % channels;
-    const image = Math.floor(index / (pixels * channels));
-    return latents[(image * pixels + pixel) * channels + channel] ?? 0;
-  });
+  const channels = latents.length / (batch * rows * columns);
+  const data = tensors.channelsFirst(latents, [batch, rows, columns, channels]);
   return { shape: [batch, channels, rows, columns], data };
 }
 
@@ -25,10 +20,5 @@ export function channelsLast(
     const problem = `is [${shape.join(', ')}], and the run needs [${batch}, C, ${rows}, ${columns}]`;
     throw new SlothfulError('bad-input', place, problem, 'give --size and --batch to match');
   }
-  const pixels = rows * columns;
-  return Float32Array.from(data, (_, index) => {
-    const [channel, pixel] = [index % channels, Math.floor(index / channels) % pixels];
-    const image = Math.floor(index / (channels * pixels));
-    return data[(image * channels + channel) * pixels + pixel] ?? 0;
-  });
+  return tensors.channelsLast(data, [batch, rows, columns, channels]);
 }

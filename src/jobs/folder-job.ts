@@ -1,5 +1,6 @@
 import { type PassDefinition, registerPass } from '../passes/index.ts';
 import {
+  type NextRun,
   type OpenedModel,
   openModelOn,
   type PipelineSetup,
@@ -35,6 +36,9 @@ export interface FolderJob
   /** Called when all is loaded, before the first step. */
   readonly onBegin?: (() => void) | undefined;
 }
+
+/** A run that goes on from the latents of another, with choices of its own. */
+export interface NextJob extends TextChoice, Omit<NextRun, 'text' | 'prompt'> {}
 
 /** Opens a model in Node: by path, by URL, or in a store of the caller's own. See the browser's `openModel`. */
 export function openModel(source: string | ModelStore): Promise<OpenedModel> {

@@ -1,8 +1,8 @@
 import { basename, dirname } from 'node:path';
 import type { ResolvedRun, RunSource } from '../pipeline/index.ts';
-import type { PictureSize } from '../sampling/index.ts';
+import { isSolverConfig, type PictureSize, pictureSeed } from '../sampling/index.ts';
 import { formatInfotext } from './infotext.ts';
-import { samplerTitle } from './sampler-titles.ts';
+import { AUTOMATIC, samplerTitle, scheduleTitle } from './sampler-titles.ts';
 
 /** The picture that a text is for. */
 export interface PictureOfRun {
@@ -42,19 +42,51 @@ export function pictureText(picture: PictureOfRun): string {
 }
 
 function usualFields({ source, run: { settings }, image }: PictureOfRun) {
-  const { scheduler, steps, guidance_scale, seed, columns, rows, scale, strength } = settings;
+  const { scheduler, steps, guidance_scale, columns, rows, scale, strength } = settings;
   // An address may carry a signature, and pictures are shared.
   const folder = source.model.replace(/[?#].*$/, '').replace(/[\\/](?:unet[\\/])?model\.json$/, '');
   return {
     Steps: steps,
     Sampler: samplerTitle(scheduler.type),
-    'Schedule type': scheduler.sigmas === 'karras' ? 'Karras' : 'Automatic',
+    'Schedule type': scheduleField(scheduler),
     'CFG scale': guidance_scale,
-    Seed: seed + image,
+    ...seedFields(settings, image),
     Size: `${columns * scale}x${rows * scale}`,
     Model: basename(folder) || basename(dirname(folder)),
     'Denoising strength': strength,
     'Clip skip': source.text?.clip_skip,
+  };
+}
+
+/** What a picture was noised with. A batch of ComfyUI's is one draw: a picture of it is made again with the others. */
+function seedFields(settings: ResolvedRun['settings'], image: number) {
+  const { seed, rng, batch, batch_index } = settings;
+  const isOneDraw = rng?.startsWith('comfyui') === true;
+  const several = isOneDraw && batch > 1 ? { 'Batch size': batch, 'Batch pos': image } : {};
+  return {
+    Seed: isOneDraw ? seed : pictureSeed(settings, image),
+    RNG: rng,
+    ...several,
+    'Batch index': batch_index?.join(' '),
+  };
+}
+
+function scheduleField(scheduler: ResolvedRun['settings']['scheduler']): string {
+  const isNamed = isSolverConfig(scheduler) || scheduler.sigmas === 'karras';
+  return isNamed ? scheduleTitle(scheduler.sigmas) : AUTOMATIC;
+}
+
+/** What else is said of a sampler by ComfyUI's definitions. */
+function solverFields({ scheduler, part }: ResolvedRun['settings']) {
+  if (!isSolverConfig(scheduler)) return { 'Timestep spacing': scheduler.timestep_spacing };
+  return {
+    Definitions: scheduler.definitions,
+    'Model sampling': scheduler.model_sampling,
+    'Zero SNR': scheduler.rescale_betas_zero_snr ? 'yes' : undefined,
+    'Start at step': part?.start_at_step,
+    'End at step': part?.end_at_step,
+    'Add noise': part && (part.add_noise ? 'yes' : 'no'),
+    'Leftover noise': part && (part.return_with_leftover_noise ? 'yes' : 'no'),
   };
 }
 
@@ -76,7 +108,7 @@ function ownFields({ source, run, decoder, isPlain }: PictureOfRun, of: PromptOf
     'Original size': sizeText(original),
     Crop: crop && `${crop.top}x${crop.left}`,
     'Target size': sizeText(target),
-    'Timestep spacing': scheduler.timestep_spacing,
+    ...solverFields(run.settings),
     'Prediction type': scheduler.prediction_type,
     'Init image': start.init_image && basename(start.init_image),
     Mask: start.mask && basename(start.mask),

@@ -2,13 +2,20 @@ import { SlothfulError } from '../errors.ts';
 import { parsePassOption, SLOTHFUL } from '../passes/index.ts';
 import { readPngText } from '../pictures/node.ts';
 import { DECODERS } from '../pipeline/index.ts';
-import { hasSigmas, type PictureSize, PREDICTION_TYPES, TIMESTEP_SPACINGS } from '../sampling/index.ts';
+import {
+  hasSigmas,
+  isDiffusersSampler,
+  type PictureSize,
+  PREDICTION_TYPES,
+  RNGS,
+  TIMESTEP_SPACINGS,
+} from '../sampling/index.ts';
 import { PROMPT_WEIGHTS } from '../text/index.ts';
 import type { FolderJob } from './folder-job.ts';
 import { parseInfotext } from './infotext.ts';
 import { EMPTY_NEGATIVE, NO_PASSES, OFF, OWN, PROGRAM } from './picture-text.ts';
 import { readPng } from './read-start.ts';
-import { readSamplerTitle } from './sampler-titles.ts';
+import { readSamplerTitle, readScheduleTitle } from './sampler-titles.ts';
 
 /** What is said of a run that cannot be made again as it was. */
 export interface ReadNote {
@@ -66,7 +73,9 @@ export function readPictureText(text: string, place: string): ReadRun {
     spacing: read.choice('Timestep spacing', TIMESTEP_SPACINGS),
     prediction_type: read.choice('Prediction type', PREDICTION_TYPES),
     guidance_scale: read.number('CFG scale'),
-    seed: read.number('Seed'),
+    seed: read.digits('Seed'),
+    ...noiseIn(read, isOurs),
+    part: partIn(read),
     size: read.size('Size'),
     strength: isHires ? undefined : read.number('Denoising strength'),
     decoder: read.choice('Decoder', DECODERS),
@@ -82,7 +91,7 @@ export function readPictureText(text: string, place: string): ReadRun {
     ...sampler.notes,
     ...(isHires ? ['it was enlarged and drawn once more, which is not done here'] : []),
     ...(fields.has(NO_PASSES) ? ["it was made without the model's passes: give the model that is not patched"] : []),
-    ...(isOurs ? [] : ['it was made by another program, whose noise is not the same for a seed']),
+    ...(isOurs ? [] : ['it was made by another program, whose samplers are not the same to the last step']),
   ];
   const notes: ReadNote[] = [...files, ...others.map((text) => ({ text }))];
   return { choices, notes: notes.map(({ text, flag }) => ({ text: `${place}: ${text}`, flag })) };
@@ -107,9 +116,34 @@ function samplerIn(fields: ReadonlyMap<string, string>, isOurs: boolean) {
     const notes = title ? [`there is no sampler ${title}: the model's own is taken`] : [];
     return { choice: {}, notes };
   }
-  const isKarras = found.sigmas === 'karras' || fields.get('Schedule type') === 'Karras';
-  const sigmas = !hasSigmas(found.sampler) ? undefined : isKarras ? 'karras' : isOurs ? 'normal' : undefined;
-  return { choice: { sampler: found.sampler, sigmas } as const, notes: [] };
+  const { sampler } = found;
+  const asked = found.sigmas ?? readScheduleTitle(fields.get('Schedule type'));
+  if (!isDiffusersSampler(sampler) || fields.get('Definitions') === 'comfyui') {
+    const model_sampling = fields.get('Model sampling') === 'lcm' ? ('lcm' as const) : undefined;
+    const rescale_betas_zero_snr = fields.get('Zero SNR') === 'yes' ? true : undefined;
+    const choice = { sampler, sigmas: asked, definitions: 'comfyui' as const, model_sampling, rescale_betas_zero_snr };
+    return { choice, notes: [] };
+  }
+  if (!hasSigmas(sampler)) return { choice: { sampler, sigmas: undefined }, notes: [] };
+  return { choice: { sampler, sigmas: asked ?? (isOurs ? ('normal' as const) : undefined) }, notes: [] };
+}
+
+/** Whose noise it was. A1111 writes where it drew it only where that was not its usual way, which is CUDA's. */
+function noiseIn(read: FieldReader, isOurs: boolean): Pick<FolderJob, 'rng' | 'batch' | 'batch_index'> {
+  if (!isOurs) return { rng: read.text('RNG') === 'CPU' ? undefined : 'a1111' };
+  const rng = read.choice('RNG', RNGS);
+  const batch_index = read.text('Batch index')?.split(' ').map(Number);
+  return { rng, batch: rng?.startsWith('comfyui') ? read.number('Batch size') : undefined, batch_index };
+}
+
+function partIn(read: FieldReader): FolderJob['part'] {
+  const start_at_step = read.number('Start at step');
+  if (start_at_step === undefined) return undefined;
+  return {
+    ...{ start_at_step, end_at_step: read.number('End at step') ?? 10_000 },
+    add_noise: read.text('Add noise') !== 'no',
+    return_with_leftover_noise: read.text('Leftover noise') === 'yes',
+  };
 }
 
 /** Slothful Attention's parameters; without their strengths it does nothing. */
@@ -136,6 +170,17 @@ class FieldReader {
     private readonly fields: ReadonlyMap<string, string>,
     private readonly place: string,
   ) {}
+
+  text(field: string): string | undefined {
+    return this.fields.get(field);
+  }
+
+  /** A whole number that may have more digits than a double. */
+  digits(field: string): string | undefined {
+    const text = this.fields.get(field);
+    if (text === undefined || /^\d{1,20}$/.test(text)) return text;
+    return this.refuse(field, 'is no whole number');
+  }
 
   number(field: string): number | undefined {
     const text = this.fields.get(field);

@@ -3,7 +3,7 @@ import { SlothfulError } from '../errors.ts';
 import { ioError } from '../models/index.ts';
 import { decodePng } from '../pictures/node.ts';
 import { checkMask, type PipelineNoise, type StartImage } from '../pipeline/index.ts';
-import { batchNoise, type Picture, type RunSettings } from '../sampling/index.ts';
+import { noiseSource, type Picture, parseSeed, type RunSettings } from '../sampling/index.ts';
 import { readSafetensors as readTensorValues } from '../tensors/node.ts';
 import { channelsLast } from './channels.ts';
 
@@ -63,11 +63,12 @@ export async function readNoise(path: string): Promise<NoiseFor> {
   }
   const encoder = tensors.get('vae_noise');
   return (settings) => {
-    const { batch, seed } = settings;
+    const { batch, rows, columns, seed: text, rng } = settings;
     const initial = channelsLast(noise, settings, `${path} tensor "noise"`);
-    const size = initial.length / batch;
+    const shape = [batch, rows, columns, initial.length / (batch * rows * columns)] as const;
+    const ofSeed = noiseSource({ shape, seed: parseSeed(text, 'seed'), rng });
     return {
-      noise: { initial, step: (index) => batchNoise(size, batch, seed, 'step', index) },
+      noise: { initial, step: (index) => ofSeed.step(index) },
       encoderNoise: encoder && channelsLast(encoder, settings, `${path} tensor "vae_noise"`),
     };
   };

@@ -1,39 +1,76 @@
-import { hasSigmas, SAMPLERS, type SamplerName, type SigmaSchedule } from '../sampling/index.ts';
+import {
+  isDiffusersSampler,
+  parseSamplerName,
+  parseScheduleName,
+  type SamplerName,
+  type SigmaScheduleComfyUI,
+  type SolverName,
+} from '../sampling/index.ts';
 
-/** The samplers as A1111 spells them in its menus and its infotexts. */
-const TITLES: Readonly<Record<SamplerName, string>> = {
+/** The samplers as A1111 spells them in its menus and its infotexts; those that it does not have, as ComfyUI names them. */
+const TITLES: Readonly<Record<string, string>> = {
   ddim: 'DDIM',
   euler: 'Euler',
   euler_ancestral: 'Euler a',
+  heun: 'Heun',
+  dpm_2: 'DPM2',
+  dpm_2_ancestral: 'DPM2 a',
+  lms: 'LMS',
+  dpmpp_2s_ancestral: 'DPM++ 2S a',
   dpmpp_2m: 'DPM++ 2M',
+  dpmpp_sde: 'DPM++ SDE',
+  dpmpp_2m_sde: 'DPM++ 2M SDE',
+  dpmpp_2m_sde_heun: 'DPM++ 2M SDE Heun',
+  dpmpp_3m_sde: 'DPM++ 3M SDE',
+  uni_pc: 'UniPC',
   lcm: 'LCM',
 };
 
-/** Before version 1.9, A1111 had the schedule in the name of the sampler. */
-const KARRAS = ' Karras';
+const SCHEDULE_TITLES: Readonly<Record<SigmaScheduleComfyUI, string>> = {
+  normal: 'Normal',
+  karras: 'Karras',
+  exponential: 'Exponential',
+  sgm_uniform: 'SGM Uniform',
+  simple: 'Simple',
+  ddim_uniform: 'DDIM',
+  beta: 'Beta',
+  linear_quadratic: 'Linear Quadratic',
+  kl_optimal: 'KL Optimal',
+};
+
+/** What A1111 writes where the sampler's own schedule is taken. */
+export const AUTOMATIC = 'Automatic';
 
 /** A sampler in A1111's spelling. */
-export function samplerTitle(name: SamplerName): string {
-  return TITLES[name];
+export function samplerTitle(name: SamplerName | SolverName): string {
+  return TITLES[name] ?? name;
+}
+
+/** A schedule in A1111's spelling. */
+export function scheduleTitle(name: SigmaScheduleComfyUI): string {
+  return SCHEDULE_TITLES[name];
+}
+
+/** A sampler, and its schedule where the text names one. */
+export interface ReadSampler {
+  readonly sampler: SamplerName | SolverName;
+  readonly sigmas?: SigmaScheduleComfyUI | undefined;
 }
 
 /**
- * The sampler that A1111 spells like this, in letters of any case, and its schedule where the title has it:
- * "DPM++ 2M Karras". Nothing where it is no sampler of ours, or one that knows no such schedule.
+ * The sampler that A1111 or ComfyUI spells like this, in letters of any case, and its schedule where the title has it, as
+ * A1111 wrote it before version 1.9: "DPM++ 2M Karras". Nothing where it is no sampler of ours.
  */
-export function readSamplerTitle(title: string): { sampler: SamplerName; sigmas?: SigmaSchedule } | undefined {
-  const plain = named(title);
-  if (plain) return { sampler: plain };
-  const start = title.length - KARRAS.length;
-  if (!isSame(title.slice(Math.max(0, start)), KARRAS)) return undefined;
-  const sampler = named(title.slice(0, start));
-  return sampler && hasSigmas(sampler) ? { sampler, sigmas: 'karras' } : undefined;
+export function readSamplerTitle(title: string): ReadSampler | undefined {
+  const found = parseSamplerName(title);
+  if (!found) return undefined;
+  const { sampler, schedule } = found;
+  // DDIM and LCM know no schedule by diffusers' definitions, and A1111 never named one with them.
+  if (schedule && isDiffusersSampler(sampler) && (sampler === 'ddim' || sampler === 'lcm')) return undefined;
+  return { sampler, ...(schedule ? { sigmas: schedule } : {}) };
 }
 
-function named(title: string): SamplerName | undefined {
-  return SAMPLERS.find((name) => isSame(TITLES[name], title));
-}
-
-function isSame(one: string, other: string): boolean {
-  return one.toLowerCase() === other.toLowerCase();
+/** The schedule that A1111 names in a field of its own; undefined for the sampler's own and for one that is not known. */
+export function readScheduleTitle(title: string | undefined): SigmaScheduleComfyUI | undefined {
+  return title === undefined || title === AUTOMATIC ? undefined : parseScheduleName(title);
 }

@@ -1,6 +1,7 @@
 import {
   type AttentionRecord,
   type AttentionStage,
+  CONTROL_INPUT,
   offRow,
   type PatchedSite,
   readAttentionRecord,
@@ -9,55 +10,71 @@ import {
 } from '../attention/index.ts';
 import { type DeclaredParameters, isObject, type ParameterValues, readParameters } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { type Graph, recordedPasses } from '../graph/index.ts';
+import { type Graph, type PassResult, recordedPasses } from '../graph/index.ts';
 import { type PassDefinition, type PassStep, rowsAt } from './definition.ts';
+import { checkFeeds, ownedInputs, type PassInput, passInputs } from './pass-input.ts';
 import { expectPass, findPass } from './registry.ts';
 
 /** Parameters of a pass whose declaration is not known here. */
 export type AnyParameters = ParameterValues<DeclaredParameters>;
 
-/** A pass whose stage a graph has, with the parameters that are in force. */
+/** A pass that acts while a graph runs, by a stage of attentions or by inputs of its own, with the parameters that are in force. */
 export interface AppliedPass {
   readonly definition: PassDefinition;
-  readonly stage: AttentionStage;
+  readonly stage: AttentionStage | undefined;
   readonly parameters: AnyParameters;
   /** The attentions that have the stage, in the order of the control table. */
   readonly sites: readonly PatchedSite[];
+  /** The inputs of the graph that are the pass's own. */
+  readonly inputs: readonly PassInput[];
+  /** What its `edit` recorded. */
+  readonly result: PassResult;
 }
 
-/** What a patched model is run by: its attention nodes, and the passes that act on them. */
+/** What a patched model is run by: its attention nodes, and the passes that act. */
 export interface ControlState {
+  /** Without sites and columns where no pass acts on attentions. */
   readonly record: AttentionRecord;
-  /** Name of the control input. */
+  /** Name of the control input; where no pass acts on attentions, the one that it would have. */
   readonly control: string;
   readonly passes: readonly AppliedPass[];
-  /** Rows of the control table: up to the last site that has a stage. */
+  /** Rows of the control table: up to the last site that has a stage. 0: the graph has no control input. */
   readonly rows: number;
 }
+
+const NO_ATTENTION: AttentionRecord = { control: undefined, columns: [], top: undefined, deep: undefined, sites: [] };
 
 /** What a caller says of a step. */
 export interface ControlStep extends Pick<PassStep<unknown>, 'timestep' | 'latent' | 'stepIndex' | 'sigma'> {}
 
 /**
- * The passes whose stages a graph has, with their recorded parameters; undefined where it has none.
+ * The passes that act while a graph runs, with their recorded parameters; undefined where it has none.
  *
  * @param place the model, for messages
  * @throws SlothfulError `bad-input` for a pass that is not known here, `bad-model`, `bad-parameter`
  */
 export function appliedPasses(graph: Graph, place = 'model.json'): ControlState | undefined {
-  const record = readAttentionRecord(graph, place);
-  if (record?.control === undefined) return undefined;
-  const names = new Set(record.columns.map((column) => column.split('.')[0] ?? ''));
-  const passes = [...names].map((name): AppliedPass => {
-    const definition = expectPass(name, place);
-    const { stage } = definition;
-    if (!stage) throw new SlothfulError('bad-model', place, `records a stage of "${name}", which has none`);
-    const options = optionsOf(graph, name);
-    const parameters = readParameters(definition.parameters, options, `${place} userDefinedMetadata.passes "${name}"`);
-    return { definition, stage, parameters, sites: sitesWithStage(graph, record, name) };
-  });
+  const recorded = readAttentionRecord(graph, place);
+  const record = recorded?.control === undefined ? NO_ATTENTION : recorded;
+  const staged = new Set(record.columns.map((column) => column.split('.')[0] ?? ''));
+  const feeding = recordedPasses(graph).filter(({ result }) => ownedInputs(result).length > 0);
+  const names = [...new Set([...staged, ...feeding.map(({ name }) => name)])];
+  if (!names.length) return undefined;
+  const passes = names.map((name) => appliedPass(graph, record, name, place));
   const rows = Math.max(0, ...passes.flatMap(({ sites }) => sites.map((site) => record.sites.indexOf(site) + 1)));
-  return { record, control: record.control, passes, rows };
+  return { record, control: record.control ?? CONTROL_INPUT, passes, rows };
+}
+
+function appliedPass(graph: Graph, record: AttentionRecord, name: string, place: string): AppliedPass {
+  const definition = expectPass(name, place);
+  const isStaged = record.columns.some((column) => column.startsWith(`${name}.`));
+  const stage = isStaged ? definition.stage : undefined;
+  if (isStaged && !stage) throw new SlothfulError('bad-model', place, `records a stage of "${name}", which has none`);
+  const at = `${place} userDefinedMetadata.passes "${name}"`;
+  const result = recordedPasses(graph).find((pass) => pass.name === name)?.result ?? {};
+  const parameters = readParameters(definition.parameters, optionsOf(graph, name), at);
+  const sites = isStaged ? sitesWithStage(graph, record, name) : [];
+  return { definition, stage, parameters, sites, inputs: passInputs(graph, result, at), result };
 }
 
 function optionsOf(graph: Graph, name: string): unknown {
@@ -72,7 +89,8 @@ export type PassChanges = Readonly<Record<string, Readonly<Record<string, unknow
 
 /**
  * The passes with some parameters changed: those that are not named stay as they are, those that are undefined get their
- * default back. A pass that is turned off is left out: its columns hold what leaves the attention as it is.
+ * default back. A pass that is turned off is left out: its columns hold what leaves the attention as it is, and its inputs
+ * are not fed.
  *
  * @throws SlothfulError `bad-parameter` for values out of range, or a pass that the model does not have
  */
@@ -104,10 +122,12 @@ export type PassHooks = ReadonlyMap<string, (step: PassStep<never>) => readonly 
 export function controlTable(state: ControlState, facts: ControlStep, hooks?: PassHooks): Float32Array {
   const { record, passes } = state;
   const table = defaultTable(state);
-  for (const { definition, stage, parameters, sites } of passes) {
+  for (const pass of passes) {
+    const { definition, stage, sites } = pass;
+    if (!stage) continue;
     const first = record.columns.findIndex((column) => column.startsWith(`${stage.name}.`));
     const hook = hooks?.get(definition.name);
-    const step = { ...facts, sites, top: record.top ?? 1, deep: record.deep ?? 1, parameters };
+    const step = stepOf(state, pass, facts);
     const given: unknown = hook ? callHook(hook, step) : rowsAt(definition, step);
     const from = hook ? 'hook' : `rows of the pass "${definition.name}"`;
     checkRows(given, sites.length, from);
@@ -117,6 +137,25 @@ export function controlTable(state: ControlState, facts: ControlStep, hooks?: Pa
     });
   }
   return table;
+}
+
+/**
+ * What the passes feed to inputs of their own at a step: asks every pass that has any, and checks its answer.
+ *
+ * @returns values by input, row-major; inputs that are not among them keep their defaults
+ * @throws SlothfulError `bad-input` where a pass gives what is not for its inputs
+ */
+export function feedsOfPasses(state: ControlState, facts: ControlStep): Map<PassInput, Float32Array<ArrayBuffer>> {
+  const feeds = state.passes.flatMap((pass) => {
+    const { definition, inputs, result } = pass;
+    const given: unknown = definition.feeds?.(stepOf(state, pass, facts), result);
+    return [...checkFeeds(given, inputs, `feeds of the pass "${definition.name}"`)];
+  });
+  return new Map(feeds);
+}
+
+function stepOf({ record }: ControlState, { sites, parameters }: AppliedPass, facts: ControlStep) {
+  return { ...facts, sites, top: record.top ?? 1, deep: record.deep ?? 1, parameters };
 }
 
 function callHook(hook: (step: PassStep<never>) => readonly StageRow[], step: PassStep<unknown>): unknown {

@@ -1,6 +1,7 @@
 import { CONTROL_NET } from './control-net/control-net.ts';
+import { FREEU } from './freeu/definition.ts';
 import { registerBuiltIn } from './registry.ts';
-import { SLOTHFUL } from './slothful/definition.ts';
+import { SLOTHFUL, SLOTHFUL_SECOND } from './slothful/definition.ts';
 
 /** The passes of the toolkit: a folder each, and a line here. */
-registerBuiltIn([SLOTHFUL, CONTROL_NET]);
+registerBuiltIn([SLOTHFUL, SLOTHFUL_SECOND, CONTROL_NET, FREEU]);

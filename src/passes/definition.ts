@@ -1,6 +1,7 @@
 import type { AttentionStage, Grid, PatchedSite, StageRow } from '../attention/index.ts';
 import type { DeclaredParameters, ParameterValues } from '../documents/index.ts';
-import type { Effects, Graph } from '../graph/index.ts';
+import type { Effects, Graph, PassResult } from '../graph/index.ts';
+import type { EditResult, PassFeeds } from './pass-input.ts';
 
 /** What a pass is told of the step that is about to run. */
 export interface PassStep<P> {
@@ -27,6 +28,10 @@ export interface SiteFacts {
   readonly reason: string | null;
 }
 
+/** What `edit` returns. */
+// biome-ignore lint/suspicious/noConfusingVoidType: an edit need not return anything.
+type Edited = EditResult | undefined | void;
+
 /** Another set of parameters under which users know a pass, such as those of a simpler node. */
 export interface PassPreset<T extends DeclaredParameters = DeclaredParameters> {
   readonly help: string;
@@ -40,7 +45,8 @@ export interface PassPreset<T extends DeclaredParameters = DeclaredParameters> {
  * axes of sweeps, schemas and the checks of what comes from outside follow from the declared parameters.
  *
  * Only `name`, `version`, `summary` and `parameters` are needed. A pass that changes attentions has a `stage`, and `rows` that
- * say what its stage does at a step; a pass that changes the graph otherwise has `edit`.
+ * say what its stage does at a step; a pass that changes the graph otherwise has `edit`, and where its parameters shall
+ * change while the model runs, inputs of its own that `edit` adds and `feeds` fills.
  */
 export interface PassDefinition<T extends DeclaredParameters = DeclaredParameters> {
   /** Lower case letters, digits and hyphens: `slothful`, `zero-mask`. */
@@ -60,8 +66,17 @@ export interface PassDefinition<T extends DeclaredParameters = DeclaredParameter
   rows?(step: PassStep<ParameterValues<T>>): readonly StageRow[];
   /** For plans: what the pass does at a site of that grid, in its own words. Default: the row by its columns. */
   explain?(step: PassStep<ParameterValues<T>>, site: PatchedSite, grid: Grid): SiteFacts;
-  /** What else it changes in the document, before its stage is attached. */
-  edit?(graph: Graph, parameters: ParameterValues<T>): void | Promise<void>;
+  /**
+   * What else it changes in the document, before its stage is attached. What it returns is recorded; `inputs` in it are those
+   * that the pass owns (`addPassInput`). A pass with `feeds` is asked once: later applications change the parameters alone.
+   */
+  edit?(graph: Graph, parameters: ParameterValues<T>): Edited | Promise<Edited>;
+  /**
+   * What its inputs hold at a step: values by name, row-major. Called on the CPU, once a step.
+   *
+   * @param result what `edit` returned when the pass was applied, as the model records it
+   */
+  feeds?(step: PassStep<ParameterValues<T>>, result: PassResult): PassFeeds;
   /** What it changes and needs of attentions, where it has no stage that says so. */
   readonly effects?: Effects;
 }

@@ -13,6 +13,7 @@ import {
 import { SlothfulError } from '../errors.ts';
 import type { Pass } from '../graph/index.ts';
 import { makePass } from './make-pass.ts';
+import { ownedInputs } from './pass-input.ts';
 import { expectPass } from './registry.ts';
 import { SLOTHFUL } from './slothful/definition.ts';
 
@@ -36,7 +37,7 @@ export type AskedPasses = Readonly<Record<string, Readonly<Record<string, unknow
  * @throws SlothfulError `bad-input` for a pass that is not known, `bad-parameter`
  */
 export function passesInForce(metadata: JsonObject, asked: AskedPasses = {}, place = 'passes'): PassParameters {
-  const recorded = new Map(recordedStages(metadata));
+  const recorded = new Map(recordedActing(metadata));
   const names = new Set([...recorded.keys(), ...Object.keys(asked)]);
   names.delete(SLOTHFUL.name);
   return Object.fromEntries(
@@ -49,12 +50,15 @@ export function passesInForce(metadata: JsonObject, asked: AskedPasses = {}, pla
   );
 }
 
-/** The recorded options of passes that have a stage, by name. */
-function recordedStages({ passes, attention }: JsonObject): [string, JsonObject][] {
+/** The recorded options of passes that act while the model runs, by a stage or by inputs of their own, by name. */
+function recordedActing({ passes, attention }: JsonObject): [string, JsonObject][] {
   const columns = isObject(attention) && Array.isArray(attention.columns) ? attention.columns : [];
   const staged = new Set(columns.map((column) => String(column).split('.')[0]));
-  return (Array.isArray(passes) ? passes.filter(isObject) : []).flatMap(({ name, options }): [string, JsonObject][] =>
-    typeof name === 'string' && staged.has(name) ? [[name, isObject(options) ? options : {}]] : [],
+  return (Array.isArray(passes) ? passes.filter(isObject) : []).flatMap(
+    ({ name, options, result }): [string, JsonObject][] => {
+      const isActing = typeof name === 'string' && (staged.has(name) || ownedInputs(result).length > 0);
+      return isActing ? [[name, isObject(options) ? options : {}]] : [];
+    },
   );
 }
 

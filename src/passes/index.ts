@@ -9,12 +9,14 @@ export {
   type ControlStep,
   changeParameters,
   controlTable,
+  feedsOfPasses,
   type PassChanges,
   type PassHooks,
 } from './applied.ts';
 export { CONTROL_NET, controlNetInputs, downResidual, MID_RESIDUAL } from './control-net/control-net.ts';
 export type { PassDefinition, PassPreset, PassStep, SiteFacts } from './definition.ts';
 export { rowsAt } from './definition.ts';
+export { FREEU, FREEU_PARAMETERS, type FreeuOptions, freeu } from './freeu/definition.ts';
 export {
   type AskedPasses,
   PASS_PARAMETERS,
@@ -25,5 +27,6 @@ export {
   valueOfText,
 } from './in-force.ts';
 export { makePass } from './make-pass.ts';
+export { addPassInput, type EditResult, type PassFeeds, type PassInput } from './pass-input.ts';
 export { expectPass, findPass, passDefinitions, registerPass } from './registry.ts';
 export * from './slothful/index.ts';

@@ -2,6 +2,7 @@ import { type AttentionNodesOptions, attachStage, attentionNodes, type PatchedSi
 import { type DeclaredParameters, readParameters } from '../documents/index.ts';
 import type { Pass } from '../graph/index.ts';
 import type { PassDefinition } from './definition.ts';
+import { recordedResult } from './pass-input.ts';
 import { registerPass } from './registry.ts';
 
 /**
@@ -30,11 +31,12 @@ export function makePass<T extends DeclaredParameters>(
     ...(effects ? { effects } : {}),
     ...(stage ? { requires: [attentionNodes(nodes)] } : {}),
     async apply(graph) {
-      await definition.edit?.(graph, parameters);
-      if (!stage) return undefined;
-      registerPass(definition);
+      const known = definition.feeds && recordedResult(graph, name);
+      const edited = known ?? (await definition.edit?.(graph, parameters));
+      if (stage || definition.feeds) registerPass(definition);
+      if (!stage) return edited;
       const sites = attachStage(graph, stage, (site) => selectsSite(definition, site));
-      return { sites: sites.map(({ id }) => id) };
+      return { ...edited, sites: sites.map(({ id }) => id) };
     },
   };
 }

@@ -6,11 +6,13 @@ import {
   type DenoisingModel,
   denoise,
   type GivenNoise,
-  makeScheduler,
+  parseSeed,
   type RunConditioning,
   type RunSettings,
+  schedulerOfSettings,
 } from '../sampling/index.ts';
 import type { StepRecord } from './run-document.ts';
+import { stepsDone } from './settings.ts';
 import { type PatchInForce, recordStep } from './step-record.ts';
 
 /** Downscale of the deepest level of Stable Diffusion's UNets. */
@@ -49,21 +51,58 @@ export interface RunOutcome {
  * @throws SlothfulError `bad-input`, `bad-parameter`, `bad-model` naming the step where the model answers NaN
  */
 export async function executeRun(task: RunTask): Promise<RunOutcome> {
-  const { patch, onStep } = task;
+  const { patch, onStep, settings, start } = task;
+  const { rows, columns } = settings;
   const steps: StepRecord[] = [];
   let last: DenoiseStep | undefined;
   let stopped = false;
   try {
     for await (const step of denoise(optionsOf(task))) {
       last = step;
-      steps.push(recordStep(step, patch));
+      steps.push(recordStep(step, patch, { height: rows, width: columns }));
       await onStep?.(step);
     }
   } catch (error) {
     stopped = error instanceof SlothfulError && error.code === 'aborted';
     if (!stopped) throw explained(error, task.settings);
   }
-  return { stopped, steps, latents: last?.latents, predictedOriginal: last?.predictedOriginal };
+  // Of some parts of a schedule nothing is left to do: then the latents are what the run starts from.
+  const latents = last?.latents ?? (stopped ? undefined : start?.latents);
+  return { stopped, steps, latents, predictedOriginal: last?.predictedOriginal ?? latents };
+}
+
+/** A run that goes on from the latents of another. */
+export type NextTask = Pick<RunTask, 'settings' | 'conditioning' | 'patch'>;
+
+/**
+ * Runs a model several times, each from the latents that the one before left. Steps are counted through.
+ *
+ * @throws SlothfulError as `executeRun`
+ */
+async function executeChain(first: RunTask, others: readonly NextTask[]): Promise<RunOutcome> {
+  const total = [first, ...others].reduce((sum, { settings }) => sum + stepsDone(settings), 0);
+  const counted = (before: number, step: DenoiseStep) => ({ ...step, index: before + step.index, steps: total });
+  let done = await executeRun({ ...first, onStep: (step) => first.onStep?.(counted(0, step)) });
+  for (const next of others) {
+    if (done.stopped || !done.latents) break;
+    const { steps, latents } = done;
+    const { settings, conditioning, patch } = next;
+    const task = {
+      ...first,
+      ...{ settings, conditioning, patch, noise: undefined },
+      start: { latents, strength: settings.strength ?? 1 },
+      onStep: (step: DenoiseStep) => first.onStep?.(counted(steps.length, step)),
+    };
+    const more = await executeRun(task);
+    const later = more.steps.map((step) => ({ ...step, index: steps.length + step.index }));
+    // Of one that was stopped before its first step, what was there is kept.
+    const kept = {
+      latents: more.latents ?? latents,
+      predictedOriginal: more.predictedOriginal ?? done.predictedOriginal,
+    };
+    done = { stopped: more.stopped, steps: [...steps, ...later], ...kept };
+  }
+  return done;
 }
 
 /** A run and, where it was asked for, the same without Slothful Attention. */
@@ -77,6 +116,8 @@ export type RunHalf = 'plain' | 'patched';
 
 /** A run of which the plain half may be wanted too. */
 export interface ComparedTask extends Omit<RunTask, 'onStep'> {
+  /** Runs that go on from its latents, each from those of the one before. */
+  readonly next?: readonly NextTask[] | undefined;
   /** Also without Slothful Attention, with the same noise; default false. */
   readonly compare?: boolean | undefined;
   readonly onStep?: ((step: DenoiseStep, half: RunHalf) => void | Promise<void>) | undefined;
@@ -89,11 +130,14 @@ const NOT_BEGUN: RunOutcome = { stopped: true, steps: [], latents: undefined, pr
  *
  * @throws SlothfulError as `executeRun`
  */
-export async function compareRuns({ compare, onStep, ...task }: ComparedTask): Promise<ComparedOutcomes> {
+export async function compareRuns({ compare, onStep, next = [], ...task }: ComparedTask): Promise<ComparedOutcomes> {
   const half = (name: RunHalf) => onStep && ((step: DenoiseStep) => onStep(step, name));
-  const plain = compare ? await executeRun({ ...task, patch: undefined, onStep: half('plain') }) : undefined;
+  const unpatched = next.map((task) => ({ ...task, patch: undefined }));
+  const plain = compare
+    ? await executeChain({ ...task, patch: undefined, onStep: half('plain') }, unpatched)
+    : undefined;
   if (plain?.stopped) return { plain, outcome: NOT_BEGUN };
-  return { plain, outcome: await executeRun({ ...task, onStep: half('patched') }) };
+  return { plain, outcome: await executeChain({ ...task, onStep: half('patched') }, next) };
 }
 
 /** Models of other exporters often take multiples of their deepest downscale only, and TF.js's message says not so. */
@@ -105,19 +149,21 @@ function explained(error: unknown, { rows, columns, scale }: RunSettings): unkno
 }
 
 function optionsOf({ unet, settings, conditioning, start, noise, patch, signal }: RunTask) {
-  const { steps, scheduler, guidance_scale, seed, batch, rows, columns } = settings;
+  const { guidance_scale, seed, rng, batch_index: batchIndex, batch, rows, columns, part } = settings;
   return {
     unet,
-    scheduler: makeScheduler(scheduler, steps),
+    scheduler: schedulerOfSettings(settings),
     ...conditioning,
     guidanceScale: guidance_scale,
-    ...{ height: rows, width: columns, batch, seed, start, noise, signal },
+    ...{ height: rows, width: columns, batch, seed: parseSeed(seed, 'seed'), rng, batchIndex },
+    ...{ start, noise, signal, addNoise: part?.add_noise },
     ...(patch ? actingPasses(patch) : { slothful: false as const }),
   };
 }
 
-function actingPasses({ metadata, parameters, passes }: PatchInForce) {
-  const off: PassChanges = metadata && !parameters ? { slothful: false } : {};
+function actingPasses({ metadata, parameters, passes, idle = [] }: PatchInForce) {
+  const off: Record<string, false> = metadata && !parameters ? { slothful: false } : {};
+  for (const name of idle) off[name] = false;
   const others: PassChanges = { ...off, ...passes };
   return { control: () => parameters, ...(Object.keys(others).length ? { passes: others } : {}) };
 }

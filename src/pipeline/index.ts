@@ -5,6 +5,7 @@
 import { type ModelStore, WEB_PLATFORM } from '../runtime/index.ts';
 import { type OpenedModel, openModelOn } from './open-model.ts';
 
+export { isComfyui, type SamplerChoice } from './choose-sampler.ts';
 export {
   type Conditioner,
   promptConditioning,
@@ -37,6 +38,8 @@ export { parametersInForce, parametersLine, passLines } from './parameters.ts';
 export {
   attentionFlopsOf,
   backendToRun,
+  chainFlopsOf,
+  firstSteps,
   planRun,
   type RunPlan,
   type RunPlanOptions,
@@ -65,6 +68,7 @@ export {
 export {
   type DenoisedRun,
   type FinishedRun,
+  type NextRun,
   type PipelineNoise,
   type PipelineRun,
   resolvePipeline,
@@ -74,6 +78,7 @@ export { runRecord, totalMilliseconds } from './run-record.ts';
 export {
   completeSettings,
   evaluatedBatch,
+  isGuidedRun,
   type RunRequest,
   type ScheduleChoice,
   scheduleOf,

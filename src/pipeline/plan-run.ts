@@ -8,8 +8,9 @@ import { chooseBackend } from '../runtime/index.ts';
 import type { RunSettings } from '../sampling/index.ts';
 import type { OpenedDocument, OpenedModel } from './open-model.ts';
 import type { ResolvedRun } from './resolve-run.ts';
-import type { AttentionFlops, RecordedSite, StepRecord } from './run-document.ts';
-import { evaluatedBatch, scheduledSteps } from './settings.ts';
+import type { AttentionFlops, CallRecord, RecordedSite, StepRecord } from './run-document.ts';
+import { evaluatedBatch, scheduledSteps, stepsDone } from './settings.ts';
+import { recordedCalls } from './step-record.ts';
 
 /** A plan, and the settings of the run that it is of, as run.json has them. */
 export type RunPlan = PlanReport & { readonly settings: RunSettings };
@@ -95,16 +96,38 @@ export function attentionFlopsOf(
   steps: readonly StepRecord[],
 ): AttentionFlops | undefined {
   try {
-    return steps.some(({ sites }) => sites.length)
-      ? executedFlops(graph, settings, steps)
-      : plainFlops(graph, settings, steps.length);
+    const calls = steps.flatMap(recordedCalls);
+    return calls.some(({ sites }) => sites.length)
+      ? executedFlops(graph, settings, calls)
+      : plainFlops(graph, settings, calls.length);
   } catch (error) {
     if (error instanceof SlothfulError) return undefined;
     throw error;
   }
 }
 
-function executedFlops(graph: Graph, settings: RunSettings, steps: readonly StepRecord[]): AttentionFlops {
+/** The same of a run and of those that went on from it. */
+export function chainFlopsOf(graph: Graph, run: ResolvedRun, steps: readonly StepRecord[]): AttentionFlops | undefined {
+  const firsts = firstSteps(run);
+  const parts = [run, ...(run.next ?? [])].map(({ settings }, index) => {
+    return attentionFlopsOf(graph, settings, steps.slice(firsts[index], firsts[index + 1]));
+  });
+  if (parts.includes(undefined)) return undefined;
+  const sum = (of: keyof AttentionFlops) => parts.reduce((total, part) => total + (part?.[of] ?? 0), 0);
+  return { plain: sum('plain'), patched: sum('patched') };
+}
+
+/** Where the steps of each run of a chain begin in the list of all. */
+export function firstSteps(run: ResolvedRun): number[] {
+  let next = 0;
+  return [run, ...(run.next ?? [])].map(({ settings }) => {
+    const first = next;
+    next += stepsDone(settings);
+    return first;
+  });
+}
+
+function executedFlops(graph: Graph, settings: RunSettings, calls: readonly CallRecord[]): AttentionFlops {
   const batch = evaluatedBatch(settings);
   const widths = new Map(surveyGraph(graph).sites.map((site) => [site.id, siteWidths(graph, site)] as const));
   const costOf = ({ id, tokens }: RecordedSite, keys: number) => {
@@ -112,7 +135,7 @@ function executedFlops(graph: Graph, settings: RunSettings, steps: readonly Step
     if (found) return attentionFlops(found, tokens, keys, batch);
     throw new SlothfulError('unsupported', `site "${id}"`, 'is not to be found in the graph');
   };
-  const sites = steps.flatMap((step) => step.sites);
+  const sites = calls.flatMap((call) => call.sites);
   return {
     plain: sites.reduce((sum, site) => sum + costOf(site, site.tokens), 0),
     patched: sites.reduce((sum, site) => sum + costOf(site, site.kv_tokens), 0),

@@ -10,7 +10,7 @@ import type { RunConditioning, RunSettings } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
 import { type AskedExtent, extentOf, type OpenedDocument } from './open-model.ts';
 import { parametersInForce } from './parameters.ts';
-import { completeSettings, type RunRequest } from './settings.ts';
+import { completeSettings, isGuidedRun, type RunRequest } from './settings.ts';
 import type { TextSource } from './text-source.ts';
 
 /** What is asked of a run of one model; what is left open is the model's own. */
@@ -27,6 +27,8 @@ export interface RunChoices extends RunRequest, AskedExtent {
   readonly parameters?: SlothfulOptions | Readonly<Record<string, unknown>> | undefined;
   /** Of other passes by name, over what the model records: those that the model does not have are put in as it loads. */
   readonly passes?: AskedPasses | undefined;
+  /** `false`: what the model records of passes and their parameters does not count, only what is asked for here. */
+  readonly recorded?: boolean | undefined;
   /** A plain model, too, is run with Slothful Attention: with the node's defaults where no parameters are given. */
   readonly patched?: boolean | undefined;
 }
@@ -42,6 +44,8 @@ export interface ResolvedRun {
   readonly passes: PassParameters;
   /** What was chosen for the user, in words. */
   readonly notes: readonly string[];
+  /** Runs that go on from its latents. */
+  readonly next?: readonly ResolvedRun[] | undefined;
 }
 
 /**
@@ -56,7 +60,7 @@ export function resolveRun(model: Pick<OpenedDocument, 'graph' | 'patch'>, choic
   const extent = extentOf(model, choices);
   const { guidable = !conditioning || conditioning.uncond !== undefined } = choices;
   const { settings, notes } = completeSettings(model.graph.metadata, requestOf(choices), extent, guidable);
-  if (settings.guidance_scale > 1 && !guidable) {
+  if (isGuidedRun(settings) && !guidable) {
     const problem = `${settings.guidance_scale} needs the unconditional text`;
     throw new SlothfulError('usage', '--guidance-scale', problem, 'give --uncond, or --guidance-scale 1');
   }
@@ -64,7 +68,7 @@ export function resolveRun(model: Pick<OpenedDocument, 'graph' | 'patch'>, choic
     settings,
     contextTokens: conditioning?.cond.encoder_hidden_states?.shape[1] ?? choices.contextTokens,
     parameters: resolveParameters(model, choices),
-    passes: passesInForce(model.graph.metadata, choices.passes),
+    passes: passesInForce(choices.recorded === false ? {} : model.graph.metadata, choices.passes),
     notes,
   };
 }
@@ -76,16 +80,22 @@ export function resolveRun(model: Pick<OpenedDocument, 'graph' | 'patch'>, choic
  */
 export function resolveParameters(
   { patch }: Pick<OpenedDocument, 'patch'>,
-  { parameters, patched = false }: Pick<RunChoices, 'parameters' | 'patched'>,
+  { parameters, patched = false, recorded = true }: Pick<RunChoices, 'parameters' | 'patched' | 'recorded'>,
 ): SlothfulParameters | undefined {
-  const isWanted = patch !== undefined || parameters !== undefined || patched;
-  return isWanted ? parametersInForce(patch, parameters) : undefined;
+  const own = recorded ? patch : undefined;
+  const isWanted = own !== undefined || parameters !== undefined || patched;
+  return isWanted ? parametersInForce(own, parameters) : undefined;
 }
 
 /** The part of what is asked that is not about size, text or parameters. */
 export function requestOf(asked: RunRequest): RunRequest {
-  const { steps, sampler, sigmas, spacing, prediction_type, guidance_scale, seed, strength } = asked;
-  return { steps, sampler, sigmas, spacing, prediction_type, guidance_scale, seed, strength };
+  const { steps, sampler, sigmas, definitions, spacing, prediction_type, model_sampling, rescale_betas_zero_snr } =
+    asked;
+  const { guidance_scale, seed, rng, batch_index, strength, part } = asked;
+  return {
+    ...{ steps, sampler, sigmas, definitions, spacing, prediction_type, model_sampling, rescale_betas_zero_snr },
+    ...{ guidance_scale, seed, rng, batch_index, strength, part },
+  };
 }
 
 /**
@@ -99,7 +109,7 @@ export function resolveTold(
   { prompt, ...choices }: RunChoices & { readonly prompt?: Prompts | undefined },
 ): ResolvedRun {
   const run = resolveRun(model, { ...choices, ...text.facts(prompt) });
-  if (run.settings.guidance_scale > 1) return run;
+  if (isGuidedRun(run.settings)) return run;
   // What a run is not guided away from is not encoded, however long.
   return resolveRun(model, { ...choices, ...text.facts(prompt, false) });
 }

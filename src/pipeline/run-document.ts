@@ -107,17 +107,27 @@ export const RECORDED_SITE = named(
 );
 export type RecordedSite = DocumentOf<typeof RECORDED_SITE>;
 
+/** One evaluation of the model. */
+const CALL_FIELDS = {
+  timestep: number({ description: 'that the model was told' }),
+  sigma: number({ minimum: 0, description: 'noise level, by which the strides went' }),
+  kv_tokens: nullable(integer(), { description: 'of all patched self-attentions; null for a plain run' }),
+  tokens: nullable(integer(), { description: 'how many they would be without' }),
+  sites: list(RECORDED_SITE),
+};
+const CALL_RECORD = named('model_call', object(CALL_FIELDS));
+export type CallRecord = DocumentOf<typeof CALL_RECORD>;
+
 /** One step as run.json has it. */
 export const STEP_RECORD = named(
   'step',
   object({
     index: integer({ minimum: 0 }),
-    timestep: number(),
-    sigma: number({ minimum: 0 }),
+    ...CALL_FIELDS,
     milliseconds: number({ minimum: 0 }),
-    kv_tokens: nullable(integer(), { description: 'of all patched self-attentions; null for a plain run' }),
-    tokens: nullable(integer(), { description: 'how many they would be without' }),
-    sites: list(RECORDED_SITE),
+    further: optional(
+      list(CALL_RECORD, { description: 'of samplers that ask the model more than once in a step: the other times' }),
+    ),
   }),
 );
 export type StepRecord = DocumentOf<typeof STEP_RECORD>;
@@ -128,6 +138,19 @@ export const RUN_DOCUMENT = ownDocument('run', 1, {
   settings: RUN_SETTINGS,
   parameters: nullable(RUN_PARAMETERS, { description: "Slothful Attention's; null for a plain run" }),
   passes: PASS_PARAMETERS,
+  next: optional(
+    list(
+      object({
+        prompt: nullable(text()),
+        negative_prompt: nullable(text()),
+        settings: RUN_SETTINGS,
+        parameters: nullable(RUN_PARAMETERS),
+        passes: PASS_PARAMETERS,
+        first_step: integer({ minimum: 0, description: 'its first in the list of steps' }),
+      }),
+      { description: 'runs that went on from the latents of the one before' },
+    ),
+  ),
   stopped: flag({ description: 'true where the run was stopped before its last step' }),
   milliseconds: number({ minimum: 0 }),
   attention_flops: nullable(ATTENTION_FLOPS, {

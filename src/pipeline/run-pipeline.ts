@@ -1,5 +1,5 @@
 import { SlothfulError } from '../errors.ts';
-import type { DenoiseStep, GivenNoise, GuidedSizes, Picture } from '../sampling/index.ts';
+import type { DenoiseStep, GivenNoise, GuidedSizes, Picture, RunConditioning } from '../sampling/index.ts';
 import { type Prompts, promptList } from '../text/index.ts';
 import { type Drawing, decoderOf, type Preview } from './draw.ts';
 import { type ComparedOutcomes, compareRuns, type RunHalf, type RunOutcome } from './execute.ts';
@@ -7,6 +7,7 @@ import type { Phase } from './load-parts.ts';
 import { type Look, lookOf } from './look.ts';
 import type { OpenedModel } from './open-model.ts';
 import { type ResolvedRun, type RunChoices, resolveTold } from './resolve-run.ts';
+import { isGuidedRun, type RunRequest } from './settings.ts';
 import { type PipelineSetup, PipelineStages } from './stages.ts';
 import { startChoices } from './start-image.ts';
 
@@ -16,10 +17,20 @@ export interface PipelineNoise {
   readonly encoderNoise?: Float32Array | undefined;
 }
 
+/** A run that goes on from the latents of another, with choices of its own; its size is that of the other. */
+export interface NextRun
+  extends RunRequest,
+    Pick<PipelineSetup, 'text' | 'sizes'>,
+    Pick<RunChoices, 'parameters' | 'passes' | 'recorded'> {
+  readonly prompt?: Prompts | undefined;
+}
+
 /** A run of a whole pipeline: from what it is told to pictures. */
 export interface PipelineRun extends PipelineSetup, Omit<RunChoices, 'conditioning' | 'contextTokens' | 'guidable'> {
   /** Several make as many pictures at once; `batch` is then the pictures of each. */
   readonly prompt?: Prompts | undefined;
+  /** Runs that go on from its latents, each from those of the one before. */
+  readonly next?: readonly NextRun[] | undefined;
   /** Of the size of the run that was decided. */
   readonly noise?: ((run: ResolvedRun) => PipelineNoise | Promise<PipelineNoise>) | undefined;
   /** Also without Slothful Attention, with the same noise; default false. */
@@ -85,11 +96,19 @@ export function resolvePipeline(model: OpenedModel, asked: PipelineRun): Resolve
   const { start, text, compare, prompt, sizes } = asked;
   checkSizes(model, sizes);
   const count = promptList(prompt).length || 1;
-  return resolveTold(model, text, {
+  const first = resolveTold(model, text, {
     ...asked,
     ...{ prompt, batch: count * (asked.batch ?? 1), patched: compare },
     ...startChoices(asked, start),
   });
+  if (!asked.next?.length) return first;
+  return { ...first, next: asked.next.map((next) => resolveNext(model, next, first)) };
+}
+
+function resolveNext(model: OpenedModel, { text, ...next }: NextRun, { settings }: ResolvedRun): ResolvedRun {
+  checkSizes(model, next.sizes);
+  const { rows, columns, batch } = settings;
+  return resolveTold(model, text, { ...next, ...{ rows, columns, batch } });
 }
 
 function checkSizes({ inputs }: OpenedModel, { original, crop, target }: GuidedSizes = {}): void {
@@ -103,20 +122,25 @@ async function denoised(
   stages: PipelineStages,
   { run, look }: Pick<DenoisedRun, 'run' | 'look'>,
 ): Promise<DenoisedRun> {
-  const { settings, parameters, passes } = run;
+  const { settings } = run;
   const given = await asked.noise?.(run);
-  const conditioner = await stages.tell([asked.prompt], settings, settings.guidance_scale > 1);
+  const told = await tellAll(asked, stages, run);
   const startFor = await stages.start(settings, look);
   const start = startFor?.(settings, given?.encoderNoise);
-  const steered = await stages.steer(settings, run);
+  const steered = await stages.steer(settings, unionOf(run));
   let preview: Preview | undefined;
   try {
     preview = asked.onPreview && (await stages.preview(look, settings));
     asked.onBegin?.();
     const { backend } = steered.unet;
+    const [first = { cond: {} }, ...others] = told;
     const task = {
-      ...{ unet: steered.model, settings, conditioning: conditioner(asked.prompt), start, noise: given?.noise },
-      ...{ signal: asked.signal, compare: asked.compare, patch: steered.patchWith(parameters, passes) },
+      ...{ unet: steered.model, settings, conditioning: first, start, noise: given?.noise },
+      ...{ signal: asked.signal, compare: asked.compare, patch: steered.patchWith(run.parameters, run.passes) },
+      next: (run.next ?? []).map((next, index) => ({
+        ...{ settings: next.settings, conditioning: others[index] ?? first },
+        patch: steered.patchWith(next.parameters, next.passes),
+      })),
       onStep: (step: DenoiseStep, half: RunHalf) => afterStep(asked, step, half, preview),
     };
     const outcomes = await stages.clock.time('denoise', () => compareRuns(task));
@@ -125,6 +149,32 @@ async function denoised(
     preview?.dispose();
     steered.dispose();
   }
+}
+
+/** What the model is told in the run and in those that go on from it. */
+async function tellAll(asked: PipelineRun, stages: PipelineStages, run: ResolvedRun): Promise<RunConditioning[]> {
+  const runs = [run, ...(run.next ?? [])];
+  const texts = [asked, ...(asked.next ?? [])];
+  const told: RunConditioning[] = [];
+  for (const [index, { settings }] of runs.entries()) {
+    const text = texts[index] ?? asked;
+    const guided = isGuidedRun(settings);
+    const same = texts.findIndex((each, at) => at < index && each.text === text.text && each.prompt === text.prompt);
+    const known = told[same];
+    const isEnough = known && (!guided || known.uncond) && texts[same]?.sizes === text.sizes;
+    if (isEnough) told.push(known);
+    else told.push((await stages.tell([text.prompt], settings, guided, text))(text.prompt));
+  }
+  return told;
+}
+
+/** What all runs of a chain need of the model together: it is loaded once. */
+function unionOf(run: ResolvedRun): Pick<ResolvedRun, 'parameters' | 'passes'> {
+  const runs = [run, ...(run.next ?? [])];
+  return {
+    parameters: runs.find(({ parameters }) => parameters)?.parameters,
+    passes: Object.assign({}, ...runs.map(({ passes }) => passes).reverse()),
+  };
 }
 
 async function afterStep(

@@ -13,17 +13,32 @@ export interface RecordParts extends Pick<RunRecord, 'settings' | 'parameters' |
   readonly measures?: readonly Measures[] | undefined;
   readonly decoder?: RunRecord['decoder'] | undefined;
   readonly phases?: RunRecord['phases'] | undefined;
+  readonly next?: RunRecord['next'] | undefined;
 }
 
 /** The record of a run. */
 export function runRecord(parts: RecordParts): RunRecord {
-  const { source, settings, parameters, passes = {}, outcome, plain, flops, measures, decoder, phases, files } = parts;
+  const {
+    source,
+    settings,
+    parameters,
+    passes = {},
+    outcome,
+    plain,
+    flops,
+    measures,
+    decoder,
+    phases,
+    files,
+    next,
+  } = parts;
   return {
     schema: RUN_DOCUMENT.properties.schema.const,
     ...source,
     settings,
     parameters,
     passes,
+    ...(next?.length ? { next } : {}),
     stopped: outcome.stopped || plain?.stopped === true,
     milliseconds: totalMilliseconds(outcome),
     attention_flops: flops ?? null,

@@ -1,23 +1,20 @@
 import { SlothfulError } from '../errors.ts';
 import { familyOrUsual } from '../families/index.ts';
-import { type Graph, isObject, type JsonObject } from '../graph/index.ts';
+import type { Graph, JsonObject } from '../graph/index.ts';
 import type { Schedule } from '../reports/index.ts';
 import {
-  checkSeed,
-  defaultConfig,
-  firstStep,
-  makeScheduler,
-  type ParsedScheduler,
-  type PredictionType,
-  parseSchedulerConfig,
+  isGuided,
+  isSolverConfig,
+  modelCalls,
+  ownNoiseSeed,
+  parseSeed,
   type RunExtent,
   type RunSettings,
-  type SamplerName,
-  type SchedulerConfig,
-  type SigmaSchedule,
-  type TimestepSpacing,
-  withSampler,
+  type Seed,
+  schedulerOfSettings,
+  seedSetting,
 } from '../sampling/index.ts';
+import { type SamplerChoice, schedulerOf } from './choose-sampler.ts';
 
 const STEPS = 20;
 const LCM_STEPS = 4;
@@ -25,18 +22,17 @@ const LCM_STEPS = 4;
 const PICTURE_GUIDANCE = 2;
 
 /** What a user asks of a run; what is left open is the model's own. */
-export interface RunRequest {
+export interface RunRequest extends SamplerChoice, Partial<Pick<RunSettings, 'part' | 'rng' | 'batch_index'>> {
   /** Default 20, for lcm 4. */
   readonly steps?: number | undefined;
-  readonly sampler?: SamplerName | undefined;
-  readonly sigmas?: SigmaSchedule | undefined;
-  readonly spacing?: TimestepSpacing | undefined;
-  readonly prediction_type?: PredictionType | undefined;
   /** Classifier-free guidance; 1: none. */
   readonly guidance_scale?: number | undefined;
-  /** Of the noise, default 0. */
-  readonly seed?: number | undefined;
-  /** How far the image that the run starts from is noised, above 0 up to 1; undefined: it starts from noise alone. */
+  /** Of the noise, default 0. Above 2^53 as a bigint or in digits. */
+  readonly seed?: Seed | string | undefined;
+  /**
+   * How far the image that the run starts from is noised, above 0 up to 1; undefined: it starts from noise alone. By ComfyUI's
+   * definitions it is what its nodes call denoise, also of a run without an image.
+   */
   readonly strength?: number | undefined;
 }
 
@@ -59,26 +55,41 @@ export function completeSettings(
   extent: RunExtent,
   guidable: boolean,
 ): CompletedSettings {
-  const { config, notes } = schedulerOf(metadata, request);
-  const isLcm = config.type === 'lcm';
-  const steps = request.steps ?? (isLcm ? LCM_STEPS : STEPS);
-  makeScheduler(config, steps);
-  firstStep(steps, request.strength);
-  const seed = checkSeed(request.seed ?? 0);
-  checkSeed(seed + extent.batch - 1);
+  const { config: scheduler, notes } = schedulerOf(metadata, request);
+  const isLcm = scheduler.type === 'lcm';
+  const { steps = isLcm ? LCM_STEPS : STEPS, strength, part, rng, batch_index } = request;
   const usual = isLcm ? 1 : usualGuidance(metadata);
   const guidance_scale = request.guidance_scale ?? (guidable ? usual : 1);
   if (!Number.isFinite(guidance_scale)) {
     throw new SlothfulError('bad-parameter', 'guidance_scale', `must be a finite number, got ${guidance_scale}`);
   }
+  const settings: RunSettings = {
+    ...{ ...extent, steps, scheduler, guidance_scale, seed: seedOf(request, extent) },
+    ...(strength === undefined ? {} : { strength }),
+    ...(part ? { part } : {}),
+    ...(rng ? { rng } : {}),
+    ...(batch_index ? { batch_index } : {}),
+  };
+  checkPart(settings);
+  stepsDone(settings);
   const unguided = !guidable && usual > 1 && request.guidance_scale === undefined;
   return {
-    settings: {
-      ...{ ...extent, steps, scheduler: config, guidance_scale, seed },
-      ...(request.strength === undefined ? {} : { strength: request.strength }),
-    },
+    settings,
     notes: unguided ? [...notes, 'without guidance: nothing to be guided away from was given (--uncond)'] : notes,
   };
+}
+
+/** @throws SlothfulError `bad-parameter` for a seed that the rng does not have */
+function seedOf({ seed: asked = 0, rng }: RunRequest, { batch }: RunExtent): RunSettings['seed'] {
+  const seed = parseSeed(asked, 'seed');
+  if (rng === undefined || rng === 'slothful') ownNoiseSeed(seed, batch);
+  return seedSetting(seed);
+}
+
+function checkPart({ part, scheduler }: RunSettings): void {
+  if (!part || isSolverConfig(scheduler)) return;
+  const problem = "is of ComfyUI's definitions";
+  throw new SlothfulError('bad-parameter', 'part', problem, 'set definitions to comfyui, or leave it out');
 }
 
 function usualGuidance({ data_space, family }: JsonObject): number {
@@ -86,15 +97,20 @@ function usualGuidance({ data_space, family }: JsonObject): number {
   return isPicture ? PICTURE_GUIDANCE : familyOrUsual(family).guidanceScale;
 }
 
+/** Whether a run computes what it is guided away from, too. */
+export function isGuidedRun({ guidance_scale, scheduler }: Pick<RunSettings, 'guidance_scale' | 'scheduler'>): boolean {
+  return isGuided(guidance_scale, isSolverConfig(scheduler) ? 'comfyui' : 'diffusers');
+}
+
 /** The run's samples that the model evaluates at once: guidance doubles them. */
-export function evaluatedBatch({ batch, guidance_scale }: Pick<RunSettings, 'batch' | 'guidance_scale'>): number {
-  return guidance_scale > 1 ? 2 * batch : batch;
+export function evaluatedBatch(settings: Pick<RunSettings, 'batch' | 'guidance_scale' | 'scheduler'>): number {
+  return isGuidedRun(settings) ? 2 * settings.batch : settings.batch;
 }
 
 /** Which schedule to make, by the names that `scheduleOf` has had from the first. */
-export interface ScheduleChoice extends Pick<RunRequest, 'steps' | 'sampler' | 'sigmas' | 'spacing'> {
+export interface ScheduleChoice extends Pick<RunRequest, 'steps' | 'sampler' | 'sigmas' | 'spacing' | 'definitions'> {
   /** The same as `sampler`. */
-  readonly scheduler?: SamplerName | undefined;
+  readonly scheduler?: RunRequest['sampler'];
 }
 
 /**
@@ -109,66 +125,36 @@ export function scheduleOf({ metadata }: Pick<Graph, 'metadata'>, { scheduler, .
   return { ...scheduledSteps(settings), notes };
 }
 
-/** How many steps a run does: of one that starts from an image, not all of its schedule's. */
-export function stepsDone({ steps, strength }: Pick<RunSettings, 'steps' | 'strength'>): number {
-  return steps - firstStep(steps, strength);
-}
-
-/** The steps of settings that are complete, and what they are in words. */
-export function scheduledSteps(settings: Pick<RunSettings, 'scheduler' | 'steps' | 'strength'>): Schedule {
-  const { scheduler, steps } = settings;
-  const { timesteps, sigmas } = makeScheduler(scheduler, steps);
-  const spacing = scheduler.sigmas === 'karras' ? 'Karras sigmas' : `${scheduler.timestep_spacing} spacing`;
-  const done = stepsDone(settings);
-  const count = done === steps ? `${steps} steps` : `the last ${done} of ${steps} steps`;
-  return {
-    name: `${scheduler.type}, ${count}, ${spacing}`,
-    steps: timesteps.map((timestep, index) => ({ timestep, sigma: sigmas[index] ?? 0 })).slice(steps - done),
-    notes: [],
-  };
-}
+/** The part of the settings that decides the steps. */
+type Course = Pick<RunSettings, 'scheduler' | 'steps' | 'strength' | 'part'>;
 
 /**
- * The scheduler of a run: the one that was asked for, or that the model suggests (as one with a fused LCM-LoRA does), or
- * that it was trained with, or DDIM; with the model's own betas and prediction.
+ * How many steps a run does: of one that starts from an image, not all of its schedule's; and of some of ComfyUI's schedules
+ * one more or less than was asked.
  */
-function schedulerOf(metadata: JsonObject, request: RunRequest): ParsedScheduler {
-  const { config, notes } = request.sampler ? { config: ownConfig(metadata).config, notes: [] } : suggested(metadata);
-  if (!request.sampler) return { config: changed(config, request), notes };
-  const sampler = { ...withSampler(config, request.sampler), ...spacingOf(metadata, request.sampler, config) };
-  return { config: changed(sampler, request), notes };
+export function stepsDone(course: Course): number {
+  return callsOf(course).length;
 }
 
-/** A spacing that the model's config does not say is the new sampler's own: as in diffusers, defaults are not carried over. */
-function spacingOf(
-  { scheduler }: JsonObject,
-  type: SamplerName,
-  own: SchedulerConfig,
-): Pick<SchedulerConfig, 'timestep_spacing'> {
-  const isSaid = isObject(scheduler) && scheduler.timestep_spacing !== undefined && scheduler.timestep_spacing !== null;
-  const { timestep_spacing } = isSaid || type === own.type ? own : defaultConfig(type);
-  return { timestep_spacing };
+function callsOf(course: Course) {
+  return modelCalls(schedulerOfSettings(course), course.strength);
 }
 
-function changed(config: SchedulerConfig, { sigmas, spacing, prediction_type }: RunRequest): SchedulerConfig {
+/** The model's evaluations under settings that are complete, and what they are in words. */
+export function scheduledSteps(course: Course): Schedule {
+  const { scheduler, steps } = course;
+  const calls = callsOf(course);
+  const count = calls.length === steps ? `${steps} steps` : `${calls.length} of ${steps} steps`;
+  const evaluations = calls.flat();
+  const isMore = evaluations.length > calls.length;
   return {
-    ...config,
-    sigmas: sigmas ?? config.sigmas,
-    timestep_spacing: spacing ?? config.timestep_spacing,
-    prediction_type: prediction_type ?? config.prediction_type,
+    name: `${scheduler.type}, ${count}, ${spacingName(scheduler)}`,
+    steps: evaluations,
+    notes: isMore ? [`${scheduler.type} asks the model ${evaluations.length} times: each is a row here`] : [],
   };
 }
 
-function ownConfig({ scheduler }: JsonObject): ParsedScheduler {
-  if (scheduler === undefined) return { config: defaultConfig('ddim'), notes: [] };
-  return parseSchedulerConfig(scheduler, 'metadata.scheduler');
-}
-
-function suggested(metadata: JsonObject): ParsedScheduler {
-  const { suggested_scheduler: suggestion, scheduler } = metadata;
-  if (suggestion === undefined) return ownConfig(metadata);
-  const fields = isObject(suggestion) ? suggestion : { _class_name: suggestion };
-  const own = isObject(scheduler) ? scheduler : {};
-  const { config } = parseSchedulerConfig({ ...own, ...fields }, 'metadata.suggested_scheduler');
-  return { config, notes: [`the model suggests the sampler ${config.type}, and gets it; --sampler takes another`] };
+function spacingName(scheduler: RunSettings['scheduler']): string {
+  if (isSolverConfig(scheduler)) return `ComfyUI's ${scheduler.sigmas} sigmas`;
+  return scheduler.sigmas === 'karras' ? 'Karras sigmas' : `${scheduler.timestep_spacing} spacing`;
 }

@@ -1,5 +1,5 @@
 import { type BackendName, checkFitsOn, type SlothfulHook } from '../runtime/index.ts';
-import type { GuidedSizes, RunExtent, Values } from '../sampling/index.ts';
+import { type GuidedSizes, isSolverConfig, type RunExtent, type RunSettings, type Values } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
 import { type Conditioner, imageEmbedsOf, withImageEmbeds, withTimeIds } from './conditioning.ts';
 import { type DecoderName, type DecoderPart, type Drawing, drawAll, openPreview, type Preview } from './draw.ts';
@@ -68,8 +68,13 @@ export class PipelineStages {
   }
 
   /** What the model is told of each prompt. A UNet that the backend cannot hold is refused before. */
-  async tell(prompts: readonly (Prompts | undefined)[], extent: RunExtent, guided: boolean): Promise<Conditioner> {
-    const { text, sizes, imageEmbeds, backend } = this.setup;
+  async tell(
+    prompts: readonly (Prompts | undefined)[],
+    extent: RunExtent,
+    guided: boolean,
+    { text, sizes }: Pick<PipelineSetup, 'text' | 'sizes'> = this.setup,
+  ): Promise<Conditioner> {
+    const { imageEmbeds, backend } = this.setup;
     if (imageEmbeds) imageEmbedsOf(imageEmbeds.tensors, imageEmbeds.place);
     await checkFitsOn(this.model.platform, this.model.file, { backend, log: this.log });
     const told = await this.clock.time('text', () => text.encode(prompts, guided, this.load('load text')));
@@ -80,13 +85,14 @@ export class PipelineStages {
   }
 
   /** What runs start from; undefined: from noise alone. */
-  async start(extent: RunExtent, look: Look): Promise<StartFor | undefined> {
+  async start(extent: RunExtent & Partial<Pick<RunSettings, 'scheduler'>>, look: Look): Promise<StartFor | undefined> {
     const { start, decoder, tile, onNote, signal } = this.setup;
     if (!start) return undefined;
     const { platform } = this.model;
     const options = {
       ...{ extent, look, tile, onNote, signal, platform },
       ...{ taesd: decoder === 'taesd', load: this.load('load encoder') },
+      crop: extent.scheduler && isSolverConfig(extent.scheduler),
     };
     return this.clock.time('encode', () => startOf(this.model, start, options));
   }

@@ -3,12 +3,15 @@ import type { LoadedModel, ModelStore, PipelineStore, Platform } from '../runtim
 import {
   batchNoise,
   type DenoiseStart,
+  isSolverConfig,
   type Picture,
   type RunExtent,
   type RunSettings,
   type Values,
 } from '../sampling/index.ts';
 import { autoencoderRecord, encodeImage, encodeLatents, sampleLatents, type Tiling } from '../vae/index.ts';
+import { isComfyui, type SamplerChoice } from './choose-sampler.ts';
+import { cropped, croppedSize } from './crop.ts';
 import type { Look } from './look.ts';
 import { type OpenedDocument, pixelsOf } from './open-model.ts';
 import type { RunChoices } from './resolve-run.ts';
@@ -36,13 +39,14 @@ export function usualStrength({ mask }: Pick<StartImage, 'mask'>): number {
 
 /** What an image decides of a run: its size, where no other is asked for, and how far it is noised. */
 export function startChoices(
-  { size, rows, columns, strength }: Pick<RunChoices, 'size' | 'rows' | 'columns' | 'strength'>,
+  choices: SamplerChoice & Pick<RunChoices, 'size' | 'rows' | 'columns' | 'strength'>,
   start: StartImage | undefined,
 ): Pick<RunChoices, 'size' | 'strength'> {
+  const { size, rows, columns, strength } = choices;
   if (!start) return { size, strength };
-  const { width, height } = start.image;
   const isSized = size !== undefined || rows !== undefined || columns !== undefined;
-  return { size: isSized ? size : { width, height }, strength: strength ?? usualStrength(start) };
+  const own = isComfyui(choices) ? croppedSize(start.image) : { width: start.image.width, height: start.image.height };
+  return { size: isSized ? size : own, strength: strength ?? usualStrength(start) };
 }
 
 /** @throws SlothfulError `bad-input` where the mask is not of the image's size */
@@ -60,6 +64,8 @@ export interface StartOptions {
   readonly platform: Platform;
   /** By the TAESD in the place of the VAE. */
   readonly taesd?: boolean | undefined;
+  /** Crop the image about its centre, as ComfyUI does, where only its last few pixels are too many. */
+  readonly crop?: boolean | undefined;
   /** Edge of tiles in pixels; 0: in one go; default: tiles where memory asks for them. */
   readonly tile?: number | undefined;
   readonly onNote?: ((note: string) => void) | undefined;
@@ -81,8 +87,9 @@ export async function startOf(
   options: StartOptions,
 ): Promise<StartFor> {
   const { extent, look } = options;
-  const mask = start.mask && latentMask(start.mask, extent.rows, extent.columns);
-  const draw = look.exact ? pixelLatents(start, extent) : await encoded(model, start, options);
+  const shown = options.crop ? cropped(start) : start;
+  const mask = shown.mask && latentMask(shown.mask, extent.rows, extent.columns);
+  const draw = look.exact ? pixelLatents(shown, extent) : await encoded(model, shown, options);
   return (settings, noise) => {
     const { strength = usualStrength(start) } = settings;
     return { latents: draw(settings, noise), strength, mask };
@@ -123,7 +130,11 @@ async function drawingOf(
   const { mean, logvar } = await encodeImage(encoder, image, coding);
   checkSize(mean.shape, extent, encoder.place);
   const size = mean.data.length;
-  return ({ batch, seed }, noise = batchNoise(size, batch, seed, 'encode')) => {
+  return (settings, given) => {
+    const { batch } = settings;
+    // ComfyUI takes the mean; diffusers and A1111 draw.
+    const isMean = isSolverConfig(settings.scheduler);
+    const noise = isMean ? new Float32Array(size * batch) : (given ?? encoderNoise(size, settings));
     const latents = new Float32Array(size * batch);
     for (let index = 0; index < batch; index++) {
       const own = noise.subarray(index * size, (index + 1) * size);
@@ -131,6 +142,11 @@ async function drawingOf(
     }
     return latents;
   };
+}
+
+/** Our own, whatever the rng: what other programs draw here depends on all that they drew before. */
+function encoderNoise(size: number, { batch, seed }: RunSettings): Float32Array {
+  return batchNoise(size, batch, Number(BigInt(seed) % BigInt(2 ** 52)), 'encode');
 }
 
 function checkSize([, height, width]: readonly number[], { rows, columns }: RunExtent, place: string): void {

@@ -4,6 +4,7 @@ import {
   type PassParameters,
   passesOf,
   readSlothfulMetadata,
+  SLOTHFUL,
   type SlothfulParameters,
 } from '../passes/index.ts';
 import {
@@ -108,7 +109,8 @@ export async function steer(model: OpenedModel, options: SteerOptions): Promise<
       model: withScale(uses.length ? withControlNets(unet, uses) : unet, options.ipAdapterScale),
       patchWith: (own, others = {}) => {
         const isActing = (metadata && own) || Object.keys(others).length > 0;
-        return isActing ? { metadata, parameters: own, passes: others } : undefined;
+        const idle = Object.keys(unet.passes).filter((name) => name !== SLOTHFUL.name && !(name in others));
+        return isActing ? { metadata, parameters: own, passes: others, idle } : undefined;
       },
       dispose,
     };

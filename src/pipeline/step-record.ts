@@ -9,8 +9,8 @@ import {
   siteStride,
 } from '../passes/index.ts';
 import type { SiteRecord } from '../runtime/index.ts';
-import type { DenoiseStep } from '../sampling/index.ts';
-import type { ExecutedSite, RecordedSite, StepRecord } from './run-document.ts';
+import type { DenoiseStep, EvaluatedCall } from '../sampling/index.ts';
+import type { CallRecord, ExecutedSite, RecordedSite, StepRecord } from './run-document.ts';
 
 /** What a patched model says of its patch, and the parameters of a run: the passes that act in it. */
 export interface PatchInForce {
@@ -20,6 +20,8 @@ export interface PatchInForce {
   readonly parameters: SlothfulParameters | undefined;
   /** The other passes that act, with their parameters. */
   readonly passes?: PassParameters | undefined;
+  /** Names of passes that the model has and that shall do nothing. */
+  readonly idle?: readonly string[] | undefined;
 }
 
 /**
@@ -28,21 +30,54 @@ export interface PatchInForce {
  * @param patch undefined for a plain run
  */
 export function recordStep(
-  { index, timestep, sigma, milliseconds, sites }: DenoiseStep,
+  { index, timestep, sigma, milliseconds, calls }: DenoiseStep,
   patch: PatchInForce | undefined,
+  latent: LatentSize,
 ): StepRecord {
-  const kept = patch ? sites.map((site, row) => recordSite(site, patch, row, sigma)) : [];
+  const [first = { timestep, sigma, sites: [] }, ...further] = calls;
+  return {
+    index,
+    ...recordCall(first, patch, latent),
+    milliseconds: Math.round(milliseconds * 10) / 10,
+    ...(further.length ? { further: further.map((call) => recordCall(call, patch, latent)) } : {}),
+  };
+}
+
+function recordCall(
+  { timestep, sigma, sites }: EvaluatedCall,
+  patch: PatchInForce | undefined,
+  latent: LatentSize,
+): CallRecord {
+  const kept = patch ? sites.map((site, row) => recordSite(site, patch, { row, sigma, latent })) : [];
   const total = (of: (site: RecordedSite) => number) => (patch ? kept.reduce((sum, site) => sum + of(site), 0) : null);
   return {
-    ...{ index, timestep, sigma, milliseconds: Math.round(milliseconds * 10) / 10 },
+    ...{ timestep, sigma },
     kv_tokens: total(({ kv_tokens }) => kv_tokens),
     tokens: total(({ tokens }) => tokens),
     sites: kept,
   };
 }
 
-function recordSite(site: SiteRecord, patch: PatchInForce, row: number, sigma: number): RecordedSite {
-  return { ...executedSite(site), stride: askedStride(site, patch, row, sigma) };
+/** All calls of the model that a step records. */
+export function recordedCalls(step: StepRecord): CallRecord[] {
+  return [step, ...(step.further ?? [])];
+}
+
+/** Rows and columns of the latents. */
+interface LatentSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Which row of the control table a site is, and the call that it was asked in. */
+interface SiteOfCall {
+  readonly row: number;
+  readonly sigma: number;
+  readonly latent: LatentSize;
+}
+
+function recordSite(site: SiteRecord, patch: PatchInForce, of: SiteOfCall): RecordedSite {
+  return { ...executedSite(site), stride: askedStride(site, patch, of) };
 }
 
 /** What a node reported, by the names of JSON. */
@@ -74,11 +109,11 @@ function shortest(value: number): number {
 }
 
 /** The hook decides, and the node is told; the parameters' own stride belongs to the record where it is what ran. */
-function askedStride({ rows }: SiteRecord, patch: PatchInForce, index: number, sigma: number): number | null {
+function askedStride({ rows }: SiteRecord, patch: PatchInForce, of: SiteOfCall): number | null {
   const { metadata, parameters } = patch;
-  const site = metadata?.sites[index];
+  const site = metadata?.sites[of.row];
   if (!site || !metadata || !parameters) return null;
-  const { stride } = siteStride(parameters, site, metadata, sigma);
+  const { stride } = siteStride(parameters, site, metadata, of.sigma, of.latent);
   const asked = controlRow(parameters, site.block, stride);
   const row = slothfulRow(rows);
   return GEOMETRY.every((name) => asked[name] === row[name]) ? stride : null;

@@ -4,6 +4,7 @@ import {
   type ControlState,
   type ControlStep,
   controlTable,
+  feedsOfPasses,
   type PassHooks,
   rowsOfHook,
   type SlothfulHook,
@@ -36,6 +37,19 @@ export function controlTensor(state: ControlState, clues: StepClues, hooks: Pass
   const table = controlTable(state, { ...clues, sigma: sigmaOf(clues) }, hooks);
   const columns = state.record.columns.length;
   return tf.tensor2d(table, [table.length / columns, columns]);
+}
+
+/**
+ * What the passes of a model feed at a step, by the names of its inputs: the control table where passes act on attentions, and
+ * the inputs that passes own.
+ *
+ * @throws SlothfulError as `controlTensor`; `bad-input` where a pass gives what is not for its inputs
+ */
+export function passFeeds(state: ControlState, clues: StepClues, hooks: PassHooks): tf.NamedTensorMap {
+  const table = state.rows > 0 ? { [state.control]: controlTensor(state, clues, hooks) } : {};
+  const own = [...feedsOfPasses(state, { ...clues, sigma: sigmaOf(clues) })];
+  const fed = own.map(([{ name, shape }, values]) => [name, tf.tensor(values, [...shape])] as const);
+  return { ...table, ...Object.fromEntries(fed) };
 }
 
 function sigmaOf({ sigma, timestep }: StepClues): number {

@@ -69,7 +69,8 @@ export async function loadRolesOn<Output>(
   const output = outputOf(file.graph, place);
   const graph = await prepareGraph(file, passesOf(file.graph, place, options));
   const patch = appliedPasses(graph, place);
-  const inputs = unetInputs(graph, options.inputNames ?? {}, patch?.control, place);
+  const owned = patch ? [patch.control, ...patch.passes.flatMap((pass) => pass.inputs.map(({ name }) => name))] : [];
+  const inputs = unetInputs(graph, options.inputNames ?? {}, owned, place);
   const model = await startModel(platform, file, options);
   return { model, inputs, output, patch, hook: options.hook };
 }

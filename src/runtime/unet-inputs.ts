@@ -25,11 +25,11 @@ const RANKS: Readonly<Record<InputRole, readonly number[]>> = {
  * The inputs of a UNet, with their roles: by `names`, else by the usual names, else by rank (4: sample, 3: context,
  * 0 or 1: timestep) where one input alone has it.
  *
- * @param control the control input of a patched model, which is not the caller's business
+ * @param owned inputs of a patched model that its passes feed, which are not the caller's business
  * @throws SlothfulError `bad-input` where the sample cannot be told, or `names` names no input
  */
-export function unetInputs(graph: Graph, names: InputNames, control: string | undefined, place: string): UNetInput[] {
-  const found = signatureInputs(graph).filter(({ node }) => node !== control);
+export function unetInputs(graph: Graph, names: InputNames, owned: readonly string[], place: string): UNetInput[] {
+  const found = signatureInputs(graph).filter(({ node }) => !owned.includes(node));
   const roles = new Map<ModelInput, InputRole>();
   for (const role of ROLES) {
     const input = names[role] === undefined ? guess(found, role, roles) : named(found, role, names[role], place);

@@ -13,7 +13,7 @@ import {
   type SlothfulParameters,
 } from '../passes/index.ts';
 import type { ChosenBackend } from './backend.ts';
-import { controlTensor, hooksOf } from './control.ts';
+import { hooksOf, passFeeds } from './control.ts';
 import { type DataLayout, firstTimestep, makeUNetFeeds, type UNetInputs } from './feeds.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import type { UNetInput } from './unet-inputs.ts';
@@ -156,7 +156,7 @@ export class UNet {
     return changeParameters(state, changes);
   }
 
-  /** The control input's feed; none where the model is not patched or shall not pool. */
+  /** What passes feed; nothing where the model is not patched, or shall do as if it were not. */
   private control(inputs: UNetInputs, options: PredictOptions): tf.NamedTensorMap {
     const { parameters, passes } = options;
     const changes = { ...passes, ...(parameters ? { slothful: parameters } : {}) };
@@ -167,7 +167,7 @@ export class UNet {
     const { sigma, stepIndex } = options;
     const timestep = firstTimestep(inputs.timestep);
     const clues = { timestep, sigma, stepIndex, latent: { height, width } };
-    return { [state.control]: controlTensor(state, clues, this.hooks) };
+    return passFeeds(state, clues, this.hooks);
   }
 
   private execute(feeds: tf.NamedTensorMap): tf.Tensor4D {

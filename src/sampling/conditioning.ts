@@ -62,15 +62,43 @@ function repeated(values: Values | undefined, place: string, batch: number): Val
   return { shape: [batch, ...rest], data: concatenate(rows.map((at) => values.data.subarray(at, at + size))) };
 }
 
+/** The axis of text tokens, along which a half may be repeated to the length of the other. */
+const TEXT = 'encoder_hidden_states';
+
 function joined(parts: readonly Values[], name: string): Values {
-  const [first, second] = parts;
+  const [first, second] = name === TEXT ? sameLength(parts) : parts;
   if (!first) throw new SlothfulError('bug', name, 'no conditioning to join');
+  const all = second ? [first, second] : [first];
   if (second && String(first.shape) !== String(second.shape)) {
     const problem = `is [${first.shape}] in uncond and [${second.shape}] in cond`;
     throw new SlothfulError('bad-input', name, problem, 'make both with the same text encoder and length');
   }
   const [count = 0, ...rest] = first.shape;
-  return { shape: [count * parts.length, ...rest], data: concatenate(parts.map(({ data }) => data)) };
+  return { shape: [count * all.length, ...rest], data: concatenate(all.map(({ data }) => data)) };
+}
+
+/**
+ * Texts of unequal length, each repeated to their common multiple. Attention is the same as of the text alone: every token
+ * counts as often as the others. Source: `CONDCrossAttn.concat` of ComfyUI's comfy/conds.py.
+ */
+function sameLength(parts: readonly Values[]): readonly Values[] {
+  const [one, other] = parts.map(({ shape }) => shape[1] ?? 0);
+  if (!one || !other || one === other) return parts;
+  const length = (one / greatestDivisor(one, other)) * other;
+  return parts.map((text) => repeatedTokens(text, length / (text.shape[1] ?? length)));
+}
+
+function repeatedTokens({ shape: [images = 0, tokens = 0, width = 0], data }: Values, times: number): Values {
+  const size = tokens * width;
+  const each = Array.from({ length: images }, (_, image) => data.subarray(image * size, (image + 1) * size));
+  return {
+    shape: [images, tokens * times, width],
+    data: concatenate(each.flatMap((text) => Array.from({ length: times }, () => text))),
+  };
+}
+
+function greatestDivisor(one: number, other: number): number {
+  return other === 0 ? one : greatestDivisor(other, one % other);
 }
 
 /** The sample twice, for a batch whose first half is unconditional. */

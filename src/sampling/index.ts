@@ -1,13 +1,43 @@
 export { betweenSteps, type WorkDone } from './between-steps.ts';
 export type { Conditioning, RunConditioning } from './conditioning.ts';
 export { DATA_SPACES, type DataSpace, dataSpaceOf, decodePictures, type Picture } from './decode.ts';
-export { type DenoiseOptions, type DenoiseStep, denoise, type StepFacts } from './denoise.ts';
+export { denoise } from './denoise.ts';
+export type { DenoiseOptions, DenoiseStep, EvaluatedCall, StepFacts } from './denoise-options.ts';
 export type { DenoisingModel } from './evaluate.ts';
-export { batchNoise, checkSeed, type GivenNoise, type NoisePurpose, normalNoise } from './noise.ts';
-export { RUN_SETTINGS, type RunExtent, type RunSettings } from './run-settings.ts';
+export { parseSeed, type Seed } from './noise/index.ts';
+export { type NoiseOptions, type NoiseSource, noiseSource } from './noise-source.ts';
+export {
+  batchNoise,
+  checkSeed,
+  type GivenNoise,
+  type NoisePurpose,
+  normalNoise,
+  ownNoiseSeed,
+} from './own-noise.ts';
+export { isGuided } from './prepare-run.ts';
+export {
+  isSolver,
+  type ModelCall,
+  makeSolver,
+  modelCalls,
+  type RunScheduler,
+  type SolverScheduler,
+  schedulerOfSettings,
+} from './run-scheduler.ts';
+export {
+  pictureSeed,
+  RNGS,
+  type Rng,
+  RUN_SETTINGS,
+  type RunExtent,
+  type RunSettings,
+  seedSetting,
+} from './run-settings.ts';
 export {
   defaultConfig,
   hasSigmas,
+  isSampler as isDiffusersSampler,
+  isSigmaSchedule,
   makeScheduler,
   type ParsedScheduler,
   PREDICTION_TYPES,
@@ -26,6 +56,25 @@ export {
   type TimestepSpacing,
   withSampler,
 } from './schedulers/index.ts';
+export {
+  DEFINITIONS,
+  type Definitions,
+  isSolverConfig,
+  SOLVER_CONFIG,
+  type SolverChoice,
+  type SolverConfig,
+  withSolver,
+} from './solver-config.ts';
+export {
+  expectSolver,
+  LEFT_OUT,
+  parseSamplerName,
+  parseScheduleName,
+  SIGMA_SCHEDULES_COMFYUI,
+  type SigmaScheduleComfyUI,
+  SOLVERS,
+  type SolverName,
+} from './solvers/index.ts';
 export { type DenoiseStart, firstStep } from './start.ts';
 export { encodePrompt, parseTextTable, type TextTable, tokenize } from './text.ts';
 export { type GuidedSizes, type PictureSize, type PictureSizes, timeIds, withSizes } from './time-ids.ts';

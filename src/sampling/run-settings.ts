@@ -1,5 +1,33 @@
-import { type DocumentOf, integer, named, number, object, optional } from '../documents/index.ts';
+import {
+  choice,
+  type DocumentOf,
+  either,
+  flag,
+  integer,
+  list,
+  named,
+  number,
+  object,
+  optional,
+  text,
+} from '../documents/index.ts';
 import { SCHEDULER_CONFIG } from './schedulers/index.ts';
+import { SOLVER_CONFIG } from './solver-config.ts';
+
+/** Whose noise a seed means: see `noiseSource`. */
+export const RNGS = ['slothful', 'comfyui', 'comfyui-2025', 'comfyui-cuda', 'a1111'] as const;
+export type Rng = (typeof RNGS)[number];
+
+/** The part of a schedule that the node KSamplerAdvanced runs. */
+const PART = object(
+  {
+    add_noise: flag({ description: 'to what it starts from' }),
+    start_at_step: integer({ minimum: 0 }),
+    end_at_step: integer({ minimum: 0 }),
+    return_with_leftover_noise: flag({ description: 'end at the noise level of the last step, not at none' }),
+  },
+  { description: 'of ComfyUI definitions: which of the steps are done, as by its node KSamplerAdvanced' },
+);
 
 /** Everything that decides a run besides the model, what it is told, and Slothful Attention's parameters. */
 export const RUN_SETTINGS = named(
@@ -13,12 +41,35 @@ export const RUN_SETTINGS = named(
     strength: optional(
       number({ exclusiveMinimum: 0, maximum: 1, description: 'how far the image that it starts from is noised' }),
     ),
-    scheduler: SCHEDULER_CONFIG,
+    part: optional(PART),
+    scheduler: either([SCHEDULER_CONFIG, SOLVER_CONFIG]),
     guidance_scale: number({ description: 'classifier-free guidance; 1: none' }),
-    seed: integer({ description: 'image i is the picture of seed + i' }),
+    seed: either([integer({ minimum: 0 }), text({ pattern: '^\\d{16,20}$' })], {
+      description: 'image i is the picture of seed + i, but for the rng of ComfyUI; above 2^53 in quotes',
+    }),
+    rng: optional(choice(RNGS, { description: 'whose noise the seed means; default: slothful' })),
+    batch_index: optional(
+      list(integer({ minimum: 0, maximum: 4095 }), {
+        description: 'the rng of ComfyUI: which pictures of a larger batch',
+      }),
+    ),
   }),
 );
 export type RunSettings = DocumentOf<typeof RUN_SETTINGS>;
+
+/** A seed as settings have it: a number where it is exact, or else its digits. */
+export function seedSetting(seed: bigint): RunSettings['seed'] {
+  return seed <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(seed) : String(seed);
+}
+
+/**
+ * What the picture of a batch is called by its seed: image i is that of seed + i. Of ComfyUI's rng, whose batch is one draw
+ * of one seed, it is the seed and which of the batch it is.
+ */
+export function pictureSeed({ seed, rng, batch, batch_index }: RunSettings, image: number): string {
+  if (rng === undefined || rng === 'slothful' || rng === 'a1111') return String(BigInt(seed) + BigInt(image));
+  return batch === 1 && !batch_index ? String(seed) : `${seed}-${batch_index?.[image] ?? image}`;
+}
 
 /** How large a run is. */
 export type RunExtent = Pick<RunSettings, 'rows' | 'columns' | 'batch' | 'scale'>;

@@ -9,7 +9,17 @@ import {
   valueOfText,
 } from '../passes/index.ts';
 import type { RunRequest } from '../pipeline/index.ts';
-import { PREDICTION_TYPES, SAMPLERS, SIGMA_SCHEDULES, TIMESTEP_SPACINGS } from '../sampling/index.ts';
+import {
+  DEFINITIONS,
+  expectSolver,
+  PREDICTION_TYPES,
+  parseSamplerName,
+  parseScheduleName,
+  parseSeed,
+  RNGS,
+  SIGMA_SCHEDULES_COMFYUI,
+  TIMESTEP_SPACINGS,
+} from '../sampling/index.ts';
 
 /** What a value of an axis changes about a run. */
 export interface CellChange {
@@ -56,16 +66,27 @@ const NAMES = Object.keys(PARAMETERS).filter((name): name is Name => name in PAR
 const READERS: ReadonlyMap<string, Read> = new Map<string, Read>([
   ...NAMES.map((name) => [name, parameterReader([name])] as const),
   ...Object.entries(JOINT).map(([name, members]) => [name, parameterReader(members)] as const),
-  ['sampler', (text, place) => ({ request: { sampler: choice(text, SAMPLERS, place) } })],
-  ['sigmas', (text, place) => ({ request: { sigmas: choice(text, SIGMA_SCHEDULES, place) } })],
+  ['sampler', (text, place) => ({ request: samplerIn(text, place) })],
+  [
+    'sigmas',
+    (text, place) => ({ request: { sigmas: parseScheduleName(text) ?? choice(text, SIGMA_SCHEDULES_COMFYUI, place) } }),
+  ],
+  ['definitions', (text, place) => ({ request: { definitions: choice(text, DEFINITIONS, place) } })],
+  ['rng', (text, place) => ({ request: { rng: choice(text, RNGS, place) } })],
   ['spacing', (text, place) => ({ request: { spacing: choice(text, TIMESTEP_SPACINGS, place) } })],
   ['prediction_type', (text, place) => ({ request: { prediction_type: choice(text, PREDICTION_TYPES, place) } })],
-  ['seed', (text, place) => ({ request: { seed: number(text, place) } })],
+  ['seed', (text, place) => ({ request: { seed: parseSeed(text, place) } })],
   ['steps', (text, place) => ({ request: { steps: number(text, place) } })],
   ['guidance_scale', (text, place) => ({ request: { guidance_scale: number(text, place) } })],
   ['prompt', (text) => ({ prompt: text })],
   ['preset', (text) => ({ preset: text })],
 ]);
+
+/** A sampler by any spelling; a name may have its noise levels with it. */
+function samplerIn(text: string, place: string): RunRequest {
+  const { sampler = expectSolver(text, place), schedule } = parseSamplerName(text) ?? {};
+  return { sampler, ...(schedule ? { sigmas: schedule } : {}) };
+}
 
 /**
  * Reads an axis such as `in_strength=0,3,6,12`, `sampler=ddim,euler` or `prompt=sloth,red apple`.

@@ -13,6 +13,7 @@ export {
 export { duplicateKey } from './duplicate-key.ts';
 export { bfloatOf, floatOf, halfOf, halfToFloat, OVERFLOW } from './half.ts';
 export { type Header, parseHeader, type TensorInfo } from './header.ts';
+export { channelsFirst, channelsLast, type ImageShape } from './layout.ts';
 export {
   checkFinite,
   checkValues,

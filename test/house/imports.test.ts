@@ -101,6 +101,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'reports',
     'pictures',
   ],
+  workflows: ['documents', 'passes', 'pictures'],
   jobs: ['tensors', 'graph', 'models', 'passes', 'runtime', 'sampling', 'text', 'pictures', 'pipeline'],
   sweeps: ['documents', 'graph', 'passes', 'sampling', 'text', 'pages', 'pictures', 'pipeline', 'jobs'],
   cli: [
@@ -118,6 +119,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'pages',
     'pictures',
     'pipeline',
+    'workflows',
     'jobs',
     'sweeps',
   ],
@@ -213,6 +215,7 @@ const DOCUMENT_ROOMS = [
   'text',
   'reports',
   'pages',
+  'workflows',
 ];
 
 const FILES = houseFiles();

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatInfotext, type Infotext, parseInfotext } from '../../src/jobs/infotext.ts';
 import { readSamplerTitle, samplerTitle } from '../../src/jobs/sampler-titles.ts';
-import { SAMPLERS } from '../../src/sampling/index.ts';
+import { SAMPLERS, SOLVERS } from '../../src/sampling/index.ts';
 import { failsWith } from '../support/errors.ts';
 
 const test = suite("A1111's infotext");
@@ -238,7 +238,7 @@ test('what is longer is refused', () =>
 
 test('every sampler has a title that is read back', () => {
   assert.equal(SAMPLERS.map(samplerTitle), ['DDIM', 'Euler', 'Euler a', 'DPM++ 2M', 'LCM']);
-  for (const sampler of SAMPLERS) assert.equal(readSamplerTitle(samplerTitle(sampler)), { sampler });
+  for (const sampler of [...SAMPLERS, ...SOLVERS]) assert.equal(readSamplerTitle(samplerTitle(sampler)), { sampler });
 });
 
 const TITLES: readonly (readonly [title: string, read: ReturnType<typeof readSamplerTitle>])[] = [
@@ -249,15 +249,17 @@ const TITLES: readonly (readonly [title: string, read: ReturnType<typeof readSam
   ['dpm++ 2m karras', { sampler: 'dpmpp_2m', sigmas: 'karras' }],
   ['DDIM Karras', undefined],
   ['LCM Karras', undefined],
-  ['DPM++ 2M SDE', undefined],
-  ['DPM++ 2M SDE Karras', undefined],
-  ['DPM++ 2M Exponential', undefined],
+  ['DPM++ 2M SDE', { sampler: 'dpmpp_2m_sde' }],
+  ['DPM++ 2M SDE Karras', { sampler: 'dpmpp_2m_sde', sigmas: 'karras' }],
+  ['DPM++ 2M Exponential', { sampler: 'dpmpp_2m', sigmas: 'exponential' }],
+  ['DPM++ 3M SDE SGM Uniform', { sampler: 'dpmpp_3m_sde', sigmas: 'sgm_uniform' }],
+  ['DPM fast', undefined],
   ['DPM++ 2M KarrasKarras', undefined],
   ['DPM++ 2M Karras Karras', undefined],
-  ['DPM++2M', undefined],
-  ['EulerKarras', undefined],
+  ['DPM++2M', { sampler: 'dpmpp_2m' }],
+  ['EulerKarras', { sampler: 'euler', sigmas: 'karras' }],
   ['Euler a2', undefined],
-  ['euler_ancestral', undefined],
+  ['euler_ancestral', { sampler: 'euler_ancestral' }],
   ['Karras', undefined],
   [' Karras', undefined],
   ['', undefined],

@@ -21,7 +21,7 @@ function graphWith(inputs: Spec[], signature?: JsonObject, outputs: string[] = [
 }
 
 function roles(graph: Graph, names: InputNames = {}): Record<string, string | undefined> {
-  return Object.fromEntries(unetInputs(graph, names, undefined, 'm').map(({ node, role }) => [node, role]));
+  return Object.fromEntries(unetInputs(graph, names, [], 'm').map(({ node, role }) => [node, role]));
 }
 
 const USUAL: Spec[] = [
@@ -32,7 +32,7 @@ const USUAL: Spec[] = [
 ];
 
 test('the usual names', () => {
-  const found = unetInputs(graphWith(USUAL), {}, undefined, 'm');
+  const found = unetInputs(graphWith(USUAL), {}, [], 'm');
   assert.equal(
     found.map(({ name, role }) => [name, role]),
     [
@@ -60,7 +60,7 @@ test("another exporter's: by rank, under the names of its signature", () => {
   const graph = graphWith(inputs, signature);
   assert.equal(roles(graph), { latent: 'sample', context: 'encoder_hidden_states', t_emb: undefined });
   assert.equal(
-    unetInputs(graph, {}, undefined, 'm').map(({ name }) => name),
+    unetInputs(graph, {}, [], 'm').map(({ name }) => name),
     ['sample', 'encoder_hidden_states', 't'],
   );
 });
@@ -86,7 +86,7 @@ test('the control input and inputs with defaults', () => {
   for (const name of ['slothful_control', 'residual']) {
     graph.add({ name, op: 'PlaceholderWithDefault', inputs: [fallback], attributes: { dtype: attr.type('float32') } });
   }
-  const found = unetInputs(graph, {}, 'slothful_control', 'm');
+  const found = unetInputs(graph, {}, ['slothful_control'], 'm');
   assert.equal(found.map(({ name }) => name).at(-1), 'residual');
   assert.equal(found.find(({ name }) => name === 'residual')?.optional, true);
   assert.is(found.length, 5);

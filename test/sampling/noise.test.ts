@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { batchNoise, checkSeed, normalNoise } from '../../src/sampling/noise.ts';
+import { batchNoise, checkSeed, normalNoise } from '../../src/sampling/own-noise.ts';
 import { gaussianPair, logarithm, philox, type Words } from '../../src/sampling/random.ts';
 import { pseudoRandom } from '../support/numbers.ts';
 

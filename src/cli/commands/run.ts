@@ -4,10 +4,13 @@ import { type FolderRun, type RunJob, readRunOf, runToFolder } from '../../jobs/
 import { formatFlops } from '../../pages/index.ts';
 import type { Measures } from '../../pictures/index.ts';
 import { parametersLine, passLines, type RunRecord, stepsDone } from '../../pipeline/index.ts';
+import { pictureSeed } from '../../sampling/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { givenOf } from '../flags/given.ts';
 import { jobReports, readJob, withJobModel, withSteeringFlags } from '../flags/job-flags.ts';
 import { interruptible, printNote, startBars } from '../terminal.ts';
+import { readWorkflowJob, type WorkflowArguments } from '../workflow/read-workflow-job.ts';
+import { prepareWorkflowModel } from '../workflow/workflow-model.ts';
 
 function options(cli: Argv<object>) {
   return withSteeringFlags(
@@ -18,6 +21,15 @@ function options(cli: Argv<object>) {
         default: false,
         describe: 'also without Slothful Attention, same noise',
       })
+      .option('workflow', {
+        type: 'string',
+        describe: 'a workflow of ComfyUI, or a PNG that it made: run it; flags go over what it says',
+      })
+      .option('models', {
+        type: 'string',
+        describe: "ComfyUI's folder of models: a model that is not there is converted from the workflow's checkpoint",
+      })
+      .option('output', { type: 'string', describe: "id of the workflow's SaveImage, where there are several" })
       .option('from', { type: 'string', describe: 'a PNG: make its run again; flags go over what it says' })
       .option('preview', { type: 'number', describe: 'write a picture every so many steps' })
       .option('out', { type: 'string', describe: 'folder for pictures and run.json; default: the next out/run-N' })
@@ -31,7 +43,8 @@ export const runCommand = defineCommand({
   builder: options,
   async handler(argv) {
     const { compare, preview, from } = argv;
-    const job = await withPicture(await readJob(argv), from);
+    const asked = await readJob(argv);
+    const job = argv.workflow === undefined ? await withPicture(asked, from) : await withWorkflow(asked, argv);
     const bars = startBars();
     const done = await interruptible(({ signal, begin }) =>
       runToFolder({
@@ -45,6 +58,18 @@ export const runCommand = defineCommand({
     if (done.record.stopped) throw stoppedError(done);
   },
 });
+
+/** What a workflow asks for, under what the flags say; its model is made where it is not there. */
+async function withWorkflow(
+  job: RunJob,
+  argv: WorkflowArguments & { readonly from?: string | undefined },
+): Promise<RunJob> {
+  const { workflow = '', models, from } = argv;
+  if (from !== undefined) throw new SlothfulError('usage', '--from', 'cannot be combined with --workflow', 'give one');
+  const { run, choices } = await readWorkflowJob(workflow, argv, job.initImage !== undefined);
+  await prepareWorkflowModel(run, job.model, models);
+  return underFlags(choices, job);
+}
 
 /** What a picture says of its run, under what the flags say. */
 async function withPicture(job: RunJob, from: string | undefined): Promise<RunJob> {
@@ -102,7 +127,7 @@ function print({ folder, files, record, exact }: FolderRun, json: boolean): void
   }
   for (const line of passLines(record.passes)) console.log(line);
   for (const [image, measures] of (record.measures ?? []).entries()) {
-    console.log(measuresLine(measures, record.settings.seed + image, exact));
+    console.log(measuresLine(measures, pictureSeed(record.settings, image), exact));
   }
 }
 
@@ -122,7 +147,7 @@ function attentionLine({ steps, attention_flops: flops }: RunRecord): string {
   return `${tokens}; self-attention ${formatFlops(flops.patched)} of ${formatFlops(flops.plain)} (${share} %)`;
 }
 
-function measuresLine(measures: Measures, seed: number, exact: boolean): string {
+function measuresLine(measures: Measures, seed: string, exact: boolean): string {
   const { psnr, ssim, high_frequency_ratio: detail, gradient_similarity: gradients } = measures;
   const ratio = psnr === null ? 'the same' : `PSNR ${psnr.toFixed(1)} dB`;
   const fine = detail === null ? '' : `, fine detail ${detail.toFixed(2)}x`;

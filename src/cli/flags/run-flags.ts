@@ -2,19 +2,23 @@ import type { Argv } from 'yargs';
 import { BACKEND_NAMES } from '../../backends/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import type { ControlNetFiles, StartFiles, TextChoice } from '../../jobs/node.ts';
-import type { PipelineSetup, RunRequest } from '../../pipeline/index.ts';
+import { isComfyui, type PipelineSetup, type RunRequest } from '../../pipeline/index.ts';
 import {
   type GuidedSizes,
   PREDICTION_TYPES,
   type PredictionType,
-  SAMPLERS,
-  type SamplerName,
-  SIGMA_SCHEDULES,
-  type SigmaSchedule,
   TIMESTEP_SPACINGS,
   type TimestepSpacing,
 } from '../../sampling/index.ts';
 import { PROMPT_WEIGHTS, type Prompts, type PromptWeights } from '../../text/index.ts';
+import {
+  type NoiseArguments,
+  readNoiseFlags,
+  readSampler,
+  type SamplerArguments,
+  withNoiseFlags,
+  withSamplerFlags,
+} from './sampler-flags.ts';
 import { pair, pictureSize } from './size-flags.ts';
 
 const RUN = 'Run:';
@@ -29,7 +33,7 @@ export function withBackendFlag<T>(cli: Argv<T>) {
 }
 
 /** The flags that say how a run goes and what it is told. */
-export interface RunArguments {
+export interface RunArguments extends SamplerArguments, NoiseArguments {
   readonly prompt?: readonly string[] | undefined;
   readonly negativePrompt?: readonly string[] | undefined;
   readonly prompt2?: readonly string[] | undefined;
@@ -45,19 +49,16 @@ export interface RunArguments {
   readonly cond?: string | undefined;
   readonly uncond?: string | undefined;
   readonly steps?: number | undefined;
-  readonly sampler?: SamplerName | undefined;
-  readonly sigmas?: SigmaSchedule | undefined;
   readonly spacing?: TimestepSpacing | undefined;
   readonly predictionType?: PredictionType | undefined;
   readonly guidanceScale?: number | undefined;
-  readonly seed?: number | undefined;
 }
 
 /** Adds what `plan`, `run` and `sweep` take in common, besides the model, its size and the node's parameters. */
 export function withRunFlags<T>(cli: Argv<T>) {
   const group = RUN;
   const several = { type: 'string', array: true, nargs: 1, group } as const;
-  return cli
+  return withNoiseFlags(withSamplerFlags(cli))
     .option('prompt', { ...several, describe: 'what to draw; several make as many pictures at once' })
     .option('negative-prompt', { ...several, describe: 'what to be guided away from; default: nothing' })
     .option('prompt-2', { ...several, describe: "other words for SDXL's second text encoder" })
@@ -71,12 +72,9 @@ export function withRunFlags<T>(cli: Argv<T>) {
     .option('cond', { type: 'string', group, describe: 'safetensors file with the text, and the other inputs by name' })
     .option('uncond', { type: 'string', group, describe: 'the same of the empty prompt, for guidance' })
     .option('steps', { type: 'number', group, describe: '20, for lcm 4' })
-    .option('sampler', { choices: SAMPLERS, alias: 'scheduler', group, describe: "default: the model's own" })
-    .option('sigmas', { choices: SIGMA_SCHEDULES, group, describe: 'spacing of the noise levels' })
     .option('spacing', { choices: TIMESTEP_SPACINGS, group, describe: 'spacing of the timesteps' })
     .option('prediction-type', { choices: PREDICTION_TYPES, group, describe: 'what the model answers' })
     .option('guidance-scale', { type: 'number', group, describe: '1: none; default: what the family takes' })
-    .option('seed', { type: 'number', group, describe: 'of the noise, 0; the same on every backend' })
     .option('init-image', { type: 'string', group, describe: 'PNG to start from in the place of noise alone' })
     .option('mask', { type: 'string', group, describe: 'PNG of its size, white where it is drawn anew' })
     .option('strength', { type: 'number', group, describe: 'how far it is noised, up to 1; 0.8, with a mask 1' })
@@ -91,17 +89,18 @@ export function withRunFlags<T>(cli: Argv<T>) {
  * @throws SlothfulError `usage` for flags that exclude each other
  */
 export function readRun(argv: RunArguments): RunRequest & TextChoice & StartFiles & Pick<PipelineSetup, 'sizes'> {
-  const { steps, sampler, sigmas, spacing, predictionType, guidanceScale, seed, strength } = argv;
+  const { steps, spacing, predictionType, guidanceScale, strength } = argv;
+  const chosen = { ...readSampler(argv), ...readNoiseFlags(argv) };
   const { cond, uncond, weights, clipSkip, initImage, mask } = argv;
   refuseTextBesideTensors(argv);
-  if (strength !== undefined && initImage === undefined) {
+  if (strength !== undefined && initImage === undefined && !isComfyui(chosen)) {
     throw new SlothfulError('usage', '--strength', 'is of the image to start from', 'give it with --init-image');
   }
   return {
     ...{ prompt: promptsOf(argv.prompt), negativePrompt: promptsOf(argv.negativePrompt), cond, uncond },
     ...{ prompt2: promptsOf(argv.prompt2), negativePrompt2: promptsOf(argv.negativePrompt2), weights, clipSkip },
     ...{ sizes: sizesOf(argv), initImage, mask, strength },
-    ...{ steps, sampler, sigmas, spacing, prediction_type: predictionType, guidance_scale: guidanceScale, seed },
+    ...{ ...chosen, steps, spacing, prediction_type: predictionType, guidance_scale: guidanceScale },
   };
 }
 

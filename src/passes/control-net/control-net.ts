@@ -2,6 +2,7 @@ import { findSkips } from '../../attention/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import { attr, type Endpoint, type Graph, type Pass, sameEndpoint } from '../../graph/index.ts';
 import type { PassDefinition } from '../definition.ts';
+import { type Entry, entryOf } from '../freeu/record.ts';
 import { makePass } from '../make-pass.ts';
 
 const NAME = 'control-net';
@@ -21,7 +22,8 @@ export function downResidual(index: number): string {
  *
  * `await graph.transform(controlNetInputs())`; a second time it changes nothing.
  *
- * The way down itself goes on without the residuals, as in diffusers: only the skip connections carry them.
+ * The way down itself goes on without the residuals, as in diffusers: only the skip connections carry them. FreeU comes after
+ * the residuals, whichever was applied first, as in diffusers and ComfyUI.
  *
  * @throws SlothfulError on apply, `unsupported` where the graph has no skip connections
  * Source: diffusers, `UNet2DConditionModel.forward`, `down_block_additional_residuals`.
@@ -50,18 +52,21 @@ function addInputs(graph: Graph): void {
     throw new SlothfulError('unsupported', 'the graph', 'has no concatenation that joins a skip connection', cure);
   }
   const zero = graph.addConstant(graph.uniqueName('control_net/zero'), { dtype: 'float32', shape: [], values: [0] });
-  addResidual(graph, deepest.joint, deepest.main, { name: MID_RESIDUAL, channels: deepest.channels.main, zero });
+  addResidual(graph, entryOf(graph, deepest.joint, 'main', deepest.main), {
+    name: MID_RESIDUAL,
+    channels: deepest.channels.main,
+    zero,
+  });
   skips.forEach(({ joint, skip, channels }, index) => {
     const name = downResidual(skips.length - 1 - index);
-    addResidual(graph, joint, skip, { name, channels: channels.skip, zero });
+    addResidual(graph, entryOf(graph, joint, 'skip', skip), { name, channels: channels.skip, zero });
   });
 }
 
 /** Puts `of + residual` in the place of `of` among the inputs of a node. */
 function addResidual(
   graph: Graph,
-  node: string,
-  of: Endpoint,
+  { node, of }: Entry,
   { name, channels = -1, zero }: { name: string; channels: number | undefined; zero: Endpoint },
 ): void {
   const residual = graph.add({

@@ -1,4 +1,11 @@
-import { type AttentionStage, attentionOfMetadata, type PatchedSite } from '../../attention/index.ts';
+import {
+  type AttentionSize,
+  type AttentionStage,
+  attentionOfMetadata,
+  type Grid,
+  type PatchedSite,
+  type StageRow,
+} from '../../attention/index.ts';
 import { isObject, type JsonObject } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import type { Pass } from '../../graph/index.ts';
@@ -26,6 +33,7 @@ import {
 import { type DepthRange, siteStride } from './stride.ts';
 
 const NAME = 'slothful';
+const SECOND = 'slothful-second';
 
 /** What a hook is told of the step that is about to run. */
 export type HookStep = PassStep<SlothfulParameters>;
@@ -40,13 +48,13 @@ export type SlothfulHook = (step: HookStep) => readonly ControlRow[];
  * The hook that a model has at first: the strides that the parameters ask for at this sigma. Sites of one block and
  * level have the same row, which is worked out once: SDXL's 70 sites have five.
  */
-export const defaultHook: SlothfulHook = ({ sites, sigma, parameters, top, deep }) => {
+export const defaultHook: SlothfulHook = ({ sites, sigma, parameters, top, deep, latent }) => {
   const rows = new Map<string, ControlRow>();
   return sites.map((site) => {
     const key = `${site.block} ${site.downscale}`;
     const known = rows.get(key);
     if (known) return known;
-    const { stride } = siteStride(parameters, site, { top, deep }, sigma);
+    const { stride } = siteStride(parameters, site, { top, deep }, sigma, latent);
     const row = controlRow(parameters, site.block, stride);
     rows.set(key, row);
     return row;
@@ -60,21 +68,30 @@ const STAGE: AttentionStage = {
   columns: SLOTHFUL_COLUMNS,
   effects: { changes: ['key', 'value'], needs: ['tokens', 'grid'] },
   isOff: (row) => isUntouched(decodeControl(row, 0)),
-  size(size, values) {
-    const row = decodeControl(values, 0);
-    return { ...size, keys: isUntouched(row) ? size.keys : kvTokens(row, size.grid ?? [size.keys, 1]) };
-  },
+  size: (size, values) => ({ ...size, keys: keysLeft(size, values) }),
   keysValues(context, [hiddenStates], values) {
     const row = decodeControl(values, 0);
-    const tokens = hiddenStates.shape[1];
-    const grid = context.grid;
-    if (!grid || grid[0] * grid[1] !== tokens) {
-      const problem = `${tokens} tokens are not those of the grid ${grid ? grid.join(' x ') : '(none given)'}`;
-      throw new SlothfulError('bad-input', NAME, problem, 'give the rows and columns of the hidden states');
-    }
-    return poolKeysValues(context, hiddenStates, row, grid);
+    return poolKeysValues(context, hiddenStates, row, gridOf(context.grid, hiddenStates.shape[1], row));
   },
 };
+
+function keysLeft({ keys, grid }: AttentionSize, values: StageRow): number {
+  const row = decodeControl(values, 0);
+  return isUntouched(row) ? keys : kvTokens(row, gridOf(grid ?? [keys, 1], keys, row));
+}
+
+/**
+ * The grid that tokens are pooled on. Over the flattened tokens any number of them can be.
+ *
+ * @throws SlothfulError `bad-input` where they are no grid: none is known, or another pass has pooled them before
+ */
+function gridOf(grid: Grid | undefined, tokens: number, { mode }: ControlRow): Grid {
+  if (grid && grid[0] * grid[1] === tokens) return grid;
+  if (grid && mode.startsWith('1D')) return [tokens, 1];
+  const problem = `${tokens} tokens are not those of the grid ${grid ? grid.join(' x ') : '(none given)'}`;
+  const cure = grid ? 'take a 1D mode after a pass that pools' : 'give the rows and columns of the hidden states';
+  throw new SlothfulError('bad-input', NAME, problem, cure);
+}
 
 /** Slothful Attention as a pass among its peers. */
 export const SLOTHFUL: PassDefinition<typeof ALL_PARAMETERS> = {
@@ -94,13 +111,26 @@ export const SLOTHFUL: PassDefinition<typeof ALL_PARAMETERS> = {
   explain: explainSite,
 };
 
+/**
+ * A second node behind the first, as ComfyUI chains them: where it acts, keys and values both are what it makes of the
+ * first's keys' input, and the first's values are lost. The model runs without the first as well.
+ * Source: `attn1_patch` of ComfyUI, which hands each patch what the one before it left.
+ */
+export const SLOTHFUL_SECOND: PassDefinition<typeof ALL_PARAMETERS> = {
+  ...SLOTHFUL,
+  name: SECOND,
+  version: 1,
+  summary: 'a second Slothful Attention, which pools what the first left',
+  stage: { ...STAGE, name: SECOND, order: 101, effects: { ...STAGE.effects, joins: [NAME] } },
+};
+
 /** The rows of a hook as the values of the control table. @throws SlothfulError `bad-input` for rows that no layer could run */
 export function rowsOfHook(rows: readonly ControlRow[]): Float32Array[] {
   return rows.map((row) => encodeControl([row]));
 }
 
 function explainSite(step: HookStep, site: PatchedSite, grid: readonly [number, number]): SiteFacts {
-  const stride = siteStride(step.parameters, site, step, step.sigma);
+  const stride = siteStride(step.parameters, site, step, step.sigma, step.latent);
   const row = controlRow(step.parameters, site.block, stride.stride);
   const [rows, columns] = pooledGrid(row, grid);
   const clipped = !isUntouched(row) && (row.strideRows > rows || row.strideColumns > columns);

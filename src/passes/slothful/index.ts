@@ -18,6 +18,7 @@ export {
   readSlothfulMetadata,
   rowsOfHook,
   SLOTHFUL,
+  SLOTHFUL_SECOND,
   type SlothfulHook,
   type SlothfulMetadata,
   slothful,

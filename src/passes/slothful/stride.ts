@@ -7,6 +7,12 @@ export interface StrideSite {
   readonly downscale: number;
 }
 
+/** Size of a latent, in its own pixels. */
+export interface LatentSize {
+  readonly height: number;
+  readonly width: number;
+}
+
 /** Downscales of a UNet's shallowest and deepest self-attention (SD1.5: 1 and 8; SDXL, SSD-1B: 2 and 4). */
 export interface DepthRange {
   readonly top: number;
@@ -37,12 +43,21 @@ export const UNTOUCHED_REASONS: Readonly<Record<UntouchedReason, string>> = {
  * `0 ^ 0 = 1` (formulas and sources: the original node's first release).
  *
  * @param depth the UNet's shallowest and deepest self-attention
- * @param sigma noise level of the step that is being run
+ * @param sigma noise level of the model call that is being made
+ * @param latent with `compat: 'comfyui'` the level is told by counts of tokens, as the original does: on odd sizes it is
+ *   not a power of two
  */
-export function siteStride(parameters: SlothfulParameters, site: StrideSite, depth: DepthRange, sigma: number): Stride {
+export function siteStride(
+  parameters: SlothfulParameters,
+  site: StrideSite,
+  depth: DepthRange,
+  sigma: number,
+  latent?: LatentSize,
+): Stride {
   if (site.block === 'middle' && parameters.keep_middle) return { pooled: false, stride: 1, reason: 'keep_middle' };
   const { strength, depthDecay } = sideOf(parameters, site.block);
-  const atStart = strength * depthRatio(depthDecay, site.downscale, depth);
+  const level = parameters.compat === 'comfyui' && latent ? levelByTokens(site, latent) : site.downscale;
+  const atStart = strength * depthRatio(depthDecay, level, depth);
   const stride = atStart * timeFactor(sigma) ** parameters.time_decay;
   if (stride > 1) return { pooled: true, stride };
   const reason = strength <= 1 ? 'strength' : atStart <= 1 ? 'depth' : 'late step';
@@ -58,6 +73,11 @@ export function siteStride(parameters: SlothfulParameters, site: StrideSite, dep
 export function timeFactor(sigma: number): number {
   if (!(sigma >= 0)) throw new SlothfulError('bad-input', 'sigma', `must be 0 or more, got ${sigma}`);
   return Math.min(Math.max((Math.log(sigma) + 2.2) / 5, 0), 1);
+}
+
+/** The original's level: `sqrt(latent pixels / tokens)`. Stable Diffusion's downsamplers round halves up. */
+function levelByTokens({ downscale }: StrideSite, { height, width }: LatentSize): number {
+  return Math.sqrt((height * width) / (Math.ceil(height / downscale) * Math.ceil(width / downscale)));
 }
 
 /** 1 at the shallowest level and less below; for a negative decay 1 at the deepest and less above. */

@@ -16,7 +16,8 @@ const REGISTRY = {
 
 export type SamplerName = keyof typeof REGISTRY;
 
-const isSampler = (name: string): name is SamplerName => Object.hasOwn(REGISTRY, name);
+/** Whether it is the name of a sampler by diffusers' definitions. */
+export const isSampler = (name: string): name is SamplerName => Object.hasOwn(REGISTRY, name);
 
 /** The names of the samplers. */
 export const SAMPLERS: readonly SamplerName[] = Object.keys(REGISTRY).filter(isSampler);

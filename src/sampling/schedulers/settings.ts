@@ -9,6 +9,9 @@ export type TimestepSpacing = (typeof TIMESTEP_SPACINGS)[number];
 export const SIGMA_SCHEDULES = ['normal', 'karras'] as const;
 export type SigmaSchedule = (typeof SIGMA_SCHEDULES)[number];
 
+/** Whether diffusers' samplers know noise levels of that name. */
+export const isSigmaSchedule = (name: string): name is SigmaSchedule => SIGMA_SCHEDULES.some((each) => each === name);
+
 export const BETA_SCHEDULES = ['scaled_linear', 'linear'] as const;
 export type BetaSchedule = (typeof BETA_SCHEDULES)[number];
 

@@ -1,6 +1,5 @@
 import { SlothfulError } from '../errors.ts';
 import { gaussianPair, philox } from './random.ts';
-import { checkFinite } from './values.ts';
 
 /** What noise is for; each has a stream of its own. The numbers are part of what a seed means: never change them. */
 const PURPOSES = { initial: 0, step: 1, encode: 2 } as const;
@@ -51,48 +50,20 @@ export function checkSeed(seed: number): number {
   throw new SlothfulError('bad-parameter', 'seed', `must be an integer from 0 to ${limit}, got ${seed}`);
 }
 
+/**
+ * The seed of our own noise, of which image i of a batch takes seed + i.
+ *
+ * @throws SlothfulError `bad-parameter` where one of them is past 2^53 - 1
+ */
+export function ownNoiseSeed(seed: bigint, batch: number): number {
+  checkSeed(Number(seed) + batch - 1);
+  return Number(seed);
+}
+
 /** Noise of the caller's own, [batch, h, w, C] each, standard normal. */
 export interface GivenNoise {
   /** The start, before the scheduler scales it. */
   readonly initial: Float32Array;
   /** For samplers that need it at every step. */
   readonly step?: ((index: number) => Float32Array) | undefined;
-}
-
-/** Where a run takes its noise from. */
-export interface NoiseSource {
-  initial(): Float32Array;
-  step(index: number): Float32Array;
-}
-
-/**
- * Noise of a seed, image i of the batch that of seed + i; or the caller's own.
- *
- * @param size values of one image
- * @throws SlothfulError `bad-parameter` for an invalid seed
- */
-export function noiseSource(size: number, batch: number, seed: number, given: GivenNoise | undefined): NoiseSource {
-  if (given) return checkedNoise(given, size * batch);
-  checkSeed(seed + batch - 1);
-  return {
-    initial: () => batchNoise(size, batch, seed, 'initial'),
-    step: (index) => batchNoise(size, batch, seed, 'step', index),
-  };
-}
-
-function checkedNoise(given: GivenNoise, length: number): NoiseSource {
-  return {
-    initial: () => checked(given.initial, length, 'noise.initial'),
-    step: (index) => {
-      const place = `noise.step(${index})`;
-      if (given.step) return checked(given.step(index), length, place);
-      throw new SlothfulError('bad-input', place, 'the sampler needs noise at this step', 'give noise.step, or a seed');
-    },
-  };
-}
-
-function checked(noise: Float32Array, length: number, place: string): Float32Array {
-  checkFinite(noise, place);
-  if (noise.length === length) return noise;
-  throw new SlothfulError('bad-input', place, `has ${noise.length} values, and the latents have ${length}`);
 }

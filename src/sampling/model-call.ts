@@ -1,0 +1,39 @@
+import { doubled, guided } from './conditioning.ts';
+import type { DenoiseOptions, EvaluatedCall, StepFacts } from './denoise-options.ts';
+import { evaluate } from './evaluate.ts';
+import type { PreparedRun } from './prepare-run.ts';
+
+/** An evaluation of the model in a run, and what it answered. */
+export interface ModelAnswer {
+  /** After guidance. */
+  readonly modelOutput: Float32Array;
+  readonly call: EvaluatedCall;
+}
+
+/**
+ * Asks the model once, of the sample as it takes it, and guides its answer.
+ *
+ * @param facts of the call: its own timestep and noise level
+ * @throws SlothfulError as `evaluate`, naming the step
+ */
+export async function callModel(
+  { unet, control, passes, slothful }: DenoiseOptions,
+  { shape, conditioning, guidanceScale }: PreparedRun,
+  facts: StepFacts,
+  scaledSample: Float32Array,
+): Promise<ModelAnswer> {
+  const { index, timestep, sigma } = facts;
+  const parameters = control?.(facts);
+  const sample = { shape, data: scaledSample };
+  const request = {
+    timestep,
+    conditioning,
+    sample: guidanceScale === undefined ? sample : doubled(sample),
+    options: { sigma, parameters, passes, slothful, stepIndex: index },
+  };
+  const { output, sites } = await evaluate(unet, request, `step ${index} (timestep ${timestep})`);
+  return {
+    modelOutput: guidanceScale === undefined ? output : guided(output, guidanceScale),
+    call: { timestep, sigma, sites, parameters },
+  };
+}

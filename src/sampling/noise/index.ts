@@ -1,0 +1,11 @@
+export { type BrownianNoiseOptions, brownianNoise } from './brownian-tree.ts';
+export { cudaNoise } from './cuda-noise.ts';
+export { parseSeed, type Seed, seedText } from './seed.ts';
+export {
+  a1111StartNoise,
+  comfyuiStartNoise,
+  comfyuiStepNoise,
+  type LatentShape,
+  type StepNoise,
+} from './start-noise.ts';
+export { type NormalGenerator, torchNoise } from './torch-noise.ts';
