@@ -36,3 +36,4 @@ export {
 } from './tensors/index.ts';
 export * from './text/index.ts';
 export * from './vae/index.ts';
+export * from './workflows/index.ts';

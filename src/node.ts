@@ -28,6 +28,10 @@ export {
   runToFolder,
   type StartFiles,
   type TextChoice,
+  type WorkflowFiles,
+  type WorkflowModels,
+  workflowJob,
+  workflowOfRun,
 } from './jobs/node.ts';
 export { atomicDirectory, atomicFile, ModelFile, readModel, type WrittenModel, writeModel } from './models/node.ts';
 // These take the place of the browser's: local paths, and the native backend.
@@ -35,3 +39,4 @@ export { chooseBackend, loadControlNet, loadModel, loadUNet } from './runtime/no
 export { type FolderSweep, type SweepJob, sweepPage, sweepToFolder } from './sweeps/node.ts';
 export { openSafetensors, readSafetensors, type SafetensorsFile, writeSafetensors } from './tensors/node.ts';
 export { readTokenizer } from './text/node.ts';
+export { readWorkflowFile, type WorkflowFile } from './workflows/node.ts';

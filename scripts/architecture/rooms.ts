@@ -51,13 +51,17 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: 'passes',
-    about: 'a folder a pass (slothful, control-net): parameters, arithmetic, stage',
+    about: 'a folder a pass (slothful, freeu, control-net): parameters, arithmetic, stage',
     short: 'Slothful Attention, peers',
   },
   { name: 'kernels', about: 'how an attention node is computed with TF.js', short: 'computes a node' },
   { name: 'runtime', about: 'backends, loaded models, the UNet and its hook', short: 'backends, loaded models' },
   { name: 'native', about: 'setup-native: the native backend on the TensorFlow of today', short: 'sets TensorFlow up' },
-  { name: 'sampling', about: 'schedulers, guidance, noise, the denoising loop', short: 'schedulers, denoising' },
+  {
+    name: 'sampling',
+    about: 'schedulers/ and solvers/ (samplers by diffusers and by ComfyUI), noise, guidance, the denoising loop',
+    short: 'schedulers, denoising',
+  },
   {
     name: 'text',
     about: "prompts: CLIP's tokenizer, weights, text encoders, what a model is told",
@@ -75,6 +79,11 @@ export const ROOMS: readonly Room[] = [
     name: 'pipeline',
     about: 'a run: open, decide, foresee, tell, load with what steers it, run, draw, record',
     short: 'a run from end to end',
+  },
+  {
+    name: 'workflows',
+    about: "ComfyUI's workflows: what they ask for, and writing them",
+    short: "ComfyUI's workflows",
   },
   {
     name: 'jobs',

@@ -4,6 +4,7 @@ import { PIPELINE_DOCUMENT } from '../../src/models/index.ts';
 import { RUN_DOCUMENT, RUN_PARAMETERS } from '../../src/pipeline/index.ts';
 import { DIFF_REPORT, INSPECT_REPORT, PLAN_REPORT } from '../../src/reports/index.ts';
 import { SWEEP_DOCUMENT } from '../../src/sweeps/index.ts';
+import { WORKFLOW_DOCUMENT } from '../../src/workflows/index.ts';
 
 /** A schema that is published in docs/schema, from the definition that the code reads and writes by. */
 interface Published {
@@ -22,6 +23,7 @@ const PUBLISHED: readonly Published[] = [
   { name: 'diff-2', schema: DIFF_REPORT, writtenBy: 'us' },
   { name: 'attention-metadata', schema: ATTENTION_METADATA, writtenBy: 'us' },
   { name: 'pipeline-1', schema: PIPELINE_DOCUMENT, writtenBy: 'us' },
+  { name: 'workflow-1', schema: WORKFLOW_DOCUMENT, writtenBy: 'us' },
   { name: 'parameters', schema: RUN_PARAMETERS, writtenBy: 'user' },
 ];
 

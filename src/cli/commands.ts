@@ -38,8 +38,8 @@ export const COMMANDS = [
     async () => (await import('./commands/run.ts')).runCommand,
   ),
   lazyCommand(
-    'workflow <file>',
-    'say what a ComfyUI workflow asks for, or what of it is not understood',
+    'workflow [file]',
+    'say what a ComfyUI workflow asks for, or write one of a run',
     async () => (await import('./commands/workflow.ts')).workflowCommand,
   ),
   lazyCommand(

@@ -13,7 +13,8 @@ export {
   type TextChoice,
 } from './read-inputs.ts';
 export { type ReadRun, readPictureText, readRunOf } from './read-picture-text.ts';
-export { readNoise, readPicture, readStart, type StartFiles } from './read-start.ts';
+export { readNoise, readPicture, readStart, readTextFile, type StartFiles } from './read-start.ts';
 export { RunFolder } from './run-folder.ts';
 export { type FolderRun, type RunJob, runToFolder } from './run-to-folder.ts';
 export { type WorkflowFiles, workflowJob } from './workflow-job.ts';
+export { type WorkflowModels, workflowOfRun } from './workflow-of-run.ts';

@@ -8,6 +8,7 @@ import {
   type PictureSize,
   PREDICTION_TYPES,
   RNGS,
+  seedSetting,
   TIMESTEP_SPACINGS,
 } from '../sampling/index.ts';
 import { PROMPT_WEIGHTS } from '../text/index.ts';
@@ -73,7 +74,7 @@ export function readPictureText(text: string, place: string): ReadRun {
     spacing: read.choice('Timestep spacing', TIMESTEP_SPACINGS),
     prediction_type: read.choice('Prediction type', PREDICTION_TYPES),
     guidance_scale: read.number('CFG scale'),
-    seed: read.digits('Seed'),
+    seed: read.seed('Seed'),
     ...noiseIn(read, isOurs),
     part: partIn(read),
     size: read.size('Size'),
@@ -176,10 +177,10 @@ class FieldReader {
   }
 
   /** A whole number that may have more digits than a double. */
-  digits(field: string): string | undefined {
+  seed(field: string): number | string | undefined {
     const text = this.fields.get(field);
-    if (text === undefined || /^\d{1,20}$/.test(text)) return text;
-    return this.refuse(field, 'is no whole number');
+    if (text === undefined) return undefined;
+    return /^\d{1,20}$/.test(text) ? seedSetting(BigInt(text)) : this.refuse(field, 'is no whole number');
   }
 
   number(field: string): number | undefined {

@@ -29,11 +29,13 @@ export function workflowJob(run: WorkflowRun, { place, image }: WorkflowFiles): 
   const text = { clipSkip: run.clipSkip === -1 ? undefined : -run.clipSkip };
   const { latent, tiles } = run;
   const isEmpty = latent.kind === 'empty';
+  const choices = passChoices(first, place);
   return {
-    ...passChoices(first, place),
+    ...choices,
     ...text,
     size: isEmpty ? { width: floored(latent.width), height: floored(latent.height) } : undefined,
     initImage: isEmpty ? undefined : (image ?? latent.image),
+    strength: isEmpty ? choices.strength : (choices.strength ?? 1),
     batch: latent.batch,
     batch_index: latent.batchIndex ? [...latent.batchIndex] : undefined,
     tile: tiles?.tileSize,
@@ -54,6 +56,7 @@ type PassChoices = RunRequest &
 function passChoices(pass: WorkflowPass, file: string): PassChoices {
   const place = `${file}, node ${pass.nodeId}`;
   const { positive, negative, advanced } = pass;
+  for (const prompt of [positive, negative]) refuseEmbeddings(prompt, place);
   return {
     ...{ prompt: positive.text, prompt2: positive.textG, weights: 'comfyui' as const },
     ...{ negativePrompt: negative.text, negativePrompt2: negative.textG ?? (positive.textG && negative.text) },
@@ -62,7 +65,7 @@ function passChoices(pass: WorkflowPass, file: string): PassChoices {
     ...{ steps: pass.steps, guidance_scale: pass.cfg },
     sampler: expectSolver(pass.sampler, place),
     sigmas: sigmasOf(pass.scheduler, place),
-    strength: advanced ? 1 : pass.denoise,
+    strength: advanced || pass.denoise === 1 ? undefined : pass.denoise,
     part: advanced
       ? {
           ...{ add_noise: advanced.addNoise, start_at_step: advanced.startAtStep, end_at_step: advanced.endAtStep },
@@ -73,6 +76,13 @@ function passChoices(pass: WorkflowPass, file: string): PassChoices {
     ...steering(pass, place),
     recorded: false,
   };
+}
+
+/** ComfyUI loads the file there; as words it would be another prompt. */
+function refuseEmbeddings({ text, textG = '' }: WorkflowPrompt, place: string): void {
+  const [found] = /embedding:[^\s,)]+/.exec(`${text} ${textG}`) ?? [];
+  if (found === undefined) return;
+  throw new SlothfulError('unsupported', place, `"${found}" in its prompt is not built`, 'take it out of the prompt');
 }
 
 function sigmasOf(name: string, place: string): NonNullable<RunRequest['sigmas']> {

@@ -1,5 +1,4 @@
 import type { Picture, PictureSize } from '../sampling/index.ts';
-import type { StartImage } from './start-image.ts';
 
 /** Pixels of a picture for one of its latents, by side. */
 const GRID = 8;
@@ -13,7 +12,7 @@ export function croppedSize({ width, height }: PictureSize): PictureSize {
  * An image and its mask cropped about their centre to what a VAE takes; transparency is passed over.
  * Source: `vae_encode_crop_pixels` of ComfyUI's comfy/sd.py, and its node LoadImage.
  */
-export function cropped(start: StartImage): StartImage {
+export function cropped<T extends { readonly image: Picture; readonly mask?: Picture | undefined }>(start: T): T {
   const { image, mask } = start;
   return { ...start, image: opaque(croppedPicture(image)), ...(mask ? { mask: croppedPicture(mask) } : {}) };
 }

@@ -1,4 +1,5 @@
 import { SlothfulError } from '../errors.ts';
+import { SLOTHFUL_SECOND } from '../passes/index.ts';
 import type { DenoiseStep, GivenNoise, GuidedSizes, Picture, RunConditioning } from '../sampling/index.ts';
 import { type Prompts, promptList } from '../text/index.ts';
 import { type Drawing, decoderOf, type Preview } from './draw.ts';
@@ -6,6 +7,7 @@ import { type ComparedOutcomes, compareRuns, type RunHalf, type RunOutcome } fro
 import type { Phase } from './load-parts.ts';
 import { type Look, lookOf } from './look.ts';
 import type { OpenedModel } from './open-model.ts';
+import { planRun } from './plan-run.ts';
 import { type ResolvedRun, type RunChoices, resolveTold } from './resolve-run.ts';
 import { isGuidedRun, type RunRequest } from './settings.ts';
 import { type PipelineSetup, PipelineStages } from './stages.ts';
@@ -77,6 +79,7 @@ export async function runPipeline(
   run: ResolvedRun = resolvePipeline(model, asked),
 ): Promise<FinishedRun> {
   for (const note of run.notes) asked.onNote?.(note);
+  checkChainedNodes(model, run);
   const look = lookOf(model.graph.metadata, run.settings, model.place);
   const decoder = await decoderOf(model, look, asked);
   const stages = new PipelineStages(model, asked);
@@ -149,6 +152,16 @@ async function denoised(
     preview?.dispose();
     steered.dispose();
   }
+}
+
+/**
+ * A second Slothful Attention pools what the first has left: over a grid only where that is one. Told before anything is
+ * loaded.
+ *
+ * @throws SlothfulError `bad-input`
+ */
+function checkChainedNodes(model: OpenedModel, run: ResolvedRun): void {
+  for (const each of [run, ...(run.next ?? [])]) if (SLOTHFUL_SECOND.name in each.passes) planRun(model, each);
 }
 
 /** What the model is told in the run and in those that go on from it. */

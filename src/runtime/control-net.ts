@@ -3,7 +3,7 @@ import { SlothfulError } from '../errors.ts';
 import type { Graph } from '../graph/index.ts';
 import type { ModelStore } from '../models/index.ts';
 import { changeParameters, MID_RESIDUAL } from '../passes/index.ts';
-import { controlTensor, hooksOf } from './control.ts';
+import { hooksOf, passFeeds } from './control.ts';
 import { firstTimestep, makeUNetFeeds, type UNetInputs } from './feeds.ts';
 import type { Platform } from './load-model.ts';
 import { type LoadOptions, loadRolesOn } from './load-unet.ts';
@@ -66,7 +66,7 @@ export class ControlNet {
     const asked = Object.entries({ ...passes, ...(parameters ? { slothful: parameters } : {}) });
     const own = asked.filter(([name]) => patch.passes.some(({ definition }) => definition.name === name));
     const state = changeParameters(patch, Object.fromEntries(own));
-    return { [patch.control]: controlTensor(state, clues, hooksOf(hook)) };
+    return passFeeds(state, clues, hooksOf(hook));
   }
 }
 

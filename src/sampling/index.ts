@@ -4,16 +4,19 @@ export { DATA_SPACES, type DataSpace, dataSpaceOf, decodePictures, type Picture 
 export { denoise } from './denoise.ts';
 export type { DenoiseOptions, DenoiseStep, EvaluatedCall, StepFacts } from './denoise-options.ts';
 export type { DenoisingModel } from './evaluate.ts';
-export { parseSeed, type Seed } from './noise/index.ts';
-export { type NoiseOptions, type NoiseSource, noiseSource } from './noise-source.ts';
 export {
   batchNoise,
   checkSeed,
   type GivenNoise,
+  type NoiseOptions,
   type NoisePurpose,
+  type NoiseSource,
+  noiseSource,
   normalNoise,
   ownNoiseSeed,
-} from './own-noise.ts';
+  parseSeed,
+  type Seed,
+} from './noise/index.ts';
 export { isGuided } from './prepare-run.ts';
 export {
   isSolver,

@@ -1,7 +1,7 @@
 import { SlothfulError } from '../errors.ts';
 import { batchConditioning } from './conditioning.ts';
 import type { DenoiseOptions } from './denoise-options.ts';
-import { type NoiseOptions, type NoiseSource, noiseSource } from './noise-source.ts';
+import { type NoiseOptions, type NoiseSource, noiseSource } from './noise/index.ts';
 import { isSolver } from './run-scheduler.ts';
 import type { Definitions } from './solver-config.ts';
 import { checkStart } from './start.ts';

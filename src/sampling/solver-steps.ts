@@ -1,7 +1,7 @@
 import { betweenSteps } from './between-steps.ts';
 import type { DenoiseOptions, DenoiseStep, EvaluatedCall } from './denoise-options.ts';
 import { callModel } from './model-call.ts';
-import { brownianSource } from './noise-source.ts';
+import { brownianSource } from './noise/index.ts';
 import type { PreparedRun } from './prepare-run.ts';
 import type { SolverScheduler } from './run-scheduler.ts';
 import type { SolverTask } from './solvers/index.ts';

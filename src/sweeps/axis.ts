@@ -18,6 +18,7 @@ import {
   parseSeed,
   RNGS,
   SIGMA_SCHEDULES_COMFYUI,
+  seedSetting,
   TIMESTEP_SPACINGS,
 } from '../sampling/index.ts';
 
@@ -75,7 +76,7 @@ const READERS: ReadonlyMap<string, Read> = new Map<string, Read>([
   ['rng', (text, place) => ({ request: { rng: choice(text, RNGS, place) } })],
   ['spacing', (text, place) => ({ request: { spacing: choice(text, TIMESTEP_SPACINGS, place) } })],
   ['prediction_type', (text, place) => ({ request: { prediction_type: choice(text, PREDICTION_TYPES, place) } })],
-  ['seed', (text, place) => ({ request: { seed: parseSeed(text, place) } })],
+  ['seed', (text, place) => ({ request: { seed: seedSetting(parseSeed(text, place)) } })],
   ['steps', (text, place) => ({ request: { steps: number(text, place) } })],
   ['guidance_scale', (text, place) => ({ request: { guidance_scale: number(text, place) } })],
   ['prompt', (text) => ({ prompt: text })],

@@ -22,6 +22,8 @@ export interface Widget {
   readonly default?: unknown;
   /** Behind it stands what becomes of it after each run: fixed, increment, decrement, randomize. */
   readonly control?: true;
+  /** The page takes comments out of it and draws one of `{a|b}`, before it sends it. */
+  readonly dynamicPrompts?: true;
 }
 
 /** A node's class as ComfyUI declares it: inputs and outputs in its order, which saved files rely on. */
@@ -33,6 +35,7 @@ export interface NodeClass {
 const socket = (name: string, type: LinkType): Socket => ({ name, type });
 const file = (name: string): Widget => ({ name, type: 'COMBO' });
 const text = (name: string, value?: string): Widget => ({ name, type: 'STRING', default: value });
+const prompt = (name: string): Widget => ({ ...text(name, ''), dynamicPrompts: true });
 const integer = (name: string, min: number, max: number, value: number): Widget => {
   return { name, type: 'INT', min, max, default: value };
 };
@@ -103,11 +106,11 @@ const CLASSES: ReadonlyMap<string, NodeClass> = new Map<string, NodeClass>([
   ],
   ['VAELoader', { inputs: [file('vae_name')], outputs: ['VAE'] }],
   ['CLIPSetLastLayer', { inputs: [CLIP, integer('stop_at_clip_layer', -24, -1, -1)], outputs: ['CLIP'] }],
-  ['CLIPTextEncode', { inputs: [text('text', ''), CLIP], outputs: ['CONDITIONING'] }],
+  ['CLIPTextEncode', { inputs: [prompt('text'), CLIP], outputs: ['CONDITIONING'] }],
   [
     'CLIPTextEncodeSDXL',
     {
-      inputs: [CLIP, ...SDXL_TEXT, ...SDXL_CROP, ...SDXL_TARGET, text('text_g', ''), text('text_l', '')],
+      inputs: [CLIP, ...SDXL_TEXT, ...SDXL_CROP, ...SDXL_TARGET, prompt('text_g'), prompt('text_l')],
       outputs: ['CONDITIONING'],
     },
   ],

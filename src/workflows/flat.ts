@@ -1,10 +1,19 @@
 import { describe } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
 
+/** A value that is given. */
+export interface FlatValue {
+  readonly kind: 'value';
+  readonly value: unknown;
+  /** What becomes of it after each run, where the file says so. */
+  readonly control?: string | undefined;
+  /** Whether the page draws a part of it anew for each run. */
+  readonly isDrawn?: boolean | undefined;
+}
+
 /** What an input of a node is given. */
 export type FlatInput =
-  /** A value; `control` is what becomes of it after each run, where the file says so. */
-  | { readonly kind: 'value'; readonly value: unknown; readonly control?: string | undefined }
+  | FlatValue
   /** An output of another node; the type where the file says it. */
   | { readonly kind: 'link'; readonly node: string; readonly slot: number; readonly type?: string | undefined }
   /** What a muted node would have given: the node that needs it does not run. */

@@ -31,7 +31,7 @@ export function interpret(graph: FlatGraph, output: FlatNode): WorkflowRun {
     passes: samplers.map((sampler, index) => passOf(graph, sampler, models[index] ?? modelPath(graph, sampler))),
     tiles: tilesOf(graph, decode),
     output: { nodeId: output.id, filenamePrefix: prefixOf(graph, output) },
-    notes: seedNotes(graph, samplers),
+    notes: [...seedNotes(graph, samplers), ...promptNotes(graph, samplers)],
   };
 }
 
@@ -143,10 +143,21 @@ function seedName({ classType }: FlatNode): string {
 function seedNotes(graph: FlatGraph, samplers: readonly FlatNode[]): string[] {
   return samplers.flatMap((sampler) => {
     const control = literalOf(graph, sampler, seedName(sampler))?.control;
+    if (sampler.classType === 'KSamplerAdvanced' && textOf(graph, sampler, 'add_noise') !== 'enable') return [];
     if (control === undefined || control === 'fixed') return [];
     const cure = "a picture's own seed is in its PNG";
     return [
       `the seed of ${nameOf(sampler)} is set to ${control} after each run, so the file has the next one; ${cure}`,
     ];
   });
+}
+
+/** Prompts that the page draws anew for each run. */
+function promptNotes(graph: FlatGraph, samplers: readonly FlatNode[]): string[] {
+  const prompts = [...new Set(samplers.flatMap((sampler) => promptsOf(graph, sampler)))];
+  const drawn = prompts.filter(({ inputs }) =>
+    [...inputs.values()].some((input) => 'isDrawn' in input && input.isDrawn),
+  );
+  const cure = "the first is taken here, a picture's own is in its PNG";
+  return drawn.map((node) => `of every {a|b} in the prompt of ${nameOf(node)} one is drawn for each run: ${cure}`);
 }

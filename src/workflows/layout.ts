@@ -1,5 +1,5 @@
 import { SlothfulError } from '../errors.ts';
-import { classOf, type NodeClass, socketsOf, widgetsOf } from './classes.ts';
+import { classOf, isWidget, type NodeClass, type Socket, socketsOf, type Widget, widgetsOf } from './classes.ts';
 
 /** A node that is to be written. */
 export interface Draft {
@@ -96,9 +96,14 @@ function idsOf(drafts: readonly Draft[]): number[] {
   });
 }
 
+/** The sockets, and behind them the widgets that are linked. */
+function slotsOf({ inputs }: Draft, nodeClass: NodeClass): Array<Socket | Widget> {
+  return [...socketsOf(nodeClass), ...widgetsOf(nodeClass).filter(({ name }) => typeof inputs[name] === 'object')];
+}
+
 function linksOf(placed: ReadonlyMap<Draft, Placed>): ListedLink[] {
   const ends = [...placed.values()].flatMap(({ draft, nodeClass, id }) => {
-    return socketsOf(nodeClass).flatMap(({ name, type }, slot) => {
+    return slotsOf(draft, nodeClass).flatMap(({ name, type }, slot) => {
       const link = draft.inputs[name];
       const from = typeof link === 'object' ? placed.get(link.from) : undefined;
       return from && typeof link === 'object' ? [[from.id, link.slot, id, slot, type] as const] : [];
@@ -112,9 +117,10 @@ function writeNode(node: Placed, order: number, links: readonly ListedLink[]): o
   const { classType: type } = draft;
   return {
     ...{ id, type, pos, size, flags: {}, order, mode: 0 },
-    inputs: socketsOf(nodeClass).map(({ name, type }, slot) => {
-      const link = links.find(([, , , to, toSlot]) => to === id && toSlot === slot);
-      return { name, type, link: link?.[0] ?? null };
+    inputs: slotsOf(draft, nodeClass).map((input, slot) => {
+      const { name, type } = input;
+      const link = links.find(([, , , to, toSlot]) => to === id && toSlot === slot)?.[0] ?? null;
+      return { name, type, link, ...(isWidget(input) ? { widget: { name } } : {}) };
     }),
     outputs: nodeClass.outputs.map((type, slot) => {
       const own = links.filter(([, from, fromSlot]) => from === id && fromSlot === slot).map(([link]) => link);
@@ -128,7 +134,8 @@ function writeNode(node: Placed, order: number, links: readonly ListedLink[]): o
 /** Behind a seed stands that it stays; behind the name of a picture what uploads one. */
 function valuesOf({ draft, nodeClass }: Placed): unknown[] {
   const values = widgetsOf(nodeClass).flatMap((widget) => {
-    const value = draft.inputs[widget.name] ?? widget.default;
+    const given = draft.inputs[widget.name] ?? widget.default;
+    const value = typeof given === 'object' ? widget.default : given;
     return widget.control ? [value, 'fixed'] : [value];
   });
   return draft.classType === 'LoadImage' ? [...values, 'image'] : values;

@@ -1,8 +1,9 @@
 import { isObject, type JsonObject } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { classOf } from './classes.ts';
+import { classOf, widgetsOf } from './classes.ts';
 import type { Definition } from './definition.ts';
-import { expectFew, type FlatGraph, type FlatInput, type FlatNode } from './flat.ts';
+import { sentPrompt } from './dynamic-prompt.ts';
+import { expectFew, type FlatGraph, type FlatInput, type FlatNode, type FlatValue } from './flat.ts';
 import { groupOf, readGroupNodes, type UnknownGroup } from './group-nodes.ts';
 import { readSubgraphs } from './subgraphs.ts';
 import { BYPASSED, givenValue, MUTED, type Scope, type Source, sourceOf } from './ui-links.ts';
@@ -106,17 +107,25 @@ function flatNodes(scope: Scope, definitions: Definitions): FlatNode[] {
 function inputsOf(scope: Scope, node: UiNode): Map<string, FlatInput> {
   const inputs = new Map<string, FlatInput>();
   const nodeClass = classOf(node.type);
-  const values = nodeClass ? widgetValues(nodeClass, node.widgetsValues) : [];
-  for (const [name, { value, control }] of values) {
+  const prompts = nodeClass ? widgetsOf(nodeClass).filter((widget) => widget.dynamicPrompts) : [];
+  const asSent = (name: string, input: FlatValue) => (prompts.some((each) => each.name === name) ? sent(input) : input);
+  for (const [name, { value, control }] of nodeClass ? widgetValues(nodeClass, node.widgetsValues) : []) {
     const given = givenValue(scope, node.id, name) ?? value;
-    if (given !== undefined) inputs.set(name, { kind: 'value', value: given, control });
+    if (given !== undefined) inputs.set(name, asSent(name, { kind: 'value', value: given, control }));
   }
   for (const [slot, { name, type, link }] of node.inputs.entries()) {
-    if (link === null) continue;
-    const input = flatInput(sourceOf(scope, node, slot), type, inputs.get(name));
+    const source = link === null ? undefined : sourceOf(scope, node, slot);
+    // The page's primitives write into the widget, which then sends it as its own.
+    const input = source?.kind === 'value' ? asSent(name, source) : source && flatInput(source, type, inputs.get(name));
     if (input) inputs.set(name, input);
   }
   return inputs;
+}
+
+function sent(input: FlatValue): FlatValue {
+  if (typeof input.value !== 'string') return input;
+  const { text, isDrawn } = sentPrompt(input.value);
+  return { ...input, value: text, isDrawn };
 }
 
 function flatInput(source: Source, type: string, own: FlatInput | undefined): FlatInput | undefined {

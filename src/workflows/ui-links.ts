@@ -95,7 +95,9 @@ function alongLink(scope: Scope, { from, fromSlot }: UiLink, own?: unknown): Pla
 function outside({ scope, node, definition, values }: Host, slot: number, inner: unknown): Place | Source {
   const name = definition.inputs[slot] ?? '';
   const found = node.inputs.findIndex((input) => input.name === name);
-  const at = found < 0 ? slot : found;
+  // An input that was renamed in one place alone is told by its slot.
+  const isRenamed = found < 0 && !definition.inputs.includes(node.inputs[slot]?.name ?? '');
+  const at = isRenamed ? slot : found;
   const value = outermost(scope, node.id, name, values.promoted.get(name) ?? inner);
   if (node.inputs[at]?.link != null) return { kind: 'input', scope, node, slot: at, own: value };
   return value === undefined ? NONE : { kind: 'promoted', value };

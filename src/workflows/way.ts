@@ -1,6 +1,6 @@
 import { SlothfulError } from '../errors.ts';
 import { classOf, isWidget, type Socket, type Widget } from './classes.ts';
-import { type FlatGraph, type FlatInput, type FlatNode, nameOf } from './flat.ts';
+import { type FlatGraph, type FlatInput, type FlatNode, type FlatValue, nameOf } from './flat.ts';
 
 /** What inputs of nodes that are not understood carry, by how people call them, where a file does not say it. */
 const USUAL_NAMES: ReadonlyArray<readonly [pattern: RegExp, type: string]> = [
@@ -96,11 +96,7 @@ export function mutedOn(way: readonly FlatNode[]): string | undefined {
 }
 
 /** A widget's value, behind the primitives that give it; undefined where none is. Only for ways without a circle. */
-export function literalOf(
-  graph: FlatGraph,
-  node: FlatNode,
-  name: string,
-): (FlatInput & { readonly kind: 'value' }) | undefined {
+export function literalOf(graph: FlatGraph, node: FlatNode, name: string): FlatValue | undefined {
   let input = node.inputs.get(name);
   for (let steps = 0; input?.kind === 'link' && steps < graph.nodes.size; steps++) {
     const from = graph.nodes.get(input.node);

@@ -1,4 +1,5 @@
 import { SlothfulError } from '../errors.ts';
+import { sentPrompt } from './dynamic-prompt.ts';
 import { type Draft, type DraftLink, layOut } from './layout.ts';
 import type { WorkflowLatent, WorkflowPass, WorkflowPrompt, WorkflowRun } from './run.ts';
 
@@ -127,11 +128,16 @@ function addModel(add: Add, { modelSampling, freeu, slothful }: WorkflowPass, lo
 }
 
 function addPrompt(add: Add, { text, textG, sizes }: WorkflowPrompt, clip: DraftLink): DraftLink {
-  if (!sizes) return output(add('CLIPTextEncode', { clip, text }));
+  if (!sizes) return output(add('CLIPTextEncode', { clip, text: addText(add, text) }));
   const inputs = {
     ...{ width: sizes.width, height: sizes.height, crop_w: sizes.cropWidth, crop_h: sizes.cropHeight },
     ...{ target_width: sizes.targetWidth, target_height: sizes.targetHeight },
-    ...{ text_g: textG ?? text, text_l: text },
+    ...{ text_g: addText(add, textG ?? text), text_l: addText(add, text) },
   };
   return output(add('CLIPTextEncodeSDXL', { clip, ...inputs }));
+}
+
+/** A text that the page would not send as it is, if it stood in the prompt's own widget, is a node of its own. */
+function addText(add: Add, text: string): string | DraftLink {
+  return sentPrompt(text).text === text ? text : output(add('PrimitiveStringMultiline', { value: text }));
 }

@@ -16,9 +16,11 @@ const folder = temporaryFolder();
 test('a table for people, with what they should know on stderr', async () => {
   const { code, stdout, stderr } = await slothful(['workflow', at('04_ui_advanced.json')]);
   assert.is(code, 0, stderr);
+  assert.is(stderr, '', 'a sampler that adds no noise has no seed to speak of');
   assert.match(stdout, /checkpoint +tiny\.safetensors/);
   assert.match(stdout, /pass 1 \(node 30\)[\s\S]*steps 0 to 6[\s\S]*FreeU_V2 +b1 1\.3[\s\S]*pass 2 \(node 31\)/);
-  assert.match(stderr, /^note: the seed of node 31 \(KSamplerAdvanced\) is set to randomize/);
+  const other = await slothfulHere(['workflow', at('01_ui_plain.json')]);
+  assert.match(other.stderr, /^note: the seed of node 3 \(KSampler\) is set to randomize/);
 });
 
 test('JSON for programs, seeds as text', async () => {

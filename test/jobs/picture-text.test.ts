@@ -90,7 +90,7 @@ test("A1111's own pictures are read with its weights", () => {
   );
   assert.equal(
     notes.map((note) => note.text),
-    ['cat.png: it was made by another program, whose noise is not the same for a seed'],
+    ['cat.png: it was made by another program, whose samplers are not the same to the last step'],
   );
   const other = readPictureText(A1111.replace('DPM++ 2M Karras', 'UniPC'), 'cat.png');
   assert.is(other.choices.sampler, undefined);

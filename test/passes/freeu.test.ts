@@ -26,10 +26,13 @@ import {
   feedsOfPasses,
   freeu,
   makePass,
+  parsePassOption,
   passesInForce,
   passesOf,
   simpleParameters,
 } from '../../src/passes/index.ts';
+import { diffGraphs, inspectGraph, planGraph } from '../../src/reports/index.ts';
+import { parseAxis } from '../../src/sweeps/axis.ts';
 import { failsWith } from '../support/errors.ts';
 import { fixturePath, readJson } from '../support/fixtures.ts';
 import { largestDifference, pseudoRandom } from '../support/numbers.ts';
@@ -203,6 +206,29 @@ test('on disk: parameters are recorded, in force and changed, and the graph does
       unet.setPasses({ freeu: { b1: 11 } }),
     );
   });
+});
+
+test('reports of a model that has FreeU and no control of attentions know it', async () => {
+  const [plain, patched] = await Promise.all(['sd15', 'patched'].map((name) => readModel(at(name))));
+  assert.ok(plain && patched);
+  const report = inspectGraph(patched.graph);
+  assert.equal(
+    report.passes.map(({ name }) => name),
+    ['freeu'],
+  );
+  assert.is(report.totals.unknown_flops, 0);
+  assert.ok(report.totals.flops < 1.01 * inspectGraph(plain.graph).totals.flops, 'it adds next to nothing');
+  const diff = diffGraphs({ graph: plain.graph, model: 'a' }, { graph: patched.graph, model: 'b' });
+  assert.equal(diff.inputs, { added: ['freeu'], removed: [] });
+  assert.equal(diff.parameters[0], { name: 'freeu.b1', a: null, b: '1.5' });
+  const schedule = { name: 'one', steps: [{ timestep: 601, sigma: 2.3 }], notes: [] };
+  assert.is(planGraph(patched.graph, { schedule }).passes.freeu?.b1, 1.5);
+  const [value] = parseAxis('freeu_b1=1,1.5', '--x').values;
+  assert.equal(value?.change, { passes: { freeu: { b1: 1 } } });
+  assert.equal(parsePassOption('freeu,b1=1.3,variant=diffusers', '--pass'), [
+    'freeu',
+    { b1: 1.3, variant: 'diffusers' },
+  ]);
 });
 
 test('a plain user of TF.js, who feeds nothing, gets the unpatched result', async () => {

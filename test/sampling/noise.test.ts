@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { batchNoise, checkSeed, normalNoise } from '../../src/sampling/own-noise.ts';
-import { gaussianPair, logarithm, philox, type Words } from '../../src/sampling/random.ts';
+import { batchNoise, checkSeed, normalNoise } from '../../src/sampling/noise/own-noise.ts';
+import { gaussianPair, logarithm, philox, type Words } from '../../src/sampling/noise/random.ts';
 import { pseudoRandom } from '../support/numbers.ts';
 
 const test = suite('noise');

@@ -49,8 +49,8 @@ const REFUSED: readonly (readonly [text: string, code: 'usage' | 'bad-parameter'
   ['in_strength=much', 'bad-parameter', /got "much"/],
   ['keep_middle=1', 'bad-parameter', /keep_middle must be true or false, got "1"/],
   ['mode=3D', 'bad-parameter', /one of 1D_AVG, 1D_MAX, 2D_AVG, 2D_MAX, got "3D"/],
-  ['sampler=eulre', 'bad-parameter', /--x sampler: must be one of ddim.*got "eulre"/],
-  ['seed=one', 'bad-parameter', /must be a number, got "one"/],
+  ['sampler=eulre', 'bad-parameter', /--x sampler: "eulre" is not a sampler; did you mean "euler"\?/],
+  ['seed=one', 'bad-parameter', /--x seed: must be a whole number from 0 to 18446744073709551615, got "one"/],
 ];
 for (const [text, code, message] of REFUSED) {
   test(`refuses ${text}`, () => failsWith(code, message, () => parseAxis(text, '--x')));

@@ -65,6 +65,40 @@ test('widgets by name', () => {
   assert.equal(read(uiGraph(plain({ 5: { widgets } }))), BASE);
 });
 
+const PROMPTS: ReadonlyArray<readonly [written: string, sent: string, isDrawn: boolean]> = [
+  ['a (sloth:1.2), \\(not\\)', 'a (sloth:1.2), \\(not\\)', false],
+  ['a // remark\nsloth /* of\ntwo */ on', 'a \nsloth  on', false],
+  ['a {red|green {a|b}} sloth', 'a red sloth', true],
+  ['{{x|y} z|w} {only} | }', 'x z only | }', true],
+  ['\\{a\\|b\\} {c\\|d}', '{a|b} c|d', false],
+  ['{open|end', 'open', true],
+  ['{}', '', false],
+  ['/*/ a /*//b', '/b', false],
+  ['a /* b */ c // d */ e', 'a  c ', false],
+  ['https://a.b/c\r\nd', 'https:\r\nd', false],
+];
+for (const [written, sent, isDrawn] of PROMPTS) {
+  test(`prompts as the page sends them: ${JSON.stringify(written)}`, () => {
+    const own = read(uiGraph(plain({ 2: { widgets: [written] } })));
+    assert.is(own.passes[0]?.positive.text, sent);
+    assert.is(own.notes.length, isDrawn ? 1 : 0);
+    if (isDrawn)
+      assert.match(own.notes[0] ?? '', /of every \{a\|b\} in the prompt of node 2 \(CLIPTextEncode\) one is drawn/);
+    const from = (type: string) =>
+      linked({ text: [8, 0, 'STRING'] }, [{ id: 8, type, widgets: [written], outputs: ['STRING'] }], 2);
+    assert.is(read(uiGraph(from('PrimitiveNode'))).passes[0]?.positive.text, sent);
+    assert.is(read(uiGraph(from('PrimitiveStringMultiline'))).passes[0]?.positive.text, written);
+    const api = plainApi((nodes) => Object.assign(nodes[2]?.inputs ?? {}, { text: written }));
+    assert.is(read(api).passes[0]?.positive.text, written);
+  });
+}
+
+test('prompts that nobody writes take no stack', () => {
+  for (const part of ['{', '/*', '//', '/*\n//', '\\']) {
+    assert.type(read(uiGraph(plain({ 2: { widgets: [part.repeat(20_000)] } }))).passes[0]?.positive.text, 'string');
+  }
+});
+
 test('primitives: of the page, through a reroute, and nodes of their own, one behind another', () => {
   const more: UiSketch[] = [
     { id: 8, type: 'PrimitiveNode', widgets: [2n ** 63n, 'increment'], outputs: ['INT'] },

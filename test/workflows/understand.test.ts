@@ -122,6 +122,17 @@ const VARIANTS: ReadonlyArray<readonly [what: string, change: (run: WorkflowRun)
       ],
     }),
   ],
+  [
+    'prompts that the page would not send as they are',
+    (run) => ({
+      ...run,
+      passes: run.passes.map((pass) => ({
+        ...pass,
+        positive: { text: 'a {red|green} sloth // here' },
+        negative: { text: 'C:\\{a}\\' },
+      })),
+    }),
+  ],
   ['a part of a batch', (run) => ({ ...run, latent: { ...run.latent, batch: 3, batchIndex: [2, 3, 4] } })],
   [
     'several of a picture',

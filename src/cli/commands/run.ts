@@ -75,7 +75,8 @@ async function withWorkflow(
 async function withPicture(job: RunJob, from: string | undefined): Promise<RunJob> {
   if (from === undefined) return job;
   const { choices, notes } = await readRunOf(from);
-  if (choices.strength !== undefined && job.initImage === undefined) {
+  const isOfImage = choices.definitions !== 'comfyui' || notes.some(({ flag }) => flag === 'initImage');
+  if (choices.strength !== undefined && isOfImage && job.initImage === undefined) {
     const cure = 'give it with --init-image';
     throw new SlothfulError('usage', '--from', `${from} was made from an image, which it does not hold`, cure);
   }
@@ -106,10 +107,12 @@ function underFlags(choices: Partial<RunJob>, job: RunJob): RunJob {
   };
 }
 
-function stoppedError({ folder, record: { settings, steps, plain } }: FolderRun): SlothfulError {
+function stoppedError({ folder, record }: FolderRun): SlothfulError {
+  const { steps, plain } = record;
+  const total = stepsAsked(record);
   const [count, which] =
-    plain && plain.steps.length < stepsDone(settings) ? [plain.steps.length, 'the plain run '] : [steps.length, ''];
-  const problem = `${which}stopped after ${count} of ${stepsDone(settings)} steps; what was done is there`;
+    plain && plain.steps.length < total ? [plain.steps.length, 'the plain run '] : [steps.length, ''];
+  const problem = `${which}stopped after ${count} of ${total} steps; what was done is there`;
   return new SlothfulError('aborted', folder, problem);
 }
 
@@ -131,11 +134,17 @@ function print({ folder, files, record, exact }: FolderRun, json: boolean): void
   }
 }
 
-function stepsLine({ steps, milliseconds, settings, plain }: RunRecord): string {
+/** Steps of the run and of those that go on from it. */
+function stepsAsked({ settings, next = [] }: RunRecord): number {
+  return [{ settings }, ...next].reduce((sum, part) => sum + stepsDone(part.settings), 0);
+}
+
+function stepsLine(record: RunRecord): string {
+  const { steps, milliseconds, settings, plain } = record;
   const { type } = settings.scheduler;
   const each = (ms: number, count: number) =>
     `${(ms / 1000).toFixed(1)} s (${Math.round(ms / Math.max(1, count))} ms a step)`;
-  const own = `${type}, ${steps.length} of ${stepsDone(settings)} steps in ${each(milliseconds, steps.length)}`;
+  const own = `${type}, ${steps.length} of ${stepsAsked(record)} steps in ${each(milliseconds, steps.length)}`;
   return plain ? `${own}; without Slothful Attention ${each(plain.milliseconds, plain.steps.length)}` : own;
 }
 

@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { messageOf } from '../../errors.ts';
+import { messageOf, SlothfulError } from '../../errors.ts';
 import { type Field, printText, type Table, tableOf } from '../../pages/index.ts';
 import {
   describeRefusal,
@@ -17,17 +17,28 @@ function options(cli: Argv<object>) {
   return cli
     .positional('file', {
       type: 'string',
-      demandOption: true,
       describe: 'a workflow that ComfyUI has saved or exported, or a PNG that it has made',
     })
+    .option('from', { type: 'string', describe: 'a run.json instead: print a workflow that makes that run in ComfyUI' })
+    .option('checkpoint', { type: 'string', describe: "with --from: ComfyUI's name of the checkpoint" })
     .option('output', { type: 'string', describe: 'id of the SaveImage or PreviewImage, where there are several' })
     .option('json', { type: 'boolean', default: false, describe: 'print what was understood as JSON' });
 }
 
-/** `slothful workflow <file>` */
+/** `slothful workflow <file>`, `slothful workflow --from run.json` */
 export const workflowCommand = defineCommand({
   builder: options,
-  async handler({ file, output, json }) {
+  async handler({ file, output, json, from, checkpoint }) {
+    if (from !== undefined) {
+      if (file !== undefined) throw new SlothfulError('usage', '--from', 'cannot be combined with a file', 'give one');
+      // Only here: what reads runs brings TF.js along.
+      const { workflowFromRun } = await import('../workflow/workflow-from-run.ts');
+      console.log(await workflowFromRun(from, checkpoint));
+      return;
+    }
+    if (file === undefined) {
+      throw new SlothfulError('usage', 'file', 'is missing', 'give a workflow, or a run by --from run.json');
+    }
     const reading = await readOrRefuse(file, output);
     if ('run' in reading) return print(describeWorkflow(reading.run), json);
     // Programs that asked for JSON get some whatever is wrong; the line is for people.

@@ -5,7 +5,6 @@ import {
   DEFINITIONS,
   type Definitions,
   expectSolver,
-  LEFT_OUT,
   parseSamplerName,
   parseScheduleName,
   RNGS,
@@ -52,7 +51,7 @@ export function withSamplerFlags<T>(cli: Argv<T>) {
 /**
  * What the flags say of the sampler.
  *
- * @throws SlothfulError `usage` for a name that is none, `unsupported` for a sampler of ComfyUI's that is not built
+ * @throws SlothfulError `bad-parameter` for a name that is none, `unsupported` for a sampler of ComfyUI's that is not built
  */
 export function readSampler(argv: SamplerArguments): SamplerChoice & Pick<RunRequest, 'part'> {
   const { definitions, startAtStep, endAtStep, addNoise, leftoverNoise } = argv;
@@ -74,13 +73,11 @@ export function readSampler(argv: SamplerArguments): SamplerChoice & Pick<RunReq
 /** A sampler that was named, and the noise levels where the name has them. */
 type NamedSampler = Partial<Pick<SamplerChoice, 'sampler' | 'sigmas'>>;
 
-/** A sampler by any spelling, and the noise levels where the name has them. @throws SlothfulError `usage`, `unsupported` */
+/** A sampler by any spelling, and the noise levels where the name has them. @throws SlothfulError `bad-parameter`, `unsupported` */
 export function samplerOf(text: string, place: string): NamedSampler {
   const found = parseSamplerName(text);
   if (found) return { sampler: found.sampler, sigmas: found.schedule };
-  if (LEFT_OUT.has(text)) return { sampler: expectSolver(text, place) };
-  const cure = `there are ${SOLVERS.join(', ')}`;
-  throw new SlothfulError('usage', place, `"${text.slice(0, 40)}" is not a sampler`, cure);
+  return { sampler: expectSolver(text, place) };
 }
 
 /** Noise levels by any spelling. @throws SlothfulError `usage` */

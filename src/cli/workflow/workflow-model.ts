@@ -73,7 +73,8 @@ async function recordedLoras(model: string): Promise<{ readonly unet: Recorded; 
   return { unet: lorasOf(graph.metadata), text: lorasOf(text) };
 }
 
-function lorasOf({ lora }: JsonObject): Recorded {
+/** The LoRAs in a model by its metadata: names of files, with their scales. */
+export function lorasOf({ lora }: JsonObject): Recorded {
   const records = Array.isArray(lora) ? lora.filter(isObject) : [];
   return new Map(records.map(({ file, scale }) => [String(file), Number(scale)] as const));
 }

@@ -1,4 +1,4 @@
-import { philox } from '../random.ts';
+import { philox } from './random.ts';
 import type { NormalGenerator } from './torch-noise.ts';
 
 const WORD = 2 ** 32;

@@ -1,16 +1,11 @@
-import { SlothfulError } from '../errors.ts';
-import {
-  brownianNoise,
-  comfyuiStartNoise,
-  comfyuiStepNoise,
-  cudaNoise,
-  type NormalGenerator,
-  parseSeed,
-  type Seed,
-} from './noise/index.ts';
+import { SlothfulError } from '../../errors.ts';
+import type { Rng } from '../run-settings.ts';
+import { channelsLast, checkFinite, concatenate, type ImageShape } from '../values.ts';
+import { brownianNoise } from './brownian-tree.ts';
+import { cudaNoise } from './cuda-noise.ts';
 import { batchNoise, type GivenNoise, ownNoiseSeed } from './own-noise.ts';
-import type { Rng } from './run-settings.ts';
-import { channelsLast, checkFinite, concatenate, type ImageShape } from './values.ts';
+import { parseSeed, type Seed } from './seed.ts';
+import { a1111StartNoise, comfyuiStartNoise, comfyuiStepNoise } from './start-noise.ts';
 
 /** Where a run takes its noise from: standard normal values, [batch, height, width, channels]. */
 export interface NoiseSource {
@@ -77,22 +72,20 @@ function comfyuiNoise({ shape, seed: asked, batchIndex }: NoiseOptions, rng: Com
   };
 }
 
+/** A1111's: what a picture draws at its steps follows on what it began with. */
 function noiseByPicture({ shape, seed: asked }: NoiseOptions): NoiseSource {
   const seed = parseSeed(asked, 'seed');
   const [batch, height, width, channels] = shape;
-  const generators = () =>
-    Array.from({ length: batch }, (_, image) => cudaNoise(parseSeed(seed + BigInt(image), 'seed')));
-  const draw = (each: readonly NormalGenerator[]) => {
-    const pictures = each.map((generator) => generator.normal(height * width * channels));
-    return channelsLast(concatenate(pictures), shape);
-  };
-  // The first draw of the generators is the start.
+  const count = height * width * channels;
   const started = once(() => {
-    const each = generators();
-    draw(each);
-    return each;
+    const generators = Array.from({ length: batch }, (_, image) => cudaNoise(seed + BigInt(image)));
+    for (const generator of generators) generator.normal(count);
+    return generators;
   });
-  return { initial: () => draw(generators()), step: () => draw(started()) };
+  return {
+    initial: () => channelsLast(a1111StartNoise(seed, [batch, channels, height, width], cudaNoise), shape),
+    step: () => channelsLast(concatenate(started().map((generator) => generator.normal(count))), shape),
+  };
 }
 
 function once<T extends object>(make: () => T): () => T {

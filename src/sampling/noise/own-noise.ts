@@ -1,4 +1,4 @@
-import { SlothfulError } from '../errors.ts';
+import { SlothfulError } from '../../errors.ts';
 import { gaussianPair, philox } from './random.ts';
 
 /** What noise is for; each has a stream of its own. The numbers are part of what a seed means: never change them. */
