@@ -44,6 +44,7 @@ const environment = {
 
 function runFile(name: string): Promise<Tally> {
   const path = join(root, name);
+  const began = performance.now();
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ['--import', 'tsx', path], {
       env: { ...process.env, ...environment },
@@ -55,12 +56,13 @@ function runFile(name: string): Promise<Tally> {
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     child.on('close', (code) => {
+      const seconds = Math.round((performance.now() - began) / 1000);
       const passed = count(output, 'Passed');
       const total = count(output, 'Total');
       const broken = code !== 0 || total === 0;
       const failed = broken ? Math.max(1, total - passed) : total - passed;
       if (failed) process.stdout.write(`${output}\n${total === 0 ? 'no test ran\n' : ''}`);
-      process.stdout.write(`${failed ? 'FAIL' : 'ok  '} ${name}: ${passed} passed, ${failed} failed\n`);
+      process.stdout.write(`${failed ? 'FAIL' : 'ok  '} ${name}: ${passed} passed, ${failed} failed, ${seconds} s\n`);
       resolve({ passed, failed });
     });
   });
