@@ -43,6 +43,50 @@ const CHOSEN: readonly Row[] = [
     { sampler: 'euler' },
     { type: 'euler', steps: 20, sigmas: 'karras' },
   ],
+  [
+    'a sampler that only ComfyUI has',
+    {},
+    { sampler: 'heun' },
+    { definitions: 'comfyui', type: 'heun', sigmas: 'normal' },
+  ],
+  ["its sigmas are the model's", { scheduler: KARRAS }, { sampler: 'heun' }, { type: 'heun', sigmas: 'karras' }],
+  [
+    "one that both have is diffusers'",
+    {},
+    { sampler: 'euler', sigmas: 'karras' },
+    { type: 'euler', definitions: undefined },
+  ],
+  [
+    'unless asked otherwise',
+    {},
+    { sampler: 'euler', definitions: 'comfyui' },
+    { type: 'euler', definitions: 'comfyui' },
+  ],
+  [
+    'sigmas that only ComfyUI has',
+    {},
+    { sampler: 'euler', sigmas: 'beta' },
+    { definitions: 'comfyui', sigmas: 'beta' },
+  ],
+  [
+    "a model of ComfyUI's LCM node",
+    {},
+    { sampler: 'lcm', model_sampling: 'lcm' },
+    { definitions: 'comfyui', steps: 4 },
+  ],
+  [
+    'prediction and betas stay',
+    { scheduler: { prediction_type: 'v_prediction', beta_end: 0.01 } },
+    { sampler: 'lms' },
+    { prediction_type: 'v_prediction', beta_end: 0.01 },
+  ],
+  [
+    'a seed above 2^53 keeps its digits',
+    {},
+    { seed: '18446744073709551557', rng: 'comfyui' },
+    { seed: '18446744073709551557' },
+  ],
+  ['and a small one in digits is a number', {}, { seed: '42' }, { seed: 42 }],
 ];
 for (const [title, metadata, request, expected] of CHOSEN) {
   test(title, () => {
@@ -72,6 +116,21 @@ test('what no sampler can do is refused before anything is loaded', async () => 
   await failsWith('bad-parameter', /sigmas "karras" is not for ddim/, () => complete({}, { sigmas: 'karras' }));
   await failsWith('bad-parameter', /steps: must be an integer from 1 to 1000, got 0/, () => complete({}, { steps: 0 }));
   await failsWith('bad-parameter', /steps: .* to 50, got 51/, () => complete({}, { sampler: 'lcm', steps: 51 }));
+});
+
+test('what goes by one of the definitions is not taken for the other', async () => {
+  const diffusers = { definitions: 'diffusers' } as const;
+  await failsWith('bad-parameter', /sampler: "heun" is none by diffusers' definitions; take ComfyUI's/, () =>
+    complete({}, { ...diffusers, sampler: 'heun' }),
+  );
+  await failsWith('bad-parameter', /sigmas: "beta" is none by diffusers' definitions/, () =>
+    complete({}, { ...diffusers, sampler: 'euler', sigmas: 'beta' }),
+  );
+  const part = { add_noise: true, start_at_step: 0, end_at_step: 2, return_with_leftover_noise: true };
+  await failsWith('bad-parameter', /part: is of ComfyUI's definitions/, () => complete({}, { sampler: 'euler', part }));
+  await failsWith('bad-parameter', /seed: must be an integer from 0 to 9007199254740991/, () =>
+    complete({}, { seed: '18446744073709551557' }),
+  );
 });
 
 const text = { shape: [1, 2, 3], data: new Float32Array(6) };
