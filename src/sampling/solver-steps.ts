@@ -80,7 +80,11 @@ function mixer(mask: Float32Array, channels: number) {
 function noiseOf({ noise, noiseOptions }: PreparedRun, { solver, levels }: SolverScheduler): SolverTask['noise'] {
   if (solver.noise === 'brownian' && !noiseOptions.given) {
     const positive = levels.filter((level) => level > 0);
-    return brownianSource(noiseOptions, { sigmaMin: Math.min(...positive), sigmaMax: Math.max(...levels) });
+    return brownianSource(noiseOptions, {
+      sigmaMin: Math.min(...positive),
+      sigmaMax: Math.max(...levels),
+      onDevice: solver.noiseOnDevice,
+    });
   }
   let drawn = 0;
   return () => noise.step(drawn++);

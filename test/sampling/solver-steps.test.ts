@@ -220,6 +220,14 @@ test('Brownian noise of a batch: ComfyUI has one motion, the others one a pictur
   assert.ok(largestDifference(noise('comfyui', 2, 7n).slice(COUNT), noise('comfyui', 1, 8n)) > 0.1);
 });
 
+test('Brownian noise of a card: only of the samplers that draw there', () => {
+  const noise = (rng: Rng, onDevice: boolean) => {
+    return brownianSource({ shape: shape(1), seed: 7n, rng }, { sigmaMin: 0.1, sigmaMax: 10, onDevice })(5, 2);
+  };
+  assert.equal(noise('comfyui-cuda', false), noise('comfyui', true));
+  assert.ok(largestDifference(noise('comfyui-cuda', true), noise('comfyui', true)) > 0.1);
+});
+
 test('given noise is taken in the order of the draws', async () => {
   const asked: number[] = [];
   const noise = {

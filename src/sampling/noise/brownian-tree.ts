@@ -1,6 +1,6 @@
 import { SlothfulError } from '../../errors.ts';
 import { seedSequenceWord } from './seed-sequence.ts';
-import { torchNoise } from './torch-noise.ts';
+import { type NormalGenerator, torchNoise } from './torch-noise.ts';
 
 /** What a Brownian motion is of. */
 export interface BrownianNoiseOptions {
@@ -12,6 +12,8 @@ export interface BrownianNoiseOptions {
   readonly sigmaMin: number;
   /** The largest sigma of the run, in single precision. */
   readonly sigmaMax: number;
+  /** Default: PyTorch's on the CPU; ComfyUI's samplers in `_gpu` take that of the card. */
+  readonly generatorOf?: ((seed: bigint) => NormalGenerator) | undefined;
 }
 
 /** An interval of the tree: number `path` from the left, from 0, of the 2^depth that `depth` halvings make. */
@@ -39,14 +41,14 @@ const { fround } = Math;
  * @throws SlothfulError `bad-parameter` for a range that is none; from the function, for a step that is none
  */
 export function brownianNoise(options: BrownianNoiseOptions): (sigma: number, next: number) => Float32Array {
-  const { seed, count } = options;
+  const { count } = options;
   const [from, to] = [toMicros(options.sigmaMin), toMicros(options.sigmaMax)];
   if (!(from < to && Number.isFinite(to))) {
     const problem = `must run from the smallest to the largest, got ${options.sigmaMin} to ${options.sigmaMax}`;
     throw new SlothfulError('bad-parameter', 'sigmas', problem);
   }
   const top: Interval = { depth: 0, path: 0, from, to, increment: wholeIncrement(options) };
-  const leftOf = recent(KEPT_INTERVALS, (interval: Interval) => leftChild(interval, seed));
+  const leftOf = recent(KEPT_INTERVALS, (interval: Interval) => leftChild(interval, options));
   return (sigma, next) => {
     const [low, high] = [Math.min(sigma, next), Math.max(sigma, next)];
     if (!(low < high)) throw new SlothfulError('bad-parameter', 'sigmas', `must differ, got ${sigma} and ${next}`);
@@ -58,13 +60,16 @@ export function brownianNoise(options: BrownianNoiseOptions): (sigma: number, ne
 }
 
 /** By the times as they were given: torchsde rounds them only later. */
-function wholeIncrement({ seed, count, sigmaMin, sigmaMax }: BrownianNoiseOptions): Float32Array {
-  const spread = fround(Math.sqrt(sigmaMax - sigmaMin));
-  return seededNormal(seed, [], count).map((value) => value * spread);
+function wholeIncrement(options: BrownianNoiseOptions): Float32Array {
+  const spread = fround(Math.sqrt(options.sigmaMax - options.sigmaMin));
+  return seededNormal(options, []).map((value) => value * spread);
 }
 
-function seededNormal(seed: bigint, spawnKey: readonly number[], count: number): Float32Array {
-  return torchNoise(BigInt(seedSequenceWord(seed, spawnKey))).normal(count);
+function seededNormal(
+  { seed, count, generatorOf = torchNoise }: BrownianNoiseOptions,
+  spawnKey: readonly number[],
+): Float32Array {
+  return generatorOf(BigInt(seedSequenceWord(seed, spawnKey))).normal(count);
 }
 
 /**
@@ -96,9 +101,9 @@ function addIncrements(
 }
 
 /** The Brownian bridge: given what it does in the whole, the motion is normal at the middle. */
-function leftChild({ depth, path, from, to, increment }: Interval, seed: bigint): Interval {
+function leftChild({ depth, path, from, to, increment }: Interval, options: BrownianNoiseOptions): Interval {
   const middle = toMicros((from + to) / 2);
-  const noise = seededNormal(seed, [path, depth], increment.length);
+  const noise = seededNormal(options, [path, depth]);
   const [left, inverse] = [fround(middle - from), fround(1 / (to - from))];
   const spread = fround(Math.sqrt((middle - from) * (to - middle) * (1 / (to - from))));
   // Rounded as torch's tensors are, operation by operation.

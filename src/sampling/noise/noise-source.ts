@@ -96,26 +96,31 @@ function once<T extends object>(make: () => T): () => T {
   };
 }
 
+/** What a Brownian motion goes over. */
+export interface BrownianLevels {
+  /** Smallest and largest noise level of the run. */
+  readonly sigmaMin: number;
+  readonly sigmaMax: number;
+  /** The sampler is one that draws on the card where there is one. */
+  readonly onDevice?: boolean | undefined;
+}
+
 /**
  * Noise for samplers whose noise of a step must fit that of the steps around it: differences of a Brownian motion, by
  * ComfyUI's tree. `comfyui`: one for the batch; others: one for each picture, of seed + i.
  *
- * @param levels smallest and largest noise level of the run
  */
 export function brownianSource(
   { shape, seed: asked, rng = 'slothful' }: NoiseOptions,
-  levels: { readonly sigmaMin: number; readonly sigmaMax: number },
+  { onDevice = false, ...levels }: BrownianLevels,
 ): BrownianNoise {
   const seed = parseSeed(asked, 'seed');
   const [batch, height, width, channels] = shape;
   const count = height * width * channels;
   const isOne = rng in STEP_NOISE;
+  const generatorOf = rng === 'a1111' || (rng === 'comfyui-cuda' && onDevice) ? cudaNoise : undefined;
   const trees = Array.from({ length: isOne ? 1 : batch }, (_, image) => {
-    return brownianNoise({
-      seed: parseSeed(seed + BigInt(image), 'seed'),
-      count: isOne ? batch * count : count,
-      ...levels,
-    });
+    return brownianNoise({ seed: seed + BigInt(image), count: isOne ? batch * count : count, generatorOf, ...levels });
   });
   return (sigma, next) => channelsLast(concatenate(trees.map((tree) => tree(sigma, next))), shape);
 }
