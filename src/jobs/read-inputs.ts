@@ -15,6 +15,7 @@ import { readSafetensors as readTensorValues } from '../tensors/node.ts';
 export { readSafetensors as readTensorValues } from '../tensors/node.ts';
 
 import {
+  bothHalves,
   type ControlNetChoice,
   encoderSource,
   type OpenedModel,
@@ -74,6 +75,8 @@ export async function readText(model: OpenedModel, choice: TextChoice): Promise<
 }
 
 async function fromFiles(cond: string, uncond: string | undefined): Promise<RunConditioning> {
+  const both = uncond === undefined ? bothHalves(await readTensorValues(cond)) : undefined;
+  if (both) return { cond: tensorConditioning(both.cond, cond), uncond: tensorConditioning(both.uncond, cond) };
   const read = async (path: string) => tensorConditioning(await readTensorValues(path), path);
   return { cond: await read(cond), uncond: uncond === undefined ? undefined : await read(uncond) };
 }

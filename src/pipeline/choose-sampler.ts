@@ -6,8 +6,8 @@ import {
   expectSolver,
   isDiffusersSampler,
   isSigmaSchedule,
+  modelScheduler,
   type PredictionType,
-  parseSchedulerConfig,
   type SamplerName,
   type SchedulerConfig,
   type SigmaScheduleComfyUI,
@@ -50,7 +50,7 @@ interface OwnScheduler extends ChosenScheduler {
  */
 export function schedulerOf(metadata: JsonObject, request: SamplerChoice): ChosenScheduler {
   const { sampler } = request;
-  const { config, notes } = sampler ? { config: ownConfig(metadata).config, notes: [] } : suggested(metadata);
+  const { config, notes } = sampler ? ownConfig(metadata, request) : suggested(metadata, request);
   if (isComfyui(request)) return { config: changedSolver(config, request), notes };
   if (!sampler) return { config: changed(config, request), notes };
   if (!isDiffusersSampler(sampler)) throw notDiffusers('sampler', sampler);
@@ -104,16 +104,24 @@ function changed(config: SchedulerConfig, { sigmas, spacing, prediction_type }: 
   };
 }
 
-function ownConfig({ scheduler }: JsonObject): OwnScheduler {
+/** The model's own, with the sampler that was asked for: then only its training counts. */
+function ownConfig({ scheduler }: JsonObject, { sampler, prediction_type }: SamplerChoice): OwnScheduler {
   if (scheduler === undefined) return { config: defaultConfig('ddim'), notes: [] };
-  return parseSchedulerConfig(scheduler, 'metadata.scheduler');
+  const isKnown = sampler !== undefined && isDiffusersSampler(sampler);
+  // One of ComfyUI's alone takes no more of the model than any other does.
+  const type = isKnown ? sampler : sampler && 'euler';
+  return modelScheduler(scheduler, { type, prediction_type }, 'metadata.scheduler');
 }
 
-function suggested(metadata: JsonObject): OwnScheduler {
+function suggested(metadata: JsonObject, request: SamplerChoice): OwnScheduler {
   const { suggested_scheduler: suggestion, scheduler } = metadata;
-  if (suggestion === undefined) return ownConfig(metadata);
+  if (suggestion === undefined) return ownConfig(metadata, request);
   const fields = isObject(suggestion) ? suggestion : { _class_name: suggestion };
   const own = isObject(scheduler) ? scheduler : {};
-  const { config } = parseSchedulerConfig({ ...own, ...fields }, 'metadata.suggested_scheduler');
+  const { config } = modelScheduler(
+    { ...own, ...fields },
+    request.prediction_type ? { prediction_type: request.prediction_type } : {},
+    'metadata.suggested_scheduler',
+  );
   return { config, notes: [`the model suggests the sampler ${config.type}, and gets it; --sampler takes another`] };
 }

@@ -24,6 +24,31 @@ export function promptConditioning(table: TextTable, prompt: string, negative = 
   };
 }
 
+/** What `encode_prompt` of diffusers' pipelines calls what it gives. */
+const PROMPT_NAMES: Readonly<Record<string, string>> = {
+  prompt_embeds: 'encoder_hidden_states',
+  pooled_prompt_embeds: 'text_embeds',
+};
+const NEGATIVE = 'negative_';
+
+/**
+ * A file that holds what to be guided away from as well, as `encode_prompt` gives it: the tensors of each half. Undefined
+ * where it holds one half only.
+ */
+export function bothHalves(
+  tensors: ReadonlyMap<string, Values>,
+): { readonly cond: ReadonlyMap<string, Values>; readonly uncond: ReadonlyMap<string, Values> } | undefined {
+  const away = [...tensors].filter(
+    ([name]) => name.startsWith(NEGATIVE) && name.slice(NEGATIVE.length) in PROMPT_NAMES,
+  );
+  if (!away.length) return undefined;
+  const names = new Set(away.map(([name]) => name));
+  return {
+    cond: new Map([...tensors].filter(([name]) => !names.has(name))),
+    uncond: new Map(away.map(([name, values]) => [name.slice(NEGATIVE.length), values])),
+  };
+}
+
 /**
  * The conditioning in the tensors of a file: by the names of the model's inputs, or one tensor of any name that is the
  * text. Text of one image may be [T, C].
@@ -33,8 +58,9 @@ export function promptConditioning(table: TextTable, prompt: string, negative = 
  */
 export function tensorConditioning(tensors: ReadonlyMap<string, Values>, place: string): Conditioning {
   const [first, ...others] = [...tensors];
-  const named = tensors.get('encoder_hidden_states');
-  if (named) return { ...Object.fromEntries(tensors), encoder_hidden_states: asBatch(named, place) };
+  const renamed = new Map([...tensors].map(([name, values]) => [PROMPT_NAMES[name] ?? name, values] as const));
+  const named = renamed.get('encoder_hidden_states');
+  if (named) return { ...Object.fromEntries(renamed), encoder_hidden_states: asBatch(named, place) };
   if (first && !others.length) return { encoder_hidden_states: asBatch(first[1], `${place} tensor "${first[0]}"`) };
   const problem = `has ${tensors.size} tensors (${[...tensors.keys()].join(', ') || 'none'})`;
   throw new SlothfulError('bad-input', place, problem, 'give one, or name the text "encoder_hidden_states"');
@@ -66,10 +92,13 @@ export function withTimeIds(
 /** Makes what the model is told of a prompt, or of the tensors that were given in its place. */
 export type Conditioner = (prompt: Prompts | undefined) => RunConditioning;
 
+/** The names that an image's embeddings have in files: ours, and that of diffusers' pipelines. */
+const IMAGE_EMBEDS = ['image_embeds', 'ip_adapter_image_embeds'] as const;
+
 /** @throws SlothfulError `bad-input` where a file has no `image_embeds` */
 export function imageEmbedsOf(tensors: ReadonlyMap<string, Values>, place: string): Values {
-  const embeds = tensors.get('image_embeds');
-  if (embeds) return embeds;
+  const found = IMAGE_EMBEDS.map((name) => tensors.get(name)).find((embeds) => embeds !== undefined);
+  if (found) return found;
   throw new SlothfulError('bad-input', place, 'has no tensor "image_embeds"', 'name it so');
 }
 
@@ -77,17 +106,37 @@ export function imageEmbedsOf(tensors: ReadonlyMap<string, Values>, place: strin
  * Adds an IP-Adapter's image to what a run is told. What it is guided away from is `negative_image_embeds`, or zeros as
  * diffusers takes them.
  *
- * @param tensors `image_embeds`, and perhaps `negative_image_embeds`
+ * @param tensors `image_embeds` [B, D] or [B, 1, D], and perhaps `negative_image_embeds`; or both in one tensor [2, 1, D],
+ *   the negative first, as `prepare_ip_adapter_image_embeds` of diffusers makes it with guidance
  * @param place the file, for messages
- * @throws SlothfulError `bad-input` where there are no `image_embeds`
+ * @throws SlothfulError `bad-input` where there are no `image_embeds`, `unsupported` for several images a prompt
  */
 export function withImageEmbeds(
   { cond, uncond }: RunConditioning,
   tensors: ReadonlyMap<string, Values>,
   place: string,
 ): RunConditioning {
-  const image_embeds = imageEmbedsOf(tensors, place);
+  const whole = imageEmbedsOf(tensors, place);
+  const given = tensors.get('negative_image_embeds');
+  const isBoth = !given && uncond !== undefined && whole.shape.length === 3 && whole.shape[0] === 2;
+  const [first, second] = isBoth ? halvesOf(whole) : [given, whole];
+  const image_embeds = oneImage(second ?? whole, place);
   const { shape, data } = image_embeds;
-  const away = tensors.get('negative_image_embeds') ?? { shape, data: new Float32Array(data.length) };
+  const away = first ? oneImage(first, place) : { shape, data: new Float32Array(data.length) };
   return { cond: { ...cond, image_embeds }, uncond: uncond && { ...uncond, image_embeds: away } };
+}
+
+function halvesOf({ shape: [, ...rest], data }: Values): [Values, Values] {
+  const half = data.length / 2;
+  const part = (from: number): Values => ({ shape: [1, ...rest], data: data.slice(from, from + half) });
+  return [part(0), part(half)];
+}
+
+/** Without the axis of images, which must be one. */
+function oneImage({ shape, data }: Values, place: string): Values {
+  const [batch = 1, images = 1, ...rest] = shape;
+  if (shape.length !== 3) return { shape, data };
+  if (images === 1) return { shape: [batch, ...rest], data };
+  const problem = `"image_embeds" [${shape.join(', ')}] is of ${images} images a prompt, and one is built`;
+  throw new SlothfulError('unsupported', place, problem, 'give [B, D] or [B, 1, D]');
 }

@@ -7,6 +7,7 @@ import { type OpenedModel, openModelOn } from './open-model.ts';
 
 export { isComfyui, type SamplerChoice } from './choose-sampler.ts';
 export {
+  bothHalves,
   type Conditioner,
   promptConditioning,
   tensorConditioning,

@@ -42,6 +42,7 @@ export {
   isSampler as isDiffusersSampler,
   isSigmaSchedule,
   makeScheduler,
+  modelScheduler,
   type ParsedScheduler,
   PREDICTION_TYPES,
   type PredictionType,

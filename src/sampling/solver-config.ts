@@ -43,7 +43,7 @@ export function withSolver(config: SchedulerConfig, { type, sigmas = 'normal', .
     beta_end: config.beta_end,
     beta_schedule: config.beta_schedule,
     ...(model_sampling ? { model_sampling } : {}),
-    ...(rescale_betas_zero_snr ? { rescale_betas_zero_snr } : {}),
+    ...((rescale_betas_zero_snr ?? config.rescale_betas_zero_snr) ? { rescale_betas_zero_snr: true } : {}),
   };
 }
 

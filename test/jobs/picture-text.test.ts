@@ -88,13 +88,14 @@ test("A1111's own pictures are read with its weights", () => {
     [choices.sampler, choices.sigmas, choices.weights, choices.clipSkip],
     ['dpmpp_2m', 'karras', 'a1111', 2],
   );
+  assert.is(choices.rng, 'a1111', 'whose noise it is');
   assert.equal(
     notes.map((note) => note.text),
     ['cat.png: it was made by another program, whose samplers are not the same to the last step'],
   );
-  const other = readPictureText(A1111.replace('DPM++ 2M Karras', 'UniPC'), 'cat.png');
+  const other = readPictureText(A1111.replace('DPM++ 2M Karras', 'DPM fast'), 'cat.png');
   assert.is(other.choices.sampler, undefined);
-  assert.match(other.notes[0]?.text ?? '', /there is no sampler UniPC: the model's own is taken/);
+  assert.match(other.notes[0]?.text ?? '', /there is no sampler DPM fast: the model's own is taken/);
 });
 
 test('an enlarged picture of A1111 is read without the strength of that', () => {

@@ -2,11 +2,13 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { JsonObject } from '../../src/graph/index.ts';
 import {
+  bothHalves,
   completeSettings,
   evaluatedBatch,
   promptConditioning,
   type RunRequest,
   tensorConditioning,
+  withImageEmbeds,
   withTimeIds,
 } from '../../src/pipeline/index.ts';
 import { failsWith } from '../support/errors.ts';
@@ -87,6 +89,48 @@ const CHOSEN: readonly Row[] = [
     { seed: '18446744073709551557' },
   ],
   ['and a small one in digits is a number', {}, { seed: '42' }, { seed: 42 }],
+  [
+    'a class that is not built',
+    { scheduler: { _class_name: 'DEISMultistepScheduler', algorithm_type: 'deis' } },
+    {},
+    { type: 'dpmpp_2m' },
+  ],
+  [
+    'one that clips',
+    { scheduler: { _class_name: 'DDPMScheduler', clip_sample: true } },
+    {},
+    { type: 'ddim', clip_sample: false },
+  ],
+  [
+    'one that nobody knows',
+    { scheduler: { _class_name: 'X', num_train_timesteps: 500 } },
+    {},
+    { type: 'ddim', num_train_timesteps: 500 },
+  ],
+  [
+    'a sampler that was asked for',
+    { scheduler: { _class_name: 'X', beta_end: 0.01 } },
+    { sampler: 'euler' },
+    { type: 'euler', beta_end: 0.01 },
+  ],
+  [
+    'a prediction that was asked for',
+    { scheduler: { prediction_type: 'sample' } },
+    { prediction_type: 'epsilon' },
+    { prediction_type: 'epsilon' },
+  ],
+  [
+    'fields that are not built',
+    { scheduler: { ...KARRAS, use_exponential_sigmas: true, sigma_max: 12 } },
+    {},
+    { type: 'euler', sigmas: 'karras' },
+  ],
+  [
+    'zero terminal SNR',
+    { scheduler: { ...KARRAS, rescale_betas_zero_snr: true } },
+    { sampler: 'heun' },
+    { rescale_betas_zero_snr: true },
+  ],
 ];
 for (const [title, metadata, request, expected] of CHOSEN) {
   test(title, () => {
@@ -105,6 +149,16 @@ test('choices that were made for the user are said', () => {
   assert.is(unguided.settings.guidance_scale, 1);
   assert.match(unguided.notes.join(), /without guidance.*--uncond/);
   assert.equal(complete({ family: 'sd15' }, { guidance_scale: 1 }, false).notes, []);
+});
+
+test('what stands for a scheduler that is not built is said, unless a sampler was asked for', () => {
+  const scheduler = { _class_name: 'UniPCMultistepScheduler', use_beta_sigmas: true, trained_betas: [0.1] };
+  const [whole, field, betas] = complete({ scheduler }).notes;
+  assert.match(whole ?? '', /saved with UniPCMultistepScheduler; dpmpp_2m stands for it, --sampler takes another/);
+  assert.match(`${field} ${betas}`, /trained_betas.*use_beta_sigmas|use_beta_sigmas.*trained_betas/);
+  const asked = complete({ scheduler }, { sampler: 'ddim' }).notes;
+  assert.is(asked.length, 1);
+  assert.match(asked.join(), /trained_betas \[0\.1\], which is not built and left out/);
 });
 
 test('guidance doubles what the model evaluates', () => {
@@ -159,6 +213,58 @@ test('tensors that cannot be the text', async () => {
   const wide = new Map([['a', { shape: [6], data: text.data }]]);
   await failsWith('bad-input', /tensor "a": is \[6\]; text is \[B, T, C\]/, () => tensorConditioning(wide, 'f'));
 });
+
+test('tensors as encode_prompt of diffusers names them, both halves in one file', () => {
+  const tensors = new Map([
+    ['prompt_embeds', text],
+    ['negative_prompt_embeds', { ...text, data: new Float32Array(6).fill(1) }],
+    ['pooled_prompt_embeds', { shape: [1, 2], data: Float32Array.of(1, 2) }],
+    ['negative_pooled_prompt_embeds', { shape: [1, 2], data: Float32Array.of(3, 4) }],
+  ]);
+  const both = bothHalves(tensors);
+  assert.ok(both);
+  const [cond, uncond] = [tensorConditioning(both.cond, 'f'), tensorConditioning(both.uncond, 'f')];
+  assert.equal([Object.keys(cond), Object.keys(uncond)], Array(2).fill(['encoder_hidden_states', 'text_embeds']));
+  assert.equal([...(uncond.text_embeds?.data ?? [])], [3, 4]);
+  assert.is(bothHalves(new Map([['prompt_embeds', text]])), undefined);
+});
+
+/** What a file has, and what the UNet is given of it: the image, and what it is guided away from. */
+const EMBEDS: readonly [
+  name: string,
+  tensors: Record<string, number[]>,
+  shape: number[],
+  image: number[],
+  away: number[],
+][] = [
+  ['[B, D]', { image_embeds: [1, 2] }, [1, 2], [1, 2], [0, 0]],
+  ['[B, 1, D]', { image_embeds: [1, 2] }, [1, 1, 2], [1, 2], [0, 0]],
+  ["diffusers' name", { ip_adapter_image_embeds: [1, 2] }, [1, 1, 2], [1, 2], [0, 0]],
+  ['a negative of its own', { image_embeds: [1, 2], negative_image_embeds: [3, 4] }, [1, 1, 2], [1, 2], [3, 4]],
+  ['both in one, the negative first', { image_embeds: [3, 4, 1, 2] }, [2, 1, 2], [1, 2], [3, 4]],
+];
+for (const [name, values, shape, image, away] of EMBEDS) {
+  test(`an image's embeddings as ${name}`, () => {
+    const tensors = new Map(
+      Object.entries(values).map(([key, data]) => [key, { shape, data: Float32Array.from(data) }]),
+    );
+    const told = withImageEmbeds({ cond: {}, uncond: {} }, tensors, 'f');
+    assert.equal(
+      [told.cond.image_embeds?.shape, told.uncond?.image_embeds?.shape],
+      [
+        [1, 2],
+        [1, 2],
+      ],
+    );
+    assert.equal([...(told.cond.image_embeds?.data ?? [])], image);
+    assert.equal([...(told.uncond?.image_embeds?.data ?? [])], away);
+  });
+}
+
+test('several images a prompt are refused by their number', () =>
+  failsWith('unsupported', /^f: "image_embeds" \[1, 2, 3\] is of 2 images a prompt, and one is built/, () =>
+    withImageEmbeds({ cond: {} }, new Map([['image_embeds', { shape: [1, 2, 3], data: new Float32Array(6) }]]), 'f'),
+  ));
 
 test('a prompt is guided away from the empty one, or from another', () => {
   const table = {

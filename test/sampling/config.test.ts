@@ -66,7 +66,6 @@ const REFUSED: readonly [value: unknown, message: RegExp][] = [
   [{ type: 'euler', eta: 1 }, /eta is for ddim only, not for euler/],
   [{ type: 'lcm', sigmas: 'karras' }, /sigmas "karras" is not for lcm/],
   [{ thresholding: true }, /thresholding true is not built/],
-  [{ rescale_betas_zero_snr: true }, /rescale_betas_zero_snr true is not built/],
   [{ trained_betas: [0.1] }, /trained_betas \[0.1\] is not built; leave it out/],
   [{ type: 'dpmpp_2m', solver_order: 3 }, /solver_order 3 is not built; only 2 is built/],
   [{ type: 'dpmpp_2m', algorithm_type: 'sde-dpmsolver++' }, /algorithm_type "sde-dpmsolver\+\+" is not built/],
@@ -178,6 +177,19 @@ arithmetic('clip_sample keeps the picture in range', () => {
 });
 
 /** A perfect model of one picture: whatever the parameterization, the end is the picture. */
+arithmetic('zero terminal SNR: nothing of the picture is left at the last timestep, and the first stays', () => {
+  const config = { ...defaultConfig('euler'), timestep_spacing: 'trailing', rescale_betas_zero_snr: true } as const;
+  const { timesteps, sigmas } = makeScheduler(config, 5);
+  assert.equal(timesteps, [999, 799, 599, 399, 199]);
+  // Made by diffusers' EulerDiscreteScheduler.
+  const expected = [4096, 7.410707473754883, 2.604856252670288, 1.24137544631958, 0.59475177526474];
+  for (const [index, sigma] of sigmas.entries())
+    assert.ok(Math.abs(sigma / (expected[index] ?? 0) - 1) < 2e-6, `${sigma}`);
+  const ddim = makeScheduler({ ...config, type: 'ddim', prediction_type: 'v_prediction' }, 5);
+  const input = { sample: Float32Array.of(0.3), modelOutput: Float32Array.of(-0.5) };
+  assert.ok(Math.abs((ddim.step(0, input).predictedOriginal[0] ?? 0) - 0.5) < 1e-6, 'v alone tells the picture');
+});
+
 arithmetic('every sampler, spacing and prediction ends at the picture that the model sees', () => {
   const picture = Float32Array.of(0.8, -0.3, 0, 0.1);
   for (const type of SAMPLERS) {

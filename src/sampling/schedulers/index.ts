@@ -8,7 +8,7 @@ export {
   type SchedulerConfig,
   withSampler,
 } from './config.ts';
-export { type ParsedScheduler, parseSchedulerConfig } from './parse-config.ts';
+export { type AskedScheduler, modelScheduler, type ParsedScheduler, parseSchedulerConfig } from './parse-config.ts';
 export { isSampler, SAMPLERS, type SamplerName } from './registry.ts';
 export type { StepInput, StepResult } from './scheduler.ts';
 export {

@@ -22,7 +22,6 @@ import { SIGMA_SCHEDULES } from './settings.ts';
 /** Fields that change the numbers and are not built, with the values under which they change nothing. */
 const NOT_BUILT: FixedFields = [
   ['thresholding', [false]],
-  ['rescale_betas_zero_snr', [false]],
   ['trained_betas', []],
   ['use_exponential_sigmas', [false]],
   ['use_beta_sigmas', [false]],
@@ -71,6 +70,71 @@ function chosenSampler(fields: JsonObject, at: ReadOptions): { type: SamplerName
   throw new SlothfulError('unsupported', at.place, `_class_name "${name}" is not a scheduler of ours`, cure);
 }
 
+/**
+ * The scheduler of a model for a run of it: what is not built is stood for by what comes near, or left out, and told, so
+ * that no model is unusable for how its author sampled it.
+ *
+ * @param asked what a user asks for in the place of the model's own; with a sampler, only the training is the model's
+ * @param place where the object is from, for messages
+ * @throws SlothfulError `bad-parameter` naming a field with a value that cannot be
+ */
+export function modelScheduler(value: unknown, asked: AskedScheduler, place: string): ParsedScheduler {
+  const at: ReadOptions = { place, code: 'bad-parameter', nulls: 'absent' };
+  const own = { ...readDocument(table(anything()), value, at), ...givenFields(asked) };
+  const { type, note } = asked.type ? { type: asked.type, note: undefined } : nearestSampler(own, at);
+  const fixed = [...NOT_BUILT, ...(samplerOf(type).fixed ?? [])];
+  const unbuilt = unbuiltFields(own, fixed);
+  // What a stranger clipped is no guide: diffusers' pipelines of latents never clip.
+  const isKnown = typeof own._class_name !== 'string' || SCHEDULER_CLASSES.has(own._class_name);
+  const left = new Set([...unbuilt.map(({ name }) => name), ...(isKnown ? [] : ['clip_sample'])]);
+  const fields = Object.fromEntries(Object.entries(own).filter(([name]) => !left.has(name)));
+  const dropped = asked.type ? unbuilt.filter(({ name }) => TRAINING.has(name)) : unbuilt;
+  const notes = dropped.map(({ name, value: field }) => {
+    return `the model's scheduler has ${name} ${JSON.stringify(field)}, which is not built and left out: --sampler and --sigmas choose`;
+  });
+  const config = readConfig(fields, type, at);
+  return { config: withoutMisfits(config), notes: [...(note === undefined ? [] : [note]), ...notes] };
+}
+
+/** What a user may ask for in the place of a model's own. */
+export interface AskedScheduler {
+  readonly type?: SamplerName | undefined;
+  readonly prediction_type?: SchedulerConfig['prediction_type'] | undefined;
+}
+
+/** Fields that say how a model was trained, not how it is sampled. */
+const TRAINING: ReadonlySet<string> = new Set(['trained_betas']);
+
+function givenFields({ prediction_type }: AskedScheduler): JsonObject {
+  return prediction_type ? { prediction_type } : {};
+}
+
+function nearestSampler(fields: JsonObject, at: ReadOptions): { type: SamplerName; note?: string | undefined } {
+  if (fields.type !== undefined || typeof fields._class_name !== 'string') return chosenSampler(fields, at);
+  const name = fields._class_name;
+  const known = SCHEDULER_CLASSES.get(name);
+  if (known) return known;
+  const type = NEAREST.find(([pattern]) => pattern.test(name))?.[1] ?? 'ddim';
+  return {
+    type,
+    note: `the model was saved with ${name.slice(0, 60)}; ${type} stands for it, --sampler takes another`,
+  };
+}
+
+/** The samplers that come nearest to diffusers' other classes. */
+const NEAREST: readonly (readonly [name: RegExp, SamplerName])[] = [
+  [/Ancestral|DPMSolverSDE/, 'euler_ancestral'],
+  [/DPMSolver|DEIS|UniPC|SASolver/, 'dpmpp_2m'],
+  [/Heun|KDPM2|LMS|EDM|Euler/, 'euler'],
+  [/TCD|LCM/, 'lcm'],
+];
+
+/** A config of another sampler's fields: what its own does not have goes. */
+function withoutMisfits(config: SchedulerConfig): SchedulerConfig {
+  const { hasEta } = samplerOf(config.type);
+  return { ...config, sigmas: hasSigmas(config.type) ? config.sigmas : 'normal', eta: hasEta ? config.eta : 0 };
+}
+
 function refuseNotBuilt(fields: JsonObject, type: SamplerName, place: string): void {
   // Fields of one sampler alone are left in the configs of others that a model was once used with, and mean nothing there.
   const fixed = [...NOT_BUILT, ...(samplerOf(type).fixed ?? [])];
@@ -92,9 +156,10 @@ function readConfig(fields: JsonObject, type: SamplerName, at: ReadOptions): Sch
   };
   const diffusers = { sigmas: optional(choice(SIGMA_SCHEDULES)), use_karras_sigmas: flag({ default: false }) };
   const schema = foreignObject({ ...withDefaults(own, defaults), ...diffusers });
-  const { use_karras_sigmas, ...config } = readDocument(schema, fields, at);
+  const { use_karras_sigmas, rescale_betas_zero_snr, ...config } = readDocument(schema, fields, at);
   return {
     ...config,
+    ...(rescale_betas_zero_snr ? { rescale_betas_zero_snr } : {}),
     type,
     sigmas: config.sigmas ?? (hasSigmas(type) && use_karras_sigmas ? 'karras' : 'normal'),
     // diffusers writes the field for samplers that never read it (the Euler of SDXL); only where it acts does it count.

@@ -15,13 +15,37 @@ const f32 = Math.fround;
  * float32; the running product is kept in float64 and rounded as it is stored.
  */
 export function trainingSchedule(config: SchedulerSettings): TrainingSchedule {
+  const trained = betas(config);
+  const alphasCumprod = cumulated(config.rescale_betas_zero_snr ? rescaled(cumulated(trained)) : trained);
+  // Where nothing of the picture is left the level would be endless: diffusers puts this alpha in its place.
+  const sigmas = alphasCumprod.map((alpha) => {
+    const least = Math.max(alpha, LEAST_ALPHA);
+    return f32(Math.sqrt(f32(f32(1 - least) / least)));
+  });
+  return { alphasCumprod, sigmas };
+}
+
+const LEAST_ALPHA = 2 ** -24;
+
+function cumulated(betas: Float32Array): Float32Array {
   let product = 1;
-  const alphasCumprod = betas(config).map((beta) => {
+  return betas.map((beta) => {
     product *= f32(1 - beta);
     return product;
   });
-  const sigmas = alphasCumprod.map((alpha) => f32(Math.sqrt(f32(f32(1 - alpha) / alpha))));
-  return { alphasCumprod, sigmas };
+}
+
+/**
+ * Betas that end where nothing of the picture is left: square roots of the cumulative alphas, shifted so that the last is
+ * 0 and stretched so that the first stays.
+ * Source: Lin et al. 2023, algorithm 1; `rescale_zero_terminal_snr` of diffusers.
+ */
+function rescaled(alphasCumprod: Float32Array): Float32Array {
+  const roots = alphasCumprod.map(Math.sqrt);
+  const [first = 1, last = 0] = [roots[0], roots.at(-1)];
+  const stretch = f32(first / f32(first - last));
+  const squares = roots.map((root) => f32(f32(root - last) * stretch) ** 2);
+  return squares.map((square, index) => 1 - (index === 0 ? square : f32(square / (squares[index - 1] ?? 1))));
 }
 
 function betas({ beta_schedule, beta_start, beta_end, num_train_timesteps }: SchedulerSettings): Float32Array {

@@ -1,4 +1,4 @@
-import { choice, type DocumentOf, flag, integer, number, object } from '../../documents/index.ts';
+import { choice, type DocumentOf, flag, integer, number, object, optional } from '../../documents/index.ts';
 
 export const PREDICTION_TYPES = ['epsilon', 'v_prediction'] as const;
 export type PredictionType = (typeof PREDICTION_TYPES)[number];
@@ -31,6 +31,9 @@ export const SETTING_FIELDS = {
   beta_start: number({ exclusiveMinimum: 0, maximum: 0.999 }),
   beta_end: number({ exclusiveMinimum: 0, maximum: 0.999 }),
   beta_schedule: choice(BETA_SCHEDULES),
+  rescale_betas_zero_snr: optional(
+    flag({ description: 'the last timestep has nothing of the picture left (zero terminal SNR)' }),
+  ),
   clip_sample: flag({
     description:
       'DDIM and LCM: keep the predicted picture within +-clip_sample_range; for models of pixels, not of latents',
