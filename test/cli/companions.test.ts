@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodePng } from '../../src/pictures/node.ts';
 import { writeSafetensors } from '../../src/tensors/node.ts';
-import { slothful } from '../support/cli.ts';
+import { slothfulHere as slothful } from '../support/cli.ts';
 import { companion } from '../support/companion-goldens.ts';
 import { largestDifference } from '../support/numbers.ts';
 import { readSafetensors } from '../support/safetensors.ts';

@@ -6,7 +6,7 @@ import { convertCheckpoint } from '../../converters/index.ts';
 import { controlNetInputs, patchModel, slothful as slothfulPass } from '../../src/node.ts';
 import { DEFAULT_PARAMETERS, DEFAULT_SIMPLE_PARAMETERS } from '../../src/passes/slothful/index.ts';
 import { writeSafetensors } from '../../src/tensors/node.ts';
-import { slothful } from '../support/cli.ts';
+import { slothfulHere as slothful } from '../support/cli.ts';
 import { fixturePath } from '../support/fixtures.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 

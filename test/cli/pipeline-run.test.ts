@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { convertPipeline } from '../../converters/index.ts';
 import { encodePng, readPngText } from '../../src/pictures/node.ts';
 import { readSafetensors, writeSafetensors } from '../../src/tensors/node.ts';
-import { slothful, slothfulHere } from '../support/cli.ts';
+import { slothfulHere } from '../support/cli.ts';
 import { fixturePath } from '../support/fixtures.ts';
 import { pseudoRandom } from '../support/numbers.ts';
 import { pipelineFolder } from '../support/pipeline-goldens.ts';
@@ -42,7 +42,7 @@ function pictureOf(width: number, height: number) {
 }
 
 async function run(...args: string[]) {
-  const result = await slothful(['run', ...args]);
+  const result = await slothfulHere(['run', ...args]);
   assert.is(result.code, 0, result.stderr);
   return result;
 }
@@ -92,7 +92,7 @@ test('both halves of a comparison are decoded and measured', async () => {
   assert.match(stdout, /seed 0 against the plain picture: PSNR [\d.]+ dB, SSIM/);
   const names = ['compare.png', 'latents.safetensors', 'picture-0.png', 'plain-0.png', 'run.json'];
   assert.equal(readdirSync(at('both')).sort(), names);
-  const plan = await slothful(['plan', at('sdxl'), ...SLOTH, ...SMALL, '--in-strength', '12', '--json']);
+  const plan = await slothfulHere(['plan', at('sdxl'), ...SLOTH, ...SMALL, '--in-strength', '12', '--json']);
   const planned = JSON.parse(plan.stdout).steps.map(
     (step: { kv_tokens: { patched: number } }) => step.kv_tokens.patched,
   );
@@ -128,7 +128,7 @@ test('an image is where a run starts, and a mask keeps the rest of it', async ()
   assert.equal([record('image').settings.strength, record('image').start.init_image], [0.8, at('image.png')]);
   const text = readPngText(readFileSync(at('image/picture-0.png')), 'picture').get('parameters');
   assert.match(text ?? '', /Denoising strength: 0\.8, .*Init image: image\.png/);
-  const again = await slothful(['run', at('sd15'), '--from', at('image/picture-0.png'), '--out', at('no')]);
+  const again = await slothfulHere(['run', at('sd15'), '--from', at('image/picture-0.png'), '--out', at('no')]);
   assert.match(again.stderr, /was made from an image, which it does not hold; give it with --init-image/);
   const masked = [...image, '--mask', at('mask.png'), '--strength', '0.5'];
   await run(at('sd15'), ...SLOTH, '--steps', '4', ...masked, '--backend', 'wasm', '--out', at('masked'));
@@ -161,7 +161,7 @@ test('noise of another program, a TAESD, tiles and previews', async () => {
 
 test('a sweep draws every cell, and goes through prompts', async () => {
   const axes = ['--x', 'in_strength=0,12', '--y', 'prompt=quick brown fox,a photo of a sloth'];
-  const { code, stderr } = await slothful(['sweep', at('sd15'), ...SMALL, ...axes, '--out', at('sweep')]);
+  const { code, stderr } = await slothfulHere(['sweep', at('sd15'), ...SMALL, ...axes, '--out', at('sweep')]);
   assert.is(code, 0, stderr);
   const { cells, source } = readPublished('sweep-1', at('sweep/sweep.json'));
   assert.equal([cells.length, source.prompt], [4, null]);
@@ -245,7 +245,7 @@ const REFUSED: ReadonlyArray<readonly [string, readonly string[], RegExp]> = [
     ['sd15', ...SLOTH, '--seed', '1', '--seed', '2'],
     /--seed: is given 2 times; give it once/,
   ],
-  ['a seed below 0', ['sd15', ...SLOTH, '--seed', '-1'], /seed: must be an integer from 0/],
+  ['a seed below 0', ['sd15', ...SLOTH, '--seed', '-1'], /--seed: must be a whole number, got "-1"/],
   [
     'a second text where there is one encoder',
     ['sd15', ...SLOTH, '--prompt-2', 'x'],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { writeSafetensors } from '../../src/tensors/node.ts';
-import { slothful } from '../support/cli.ts';
+import { slothfulHere as slothful } from '../support/cli.ts';
 import { companion } from '../support/companion-goldens.ts';
 import { fixturePath } from '../support/fixtures.ts';
 import { pseudoRandom } from '../support/numbers.ts';

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { convertCheckpoint } from '../../converters/index.ts';
 import { readModel, slothful as slothfulPass, writeModel } from '../../src/node.ts';
-import { slothful } from '../support/cli.ts';
+import { slothfulHere as slothful } from '../support/cli.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { unetGoldens } from '../support/unet-goldens.ts';
 

@@ -6,7 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { convertCheckpoint } from '../../converters/index.ts';
 import { writeSafetensors } from '../../src/tensors/node.ts';
-import { slothful } from '../support/cli.ts';
+import { slothful, slothfulHere } from '../support/cli.ts';
 import { fixture, fixturePath, readJson } from '../support/fixtures.ts';
 import { interrupted } from '../support/interrupt.ts';
 import { readPublished } from '../support/published.ts';
@@ -73,7 +73,7 @@ async function fixedModel(): Promise<void> {
 }
 
 async function run(...args: string[]) {
-  const result = await slothful(['run', ...args, '--backend', 'wasm']);
+  const result = await slothfulHere(['run', ...args, '--backend', 'wasm']);
   assert.is(result.code, 0, result.stderr);
   return result;
 }
@@ -142,7 +142,7 @@ test('plain beside patched, with the same noise, for a batch', async () => {
 });
 
 test('a patched model has its own parameters, and flags change single ones', async () => {
-  const patched = await slothful(['patch', at('demo'), at('patched'), '--in-strength', '9', '--time-decay', '2']);
+  const patched = await slothfulHere(['patch', at('demo'), at('patched'), '--in-strength', '9', '--time-decay', '2']);
   assert.is(patched.code, 0, patched.stderr);
   const args = ['--prompt', 'cat', '--steps', '1', '--json'];
   const { stdout } = await run(at('patched'), ...args, '--out', at('own'));
@@ -338,7 +338,7 @@ const REFUSED: readonly (readonly [title: string, args: () => string[], stderr: 
 
 for (const [title, args, stderr] of REFUSED) {
   test(`${title}: one line, exit code 1, nothing written`, async () => {
-    const result = await slothful([...args(), '--backend', 'wasm']);
+    const result = await slothfulHere([...args(), '--backend', 'wasm']);
     assert.is(result.code, 1, result.stderr);
     assert.is(result.stdout, '');
     const lines = result.stderr
