@@ -21,6 +21,11 @@ export interface CompanionOptions extends LoraOptions {
   ipAdapter?: IpAdapterOption | undefined;
 }
 
+/** The files that a model is converted together with. */
+export function companionFiles({ lora = [], ipAdapter }: CompanionOptions): string[] {
+  return [...lora.map(({ file }) => file), ...(ipAdapter ? [ipAdapter.file] : [])];
+}
+
 /** A UNet's tensors with what came to them. */
 export interface Companions {
   readonly found: NamedTensors;

@@ -2,17 +2,26 @@ import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Graph } from '../src/graph/index.ts';
 import { type Checkpoint, type CheckpointKind, openCheckpoint } from './checkpoint/index.ts';
-import { type CompanionOptions, type Companions, openCompanions } from './companions.ts';
+import { type CompanionOptions, type Companions, companionFiles, openCompanions } from './companions.ts';
 import { CONTROLNET } from './controlnet/index.ts';
 import {
   type ConversionOptions,
   type ConvertSummary,
   type DataSpace,
+  reading,
   unetMetadata,
   writeGraph,
 } from './model/index.ts';
-import { buildUNet, inferUNetConfig, parseUNetConfig, UNET, type UNetConfig, unetTensors } from './unet/index.ts';
-import { type TensorSource, weightEntries } from './weights/index.ts';
+import {
+  buildUNet,
+  inferUNetConfig,
+  parseUNetConfig,
+  UNET,
+  type UNetConfig,
+  unetModules,
+  unetTensors,
+} from './unet/index.ts';
+import { checkModules, type TensorSource, weightEntries } from './weights/index.ts';
 
 /** How `convertCheckpoint` converts. */
 export interface ConvertOptions extends CompanionOptions, ConversionOptions {
@@ -56,10 +65,17 @@ export async function convertCheckpoint(
   try {
     const found = unetTensors(checkpoint);
     const config = configOf(checkpoint, found.tensors, options.config);
+    checkModules(unetModules(config), found, checkpoint.path);
     const where = { dtype: options.dtype ?? 'auto', place: checkpoint.path } as const;
     const companions = await openCompanions(found, config, options, where);
     try {
-      return await convertWith(companions, checkpoint, config, outDir, options);
+      return await convertWith(
+        companions,
+        checkpoint,
+        config,
+        outDir,
+        reading(options, source, ...companionFiles(options)),
+      );
     } finally {
       await companions.close();
     }
@@ -84,7 +100,7 @@ async function convertWith(
   const written = await writeGraph(outDir, graph, entries, options, (folder) =>
     carryText(checkpoint.path, folder, graph),
   );
-  const notes = [...checkpoint.notes, ...companions.notes];
+  const notes = [...checkpoint.notes, ...companions.notes, ...written.notes];
   if (wantsLcm) notes.push('an LCM-LoRA is in it: use the LCM sampler with 4 to 8 steps and a guidance scale of 1');
   return { kind: 'unet', family: config.family, ...written, notes };
 }

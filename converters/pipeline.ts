@@ -6,6 +6,7 @@ import { FAMILIES, type KnownFamily } from '../src/families/index.ts';
 import { isObject, type JsonObject } from '../src/graph/index.ts';
 import {
   atomicDirectory,
+  checkOutputFolder,
   PIPELINE_FILE,
   type PipelineManifest,
   type PipelinePart,
@@ -16,9 +17,10 @@ import {
 import { type TextEncoderFacts, textEncoderFacts, textInputsOf, textMisfit } from '../src/text/index.ts';
 import { readJsonIfThere } from './checkpoint/index.ts';
 import type { TextEncoderName } from './clip/index.ts';
+import { companionFiles } from './companions.ts';
 import { type ConvertOptions, convertCheckpoint } from './convert.ts';
 import { LORA_PARTS, type LoraPart } from './lora/index.ts';
-import type { ConvertSummary } from './model/index.ts';
+import { type ConvertSummary, reading } from './model/index.ts';
 import { type FoundParts, findParts, type PartName, taesdHalves } from './pipeline-parts.ts';
 import { convertTaesd } from './taesd/index.ts';
 import { convertTextEncoder } from './text-encoder.ts';
@@ -76,12 +78,15 @@ export async function convertPipeline(
   };
   if (configFolder !== undefined) checkConfigs(configFolder);
   const config = options.config ?? (configFolder && (await configIn(configFolder, 'unet')));
-  const shared = { ...options, ...(config === undefined ? {} : { config }) };
+  const told = { ...options, ...(config === undefined ? {} : { config }) };
+  const shared = reading(told, source, vae, taesd, configFolder, ...companionFiles(options));
+  const { force, inputs } = shared;
+  await checkOutputFolder(outDir, { force, inputs });
   if (!plan.text && !plan.vae && taesd === undefined) {
     const summary = await convertCheckpoint(source, outDir, shared);
     return { ...summary, notes: [...found.notes, ...summary.notes] };
   }
-  return atomicDirectory(outDir, { force: options.force }, async (folder) => {
+  return atomicDirectory(outDir, { force, inputs }, async (folder) => {
     const own = { ...shared, force: false, isPart: true, loraParts: loraPartsOf(plan) };
     const writer = new PipelineWriter(source, folder, own, found);
     return writer.write(plan);

@@ -1,6 +1,6 @@
 import { convertClip, type TextEncoderOptions } from './clip/index.ts';
-import { type LoraOptions, openTextLoras } from './companions.ts';
-import type { ConvertSummary } from './model/index.ts';
+import { companionFiles, type LoraOptions, openTextLoras } from './companions.ts';
+import { type ConvertSummary, reading } from './model/index.ts';
 
 /** How `convertTextEncoder` converts. */
 export interface ConvertTextEncoderOptions extends TextEncoderOptions, LoraOptions {}
@@ -19,5 +19,7 @@ export function convertTextEncoder(
   options: ConvertTextEncoderOptions = {},
 ): Promise<ConvertSummary> {
   const { which = 'text_encoder' } = options;
-  return convertClip(source, outDir, options, (found, where) => openTextLoras(found, which, options, where));
+  return convertClip(source, outDir, reading(options, ...companionFiles(options)), (found, where) =>
+    openTextLoras(found, which, options, where),
+  );
 }

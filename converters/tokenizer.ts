@@ -2,11 +2,10 @@ import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SlothfulError } from '../src/errors.ts';
 import { isObject } from '../src/graph/index.ts';
+import { TOKENIZER_FILES } from '../src/models/node.ts';
 import { specialTokensOf } from '../src/text/index.ts';
 import { readJsonIfThere } from './checkpoint/index.ts';
 
-/** A tokenizer's files, as transformers saves them. */
-const FILES = ['vocab.json', 'merges.txt', 'tokenizer_config.json', 'special_tokens_map.json', 'tokenizer.json'];
 const NEEDED = ['vocab.json', 'merges.txt'] as const;
 
 /** The tokens of CLIP's own vocabulary. */
@@ -27,7 +26,7 @@ export interface TokenizerFolder {
  */
 export async function openTokenizer(folder: string): Promise<TokenizerFolder | undefined> {
   const names = new Set(await readdir(folder).catch(() => []));
-  if (!FILES.some((name) => names.has(name))) return undefined;
+  if (!TOKENIZER_FILES.some((name) => names.has(name))) return undefined;
   const missing = NEEDED.find((name) => !names.has(name));
   if (missing !== undefined) {
     const cure = 'save the tokenizer with its vocab.json and merges.txt';
@@ -49,6 +48,6 @@ export async function openTokenizer(folder: string): Promise<TokenizerFolder | u
 export async function copyTokenizer({ folder }: TokenizerFolder, target: string): Promise<void> {
   const names = new Set(await readdir(folder));
   await mkdir(target, { recursive: true });
-  const kept = FILES.filter((name) => names.has(name));
+  const kept = TOKENIZER_FILES.filter((name) => names.has(name));
   await Promise.all(kept.map((name) => copyFile(join(folder, name), join(target, name))));
 }

@@ -1,8 +1,8 @@
 import { SlothfulError } from '../../src/errors.ts';
 import type { JsonObject } from '../../src/graph/index.ts';
 import { openCheckpoint } from '../checkpoint/index.ts';
-import { type ConversionOptions, type ConvertSummary, writeGraph } from '../model/index.ts';
-import { type DtypeChoice, type NamedTensors, weightEntries } from '../weights/index.ts';
+import { type ConversionOptions, type ConvertSummary, reading, writeGraph } from '../model/index.ts';
+import { checkModules, type DtypeChoice, type NamedTensors, weightEntries } from '../weights/index.ts';
 import { buildTextEncoder } from './build.ts';
 import { type TextEncoderConfig, textEncoderConfig } from './config.ts';
 import { type TextEncoderName, type TextTensors, textEncoderKind, textEncoderTensors } from './tensors.ts';
@@ -48,10 +48,12 @@ export async function convertClip(
   try {
     const found = textEncoderTensors(checkpoint);
     const config = textEncoderConfig(found, options.config, checkpoint.config, checkpoint.path);
+    checkModules(layerModules(config), found, checkpoint.path);
     const fused = await fuse(found, { dtype, place: checkpoint.path });
     try {
-      const written = await convertWith(fused, config, checkpoint.path, outDir, options);
-      return { kind: 'text_encoder', family: 'clip', ...written, notes: [...checkpoint.notes, ...fused.notes] };
+      const written = await convertWith(fused, config, checkpoint.path, outDir, reading(options, source));
+      const notes = [...checkpoint.notes, ...fused.notes, ...written.notes];
+      return { kind: 'text_encoder', family: 'clip', ...written, notes };
     } finally {
       await fused.close();
     }
@@ -86,6 +88,11 @@ function recordOf(config: TextEncoderConfig, eosTokenId: number): JsonObject {
     projection: config.projection ?? null,
     eos_token_id: eosTokenId,
   };
+}
+
+/** The layers that a config claims, by transformers' names. */
+function layerModules({ layers }: TextEncoderConfig): string[] {
+  return Array.from({ length: layers }, (_, index) => `text_model.encoder.layers.${index}`);
 }
 
 /** What configs of before transformers 4.29 say, whatever the tokenizer. */

@@ -47,6 +47,9 @@ function unetConfig(checkpoint: Checkpoint, tensors: Shapes, given: unknown): UN
   return parseUNetConfig(json, place);
 }
 
+/** Most halvings of the conditioning image; all published ControlNets have 3. */
+const MOST_HALVINGS = 16;
+
 /** Reads the hint network's widths off its tensors: every second block halves the image and widens. */
 function hintWidths(tensors: Shapes, place: string): { imageChannels: number; hintWidths: number[] } {
   const shape = (name: string) => tensors.get(`controlnet_cond_embedding.${name}.weight`)?.shape ?? [];
@@ -55,8 +58,16 @@ function hintWidths(tensors: Shapes, place: string): { imageChannels: number; hi
     throw new SlothfulError('bad-checkpoint', place, 'lacks the first convolution of its hint network');
   }
   const widths = [first];
-  for (let block = 1; shape(`blocks.${block}`)[0] !== undefined; block += 2)
+  for (let block = 1; shape(`blocks.${block}`)[0] !== undefined; block += 2) {
     widths.push(shape(`blocks.${block}`)[0] ?? 0);
+    if (widths.length > MOST_HALVINGS) {
+      throw new SlothfulError(
+        'bad-checkpoint',
+        place,
+        `has a hint network that halves more than ${MOST_HALVINGS} times`,
+      );
+    }
+  }
   return { imageChannels, hintWidths: widths };
 }
 

@@ -1,9 +1,9 @@
 import type { Endpoint } from '../../src/graph/index.ts';
 import { openCheckpoint } from '../checkpoint/index.ts';
-import { type ConversionOptions, type ConvertSummary, unetRecord, writeGraph } from '../model/index.ts';
+import { type ConversionOptions, type ConvertSummary, reading, unetRecord, writeGraph } from '../model/index.ts';
 import { conv, GraphBuilder, type PlannedGraph, signatureTensor, silu } from '../nn/index.ts';
-import { buildContexts, downPath, firstConv, middleBlock, signatureInputs } from '../unet/index.ts';
-import { weightEntries } from '../weights/index.ts';
+import { buildContexts, downPath, firstConv, halfModules, middleBlock, signatureInputs } from '../unet/index.ts';
+import { checkModules, weightEntries } from '../weights/index.ts';
 import { type ControlNetConfig, controlNetConfig } from './config.ts';
 import { CONTROLNET, controlNetTensors } from './tensors.ts';
 
@@ -27,13 +27,14 @@ export async function convertControlNet(
   try {
     const found = controlNetTensors(checkpoint);
     const config = controlNetConfig(checkpoint, found.tensors, options.config);
+    checkModules(halfModules(config.unet), found, checkpoint.path);
     const { graph, weights } = buildControlNet(config, 'slothful convert');
     const entries = weightEntries(weights, found, checkpoint.path, options.dtype ?? 'auto');
     const { family } = config.unet;
     const image = { input: 'image', channels: config.imageChannels, downscale: 2 ** (config.hintWidths.length - 1) };
     graph.setMetadata({ kind: 'controlnet', family, image, unet: unetRecord(config.unet) });
-    const written = await writeGraph(outDir, graph, entries, options);
-    return { kind: 'controlnet', family, ...written, notes: [...checkpoint.notes] };
+    const written = await writeGraph(outDir, graph, entries, reading(options, source));
+    return { kind: 'controlnet', family, ...written, notes: [...checkpoint.notes, ...written.notes] };
   } finally {
     await checkpoint.close();
   }

@@ -9,7 +9,7 @@ import {
   RESAMPLER_HEAD_DIM,
   type UNetConfig,
 } from '../unet/index.ts';
-import type { TensorSource } from '../weights/index.ts';
+import { countBlocks, type TensorSource } from '../weights/index.ts';
 
 /** An IP-Adapter that is to be built in. */
 export interface IpAdapterOption {
@@ -142,7 +142,7 @@ function resamplerOf(path: string, tensors: Sources): ImageProjection {
     const problem = `has a resampler of width ${innerDim}, which is not a whole number of ${RESAMPLER_HEAD_DIM}-wide heads`;
     throw new SlothfulError('bad-checkpoint', path, problem, 'download it again');
   }
-  const layers = [...tensors.keys()].map((name) => /^image_proj\.layers\.(\d{1,3})\./.exec(name)?.[1]);
-  const depth = layers.reduce((most, layer) => (layer === undefined ? most : Math.max(most, Number(layer) + 1)), 0);
+  const layers = [...tensors.keys()].flatMap((name) => /^image_proj\.layers\.(\d+)\./.exec(name)?.[1] ?? []);
+  const depth = countBlocks(new Set(layers.map(Number)), 'image_proj.layers', path);
   return { kind: 'plus', embedDim, tokens, hiddenDim, innerDim, feedForwardDim, depth };
 }

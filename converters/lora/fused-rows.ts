@@ -1,5 +1,6 @@
+import { SlothfulError } from '../../src/errors.ts';
 import { toFloat32Array } from '../../src/tensors/index.ts';
-import { type Scratch, type StoredDtype, type TensorSource, weightDtype } from '../weights/index.ts';
+import { countNonFinite, type Scratch, type StoredDtype, type TensorSource, weightDtype } from '../weights/index.ts';
 import type { FusePool, FuseRoom } from './kernel/fuse-pool.ts';
 import { packDown, packUp } from './kernel/layout.ts';
 import type { LoraModule } from './open.ts';
@@ -35,6 +36,10 @@ async function readFloats(source: TensorSource, from: number, to: number, scratc
   const size = dtype === 'F32' ? 4 : 2;
   const room = new Uint8Array(scratch.take('input', size * (to - from)));
   const bytes = await source.readRange(size * from, size * to, room);
+  if (countNonFinite(bytes, dtype)) {
+    const problem = 'holds NaN or infinity, which would spoil the weight that it is fused into';
+    throw new SlothfulError('bad-checkpoint', `${source.file} tensor "${source.name}"`, problem, 'leave the LoRA out');
+  }
   return toFloat32Array(bytes, dtype, scratch.take('output', 4 * (to - from)));
 }
 

@@ -1,6 +1,6 @@
 import { constantBytes, type Graph, sizeOf } from '../../src/graph/index.ts';
 import { atomicDirectory, writeModelJson } from '../../src/models/node.ts';
-import { type DtypeChoice, type ShardOptions, type WeightEntry, writeWeights } from '../weights/index.ts';
+import { type DtypeChoice, flawNotes, type ShardOptions, type WeightEntry, writeWeights } from '../weights/index.ts';
 
 /** What every conversion can be told. */
 export interface ConversionOptions extends ShardOptions {
@@ -10,10 +10,17 @@ export interface ConversionOptions extends ShardOptions {
   config?: unknown;
   /** Which variant of a folder's files (`fp16`); `''` for the plain one. */
   variant?: string;
-  /** Replace an existing output. */
+  /** Replace an existing output, if all of it is a model's. */
   force?: boolean;
+  /** Files that the caller has read for it (a config), which the output may not hold. */
+  inputs?: readonly string[];
   /** It is one part of a pipeline whose other parts are converted too: nothing is said of their tensors. */
   isPart?: boolean;
+}
+
+/** The options of a conversion that reads these files and folders, none of which its output may be or hold. */
+export function reading<T extends ConversionOptions>(options: T, ...inputs: readonly (string | undefined)[]): T {
+  return { ...options, inputs: [...(options.inputs ?? []), ...inputs.filter((path) => path !== undefined)] };
 }
 
 /** What was written. */
@@ -25,13 +32,15 @@ export interface WrittenGraph {
   /** Bytes of all shards. */
   bytes: number;
   shards: number;
+  /** What the weights have that users may want to know of, one line each. */
+  notes: string[];
 }
 
 /** What was converted and written. */
 export interface ConvertSummary extends WrittenGraph {
   kind: 'unet' | 'controlnet' | 'text_encoder' | 'vae_decoder' | 'vae_encoder' | 'taesd_decoder' | 'taesd_encoder';
   family: string;
-  /** Choices that were made for the user, one line each. */
+  /** Choices that were made for the user, and what is wrong with the weights, one line each. */
   notes: string[];
 }
 
@@ -53,7 +62,7 @@ export async function writeGraph(
   outDir: string,
   graph: Graph,
   weights: readonly WeightEntry[],
-  { force = false, shardBytes, onProgress }: ConversionOptions,
+  { force, inputs, shardBytes, onProgress }: ConversionOptions,
   addFiles?: (folder: string) => Promise<void>,
 ): Promise<WrittenGraph> {
   let bytes = 0;
@@ -61,12 +70,13 @@ export async function writeGraph(
     bytes = progress.done;
     onProgress?.(progress);
   };
-  return atomicDirectory(outDir, { force }, async (folder) => {
+  return atomicDirectory(outDir, { force, inputs }, async (folder) => {
     await addFiles?.(folder);
     const entries = [...constantEntries(graph), ...weights];
     graph.setWeightGroups(await writeWeights(folder, entries, { shardBytes, onProgress: onBytes }));
     await writeModelJson(graph, folder);
     const parameters = weights.reduce((sum, { spec }) => sum + sizeOf(spec.shape), 0);
-    return { nodes: graph.size, weights: weights.length, parameters, bytes, shards: graph.weightGroups.length };
+    const notes = flawNotes(weights.flatMap((weight) => weight.flaw?.() ?? []));
+    return { nodes: graph.size, weights: weights.length, parameters, bytes, shards: graph.weightGroups.length, notes };
   });
 }

@@ -1,7 +1,7 @@
 import { SlothfulError } from '../../src/errors.ts';
 import { familyTitles } from '../../src/families/index.ts';
 import { openCheckpoint } from '../checkpoint/index.ts';
-import { type ConversionOptions, type ConvertSummary, checkLatents, writeGraph } from '../model/index.ts';
+import { type ConversionOptions, type ConvertSummary, checkLatents, reading, writeGraph } from '../model/index.ts';
 import { type NamedTensors, weightEntries } from '../weights/index.ts';
 import { buildTaesd, type TaesdConfig } from './build.ts';
 import { type TaesdHalf, taesdKind, taesdPath, taesdTensors } from './tensors.ts';
@@ -39,8 +39,8 @@ export async function convertTaesd(
     const { latentChannels, imageChannels } = config;
     const vae = { scaling_factor: 1, latent_channels: latentChannels, image_channels: imageChannels, downscale: 8 };
     graph.setMetadata({ kind, vae });
-    const written = await writeGraph(outDir, graph, entries, options);
-    return { kind, family: 'taesd', ...written, notes: [...checkpoint.notes] };
+    const written = await writeGraph(outDir, graph, entries, reading(options, source));
+    return { kind, family: 'taesd', ...written, notes: [...checkpoint.notes, ...written.notes] };
   } finally {
     await checkpoint.close();
   }

@@ -81,9 +81,12 @@ const COUNT = integer({ minimum: 1, maximum: 1_000_000 });
 const MOST = 64;
 /** A number for all blocks, or a list with one entry a block. */
 const COUNTS = either([COUNT, list(COUNT, { minItems: 1, maxItems: MOST })]);
-const DEPTH = integer({ minimum: 0, maximum: 1_000_000 });
+/** Most transformer blocks of one attention; SDXL has 10. */
+const DEEPEST = 256;
+const DEPTH = integer({ minimum: 0, maximum: DEEPEST });
+const DEPTHS_OF_BLOCK = list(integer({ minimum: 1, maximum: DEEPEST }), { maxItems: MOST });
 /** A number for all blocks, or an entry a block: a number, or a list with one entry a resnet. */
-const DEPTHS = either([DEPTH, list(either([DEPTH, list(COUNT)]), { minItems: 1, maxItems: MOST })]);
+const DEPTHS = either([DEPTH, list(either([DEPTH, DEPTHS_OF_BLOCK]), { minItems: 1, maxItems: MOST })]);
 const TYPES = list(text(), { minItems: 1, maxItems: MOST });
 
 /** What of diffusers' UNet2DConditionModel config makes a difference here, with diffusers' defaults. */
@@ -97,7 +100,7 @@ const UNET_2D = foreignObject({
   attention_head_dim: withDefault(COUNTS, 8),
   transformer_layers_per_block: withDefault(DEPTHS, 1),
   reverse_transformer_layers_per_block: optional(DEPTHS),
-  layers_per_block: withDefault(COUNT, 2),
+  layers_per_block: integer({ minimum: 1, maximum: MOST, default: 2 }),
   in_channels: withDefault(COUNT, 4),
   out_channels: withDefault(COUNT, 4),
   sample_size: withDefault(COUNTS, 64),
@@ -169,6 +172,17 @@ function checkWidths(config: UNetConfig, refuse: Refuse): void {
   }
 }
 
+/** Most transformer blocks of a UNet in all, so that none is built without end; SDXL has 70. */
+const MOST_TRANSFORMERS = 1024;
+
+function checkCount({ down, mid, up }: UNetConfig, refuse: Refuse): void {
+  const count = [...down, ...up].flatMap(({ depths }) => depths).reduce((sum, depth) => sum + depth, mid.depth);
+  if (count <= MOST_TRANSFORMERS) return;
+  throw refuse(
+    `transformer_layers_per_block: makes ${count} transformer blocks in all, more than ${MOST_TRANSFORMERS}`,
+  );
+}
+
 /** Refuses configs of other models, and of this one with what is not built. */
 function checkArchitecture(fields: JsonObject, place: string): void {
   const { _class_name: className = 'UNet2DConditionModel' } = fields;
@@ -212,6 +226,7 @@ export function parseUNetConfig(value: unknown, place = 'config.json'): UNetConf
   };
   const config: UNetConfig = { family: familyOf(traits, place).name, ...traits };
   checkWidths(config, refuse);
+  checkCount(config, refuse);
   return config;
 }
 

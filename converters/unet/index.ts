@@ -7,4 +7,5 @@ export { crossAttentions, type ImageAdapter } from './image-tokens.ts';
 export { inferUNetConfig } from './infer-config.ts';
 export { buildContexts, signatureInputs } from './inputs.ts';
 export { layoutOfDiffusers, layoutOfLdmHalf, ldmNames } from './ldm-names.ts';
+export { halfModules, unetModules } from './modules.ts';
 export { UNET, unetTensors } from './tensors.ts';

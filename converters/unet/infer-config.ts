@@ -9,6 +9,7 @@ import {
   SD2,
   type UNetTraits,
 } from '../../src/families/index.ts';
+import { countBlocks } from '../weights/index.ts';
 import { parseUNetConfig, type UNetConfig } from './config.ts';
 import { layoutOfDiffusers } from './ldm-names.ts';
 
@@ -17,12 +18,20 @@ type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 /** Reads a UNet's structure off its tensors, by their diffusers names. */
 class Inference {
   private readonly names: readonly string[];
+  /** By attention, the numbers of its transformer blocks. */
+  private readonly transformers = new Map<string, Set<number>>();
 
   constructor(
     private readonly tensors: Shapes,
     private readonly place: string,
   ) {
     this.names = [...tensors.keys()];
+    for (const name of this.names) {
+      const [, list, number] = /^(.+\.transformer_blocks)\.(\d+)\./.exec(name) ?? [];
+      if (list === undefined) continue;
+      const numbers = this.transformers.get(list) ?? new Set();
+      this.transformers.set(list, numbers.add(Number(number)));
+    }
   }
 
   unsupported(problem: string, cure: string): never {
@@ -52,9 +61,8 @@ class Inference {
 
   /** Transformer blocks of the attention `prefix`, 0 where there is none. */
   depth(prefix: string): number {
-    const start = `${prefix}.transformer_blocks.`;
-    const found = this.names.filter((name) => name.startsWith(start)).map((name) => name.slice(start.length));
-    return found.reduce((most, rest) => Math.max(most, Number.parseInt(rest, 10) + 1), 0);
+    const list = `${prefix}.transformer_blocks`;
+    return countBlocks(this.transformers.get(list) ?? new Set(), list, this.place);
   }
 
   depths(block: string, layers: number): number[] {

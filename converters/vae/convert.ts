@@ -1,6 +1,6 @@
 import { openCheckpoint } from '../checkpoint/index.ts';
-import { type ConversionOptions, type ConvertSummary, checkLatents, writeGraph } from '../model/index.ts';
-import { weightEntries } from '../weights/index.ts';
+import { type ConversionOptions, type ConvertSummary, checkLatents, reading, writeGraph } from '../model/index.ts';
+import { checkModules, weightEntries } from '../weights/index.ts';
 import { buildVaeDecoder, buildVaeEncoder } from './build.ts';
 import { type VaeConfig, vaeConfig } from './config.ts';
 import { VAE, vaeTensors } from './tensors.ts';
@@ -41,17 +41,26 @@ export async function convertVae(
       path,
     );
     checkLatents('VAE', config.latentChannels, options.latentChannels, path);
+    checkModules(levelModules(config, half), found, path);
     const build = half === 'decoder' ? buildVaeDecoder : buildVaeEncoder;
     const { graph, weights } = build(config, 'slothful convert');
     const entries = weightEntries(weights, found, path, options.dtype ?? 'auto');
     const kind = `vae_${half}` as const;
     const scalingFactor = config.scalingFactor ?? options.scalingFactor ?? USUAL_SCALING;
     graph.setMetadata({ kind, vae: vaeRecord(config, scalingFactor) });
-    const written = await writeGraph(outDir, graph, entries, options);
-    return { kind, family: 'vae', ...written, notes: [...checkpoint.notes] };
+    const written = await writeGraph(outDir, graph, entries, reading(options, source));
+    return { kind, family: 'vae', ...written, notes: [...checkpoint.notes, ...written.notes] };
   } finally {
     await checkpoint.close();
   }
+}
+
+/** The resnets that a config claims of a half, by diffusers' names. */
+function levelModules({ widths, layers }: VaeConfig, half: 'encoder' | 'decoder'): string[] {
+  const [block, count] = half === 'encoder' ? ['encoder.down_blocks', layers] : ['decoder.up_blocks', layers + 1];
+  return widths.flatMap((_, level) => {
+    return Array.from({ length: count }, (_, index) => `${block}.${level}.resnets.${index}`);
+  });
 }
 
 function allTensors<T>(...maps: ReadonlyArray<ReadonlyMap<string, T>>): Map<string, T> {

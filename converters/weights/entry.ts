@@ -10,6 +10,7 @@ import {
   toHalves,
 } from '../../src/tensors/index.ts';
 import { type WeightLayout, weightSpec } from '../nn/index.ts';
+import { countNonFinite, type Flaw } from './non-finite.ts';
 import { convTurn, matrixTurn, type Turn, transpose } from './transpose.ts';
 
 /** How weights are stored in a model: `float16` is decoded to float32 when TF.js loads it. */
@@ -54,6 +55,8 @@ export interface WeightEntry {
   prefetch?(): void;
   /** The bytes, little-endian. They may lie in `scratch`, and are then valid until it is used again. */
   produce(scratch: Scratch): Promise<Uint8Array>;
+  /** What of it is no number, once it was produced. */
+  flaw?(): Flaw;
 }
 
 /**
@@ -155,16 +158,20 @@ export function weightEntry(name: string, source: TensorSource, recipe: Recipe):
   const from = weightDtype(source);
   const { shape, begin, end } = rowsOf(source, recipe, floatBytes(from));
   const { dtype: to, layout } = recipe;
+  const place = placeOf(source);
+  let flaws = 0;
   return {
     spec: weightSpec({ name, shape: storedShape(source, shape, layout) }, to),
     prefetch: () => source.prefetch?.(begin, end),
     async produce(scratch) {
       const bytes = await source.readRange(begin, end, new Uint8Array(scratch.take('input', end - begin)));
-      const job = { from, to, turn: turnOf(shape, layout), place: placeOf(source) };
+      flaws = countNonFinite(bytes, from);
+      const job = { from, to, turn: turnOf(shape, layout), place };
       const bits = transform(bytes, job, scratch);
       const result = new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
       return bits.buffer instanceof SharedArrayBuffer ? kept(result, scratch) : result;
     },
+    flaw: () => ({ place, count: flaws }),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Tensors of a checkpoint become weights of a model: dtype, order of dimensions, and files. */
+export { checkModules, countBlocks } from './claims.ts';
 export {
   type Recipe,
   Scratch,
@@ -8,5 +9,6 @@ export {
   weightDtype,
   weightEntry,
 } from './entry.ts';
+export { countNonFinite, type Flaw, flawNotes } from './non-finite.ts';
 export { checkTensors, type DtypeChoice, type NamedTensors, storedDtype, weightEntries } from './plan.ts';
 export { type ShardOptions, writeWeights } from './writer.ts';

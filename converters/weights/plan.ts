@@ -2,6 +2,7 @@ import { SlothfulError } from '../../src/errors.ts';
 import { familyTitles } from '../../src/families/index.ts';
 import type { PlannedWeight } from '../nn/index.ts';
 import { type StoredDtype, type TensorSource, type WeightEntry, weightDtype, weightEntry } from './entry.ts';
+import { listNames } from './list-names.ts';
 
 /** A model's tensors by the names that its graph has, whatever the checkpoint calls them. */
 export interface NamedTensors {
@@ -14,14 +15,6 @@ export interface NamedTensors {
 
 /** The dtype of stored weights; `auto` keeps halves as halves and floats as floats. */
 export type DtypeChoice = 'auto' | StoredDtype;
-
-/** How many names an error lists before it only counts. */
-const LISTED = 12;
-
-function list(names: readonly string[]): string {
-  const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
-  return `${names.slice(0, LISTED).join(', ')}${more}`;
-}
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, index) => size === b[index]);
@@ -46,7 +39,7 @@ export function checkTensors(plans: readonly PlannedWeight[], checkpoint: NamedT
   const needed = new Set(plans.map((plan) => plan.source));
   const missing = [...needed].filter((name) => !tensors.has(name)).map(nameInFile);
   if (missing.length) {
-    const problem = `lacks ${missing.length} of ${needed.size} tensors: ${list(missing)}`;
+    const problem = `lacks ${missing.length} of ${needed.size} tensors: ${listNames(missing)}`;
     throw new SlothfulError(
       'bad-checkpoint',
       place,
@@ -59,14 +52,14 @@ export function checkTensors(plans: readonly PlannedWeight[], checkpoint: NamedT
     throw new SlothfulError(
       'bad-checkpoint',
       place,
-      `has tensors of the wrong shape: ${list(wrong)}`,
+      `has tensors of the wrong shape: ${listNames(wrong)}`,
       'check the config',
     );
   }
   const unused = [...tensors].filter(([name]) => !needed.has(name)).map(([, source]) => source.name);
   const extra = [...unused, ...checkpoint.unknown];
   if (extra.length) {
-    const problem = `has ${extra.length} tensors that this architecture does not use: ${list(extra)}`;
+    const problem = `has ${extra.length} tensors that this architecture does not use: ${listNames(extra)}`;
     const cure = `only plain ${familyTitles('and')} models can be converted`;
     throw new SlothfulError('unsupported', place, problem, cure);
   }

@@ -1,7 +1,8 @@
 import { executionOrder, type Graph } from '../graph/index.ts';
 import { locate } from './locate.ts';
+import { readAttentionRecord } from './node/read-record.ts';
 import { readNodeSites, type SurveyedSite } from './node/read-sites.ts';
-import { type AttentionRecord, readAttentionRecord } from './node/record.ts';
+import type { AttentionRecord } from './node/record.ts';
 import { outProjection } from './out-projection.ts';
 import type { AttentionSite, Rejection } from './site.ts';
 

@@ -3,7 +3,9 @@ import { isObject, suggest } from '../documents/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
+import { refuseNoNumbers } from './flags/number-flags.ts';
 import { usePasses } from './flags/pass-flags.ts';
+import { sayLine, sayLines } from './printer.ts';
 
 function buildCli(args: readonly string[]) {
   const cli = yargs([...args])
@@ -24,20 +26,26 @@ function buildCli(args: readonly string[]) {
     .wrap(Math.min(110, process.stdout.columns || 100))
     .exitProcess(false)
     .fail(false);
-  cli.middleware((argv) => refuseTwice(argv, cli));
+  cli.middleware((argv) => {
+    refuseNoNumbers(args, optionsOf(cli, 'number'));
+    refuseTwice(argv, optionsOf(cli, 'array'));
+  });
   for (const addTo of COMMANDS) addTo(cli);
   return cli;
 }
 
-/** A flag that is given twice becomes a list, which only repeatable ones are. @throws SlothfulError `usage` */
-function refuseTwice(argv: object, cli: object): void {
+/** The flags of the command that is parsed that are of a kind, by yargs' own list of them. */
+function optionsOf(cli: object, kind: 'array' | 'number'): string[] {
   const getOptions: unknown = Reflect.get(cli, 'getOptions');
   const options: unknown = typeof getOptions === 'function' ? getOptions.call(cli) : undefined;
-  const lists: unknown[] = isObject(options) && Array.isArray(options.array) ? options.array : [];
+  const names = isObject(options) ? options[kind] : undefined;
+  return Array.isArray(names) ? names.map(String) : [];
+}
+
+/** A flag that is given twice becomes a list, which only repeatable ones are. @throws SlothfulError `usage` */
+function refuseTwice(argv: object, lists: readonly string[]): void {
   // yargs has every flag by its name in camel case too.
-  const names = new Set(
-    lists.flatMap((name) => [name, String(name).replace(/-(\w)/g, (_, letter) => letter.toUpperCase())]),
-  );
+  const names = new Set(lists.flatMap((name) => [name, name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase())]));
   for (const [name, value] of Object.entries(argv)) {
     if (!Array.isArray(value) || name === '_' || names.has(name)) continue;
     throw new SlothfulError('usage', `--${name}`, `is given ${value.length} times`, 'give it once');
@@ -58,8 +66,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? 0);
   } catch (error) {
     const flags = await knownFlags(args);
-    process.stderr.write(`slothful: ${explain(error, flags)}\n`);
-    if (args.includes('--verbose') && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    sayLine(`slothful: ${explain(error, flags)}`);
+    if (args.includes('--verbose') && error instanceof Error) sayLines(error.stack ?? '');
     return error instanceof SlothfulError && error.code === 'aborted' ? 130 : 1;
   }
 }

@@ -1,8 +1,11 @@
+import { open } from 'node:fs/promises';
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../errors.ts';
 import { atomicFile } from '../models/node.ts';
-import { printCsv, printDot, printMarkdown, printSvg, printText, type Table } from '../pages/index.ts';
+import { printCsv, printDot, printMarkdown, printSvg, type Table } from '../pages/index.ts';
 import { type Drawing, type DrawnModel, drawSites, type RunSize } from '../reports/index.ts';
+import { printDocument, printJson, printTables, sayLine } from './printer.ts';
+import { printNote } from './terminal.ts';
 
 /** What a command that reports was asked for. */
 export interface ReportArguments {
@@ -21,6 +24,8 @@ export interface PrintableReport {
   readonly tables: readonly Table[];
   /** The table that `--csv` prints. */
   readonly main: Table;
+  /** What was read for it, which the page may not take the place of. */
+  readonly inputs: ReadonlyArray<string | undefined>;
   readonly notes: readonly string[];
   readonly html: () => string;
 }
@@ -32,7 +37,7 @@ export function withReportFlags<T>(cli: Argv<T>) {
     .option('csv', { type: 'boolean', default: false, describe: 'print the main table as CSV, numbers in base units' })
     .option('md', { type: 'boolean', default: false, describe: 'print the tables as Markdown' })
     .option('html', { type: 'string', describe: 'also write a page to this file: one file, no network' })
-    .option('force', { type: 'boolean', default: false, describe: 'replace a file that is there' });
+    .option('force', { type: 'boolean', default: false, describe: 'replace a page that is there' });
 }
 
 /**
@@ -46,19 +51,33 @@ export async function printReport(printable: PrintableReport, argv: ReportArgume
     throw new SlothfulError('usage', `--${forms.join(' --')}`, 'cannot all be printed at once', 'give one');
   }
   const { title, report, tables, main, notes } = printable;
-  if (argv.html !== undefined) await writePage(argv.html, printable.html(), argv.force);
-  if (argv.json) console.log(JSON.stringify(report, null, 2));
-  else if (argv.csv) process.stdout.write(printCsv(main));
-  else if (argv.md) process.stdout.write(printMarkdown(title, tables, notes));
+  if (argv.html !== undefined) await writePage(argv.html, printable, argv.force);
+  if (argv.json) printJson(report);
+  else if (argv.csv) printDocument(printCsv(main));
+  else if (argv.md) printDocument(printMarkdown(title, tables, notes));
   else {
-    for (const note of notes) console.error(`note: ${note}`);
-    console.log(printText(tables));
+    for (const note of notes) printNote(note);
+    printTables(tables);
   }
 }
 
-async function writePage(path: string, page: string, force: boolean): Promise<void> {
-  await atomicFile(path, page, { force });
-  console.error(`wrote ${path}`);
+async function writePage(path: string, { html, inputs }: PrintableReport, force: boolean): Promise<void> {
+  await atomicFile(path, html(), { force, inputs: inputs.filter((input) => input !== undefined), isOurs: isPage });
+  sayLine(`wrote ${path}`);
+}
+
+const PAGE_START = /^<!doctype html>\n<html lang="en">\n.*Content-Security-Policy.*<link rel="icon" href="data:,">/s;
+const PAGE_START_BYTES = 16_384;
+
+/** Whether a file begins as the pages of reports do. */
+async function isPage(path: string): Promise<boolean> {
+  const handle = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(PAGE_START_BYTES), 0, PAGE_START_BYTES, 0);
+    return PAGE_START.test(buffer.toString('utf8', 0, bytesRead));
+  } finally {
+    await handle.close();
+  }
 }
 
 /** The flags that ask for a drawing of one site. */
@@ -98,7 +117,7 @@ export async function siteDrawings(
 
 /** Prints drawings where they alone were asked for. Returns whether it did. */
 export function printDrawings(argv: SiteArguments, drawings: readonly Drawing[]): boolean {
-  if (argv.dot) process.stdout.write(printDot(drawings));
-  else if (argv.svg) process.stdout.write(printSvg(drawings));
+  if (argv.dot) printDocument(printDot(drawings));
+  else if (argv.svg) printDocument(printSvg(drawings));
   return argv.dot || argv.svg;
 }

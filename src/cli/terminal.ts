@@ -1,3 +1,6 @@
+import { visible } from '../errors.ts';
+import { sayLine } from './printer.ts';
+
 /** Work below this is not worth a line. */
 const SILENT_MS = 2000;
 const REDRAW_MS = 200;
@@ -12,6 +15,7 @@ export interface Progress {
 
 /** Progress of `label`, shown from the third second on, with an estimate of what is left. */
 export function startProgress(label: string, stream: NodeJS.WriteStream = process.stderr): Progress {
+  const shown = visible(label);
   const start = performance.now();
   let drawn = 0;
   return {
@@ -22,7 +26,7 @@ export function startProgress(label: string, stream: NodeJS.WriteStream = proces
       const share = total > 0 ? done / total : 0;
       const left = share > 0 ? ((now - start) / 1000) * (1 / share - 1) : 0;
       const each = unit && done > 0 ? ` ${done}/${total}, ${perUnit((now - start) / done)} a ${unit},` : '';
-      stream.write(`\r\u001b[K${label} ${bar(share)} ${Math.floor(share * 100)} %,${each} ${Math.ceil(left)} s left`);
+      stream.write(`\r\u001b[K${shown} ${bar(share)} ${Math.floor(share * 100)} %,${each} ${Math.ceil(left)} s left`);
     },
     end() {
       if (drawn) stream.write('\r\u001b[K');
@@ -68,7 +72,7 @@ export function startBars(): JobBars {
 
 /** Says on stderr what was chosen for the user. */
 export function printNote(note: string): void {
-  console.error(`note: ${note}`);
+  sayLine(`note: ${note}`);
 }
 
 /** What lets Ctrl-C stop a job between two of its steps. */
@@ -86,7 +90,8 @@ export interface Interrupt {
 export async function interruptible<T>(work: (interrupt: Interrupt) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const stop = () => {
-    process.stderr.write('\nstopping after this step, and keeping what is done; Ctrl-C again ends at once\n');
+    sayLine('');
+    sayLine('stopping after this step, and keeping what is done; Ctrl-C again ends at once');
     controller.abort();
   };
   try {

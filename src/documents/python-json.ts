@@ -1,7 +1,6 @@
 import { messageOf, SlothfulError } from '../errors.ts';
+import { DEEPEST, endOfString } from './parse-json.ts';
 
-/** Lists and objects in one another: files of people have a dozen, and each level takes of the stack. */
-const DEEPEST = 200;
 /** Letters: a workflow of thousands of nodes has a few million. */
 const LONGEST = 2 ** 26;
 /** What a number looks like in JSON, and Python's three others. */
@@ -93,16 +92,6 @@ function readString(source: Source): string {
   } catch (error) {
     throw notJson({ ...source, at: start }, `has a string that is none (${messageOf(error)})`);
   }
-}
-
-/** Where the quote is that no odd number of backslashes stands before; a pattern would take of the stack with each letter. */
-function endOfString(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
-    let slashes = 0;
-    while (text[end - 1 - slashes] === '\\') slashes++;
-    if (slashes % 2 === 0) return end;
-  }
-  return -1;
 }
 
 function numberOf(digits: string): number | bigint {

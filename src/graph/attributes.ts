@@ -139,9 +139,14 @@ export function dimensionsOf(shape: ShapeAttribute): number[] {
 }
 
 function decodeText(base64: string): string {
+  return fromBase64(base64, 'model.json');
+}
+
+/** The bytes of a base64 text, a character each. @throws SlothfulError `bad-graph` */
+export function fromBase64(base64: string, place: string): string {
   try {
     return atob(base64);
   } catch {
-    throw new SlothfulError('bad-graph', 'model.json', `a text attribute is not base64: "${base64.slice(0, 40)}"`);
+    throw new SlothfulError('bad-graph', place, `an attribute is not base64: "${base64.slice(0, 40)}"`);
   }
 }

@@ -1,5 +1,5 @@
 import { halfToFloat } from '../tensors/index.ts';
-import { type Attribute, type DType, dimensionsOf, dtypeOf, type TensorAttribute } from './attributes.ts';
+import { type Attribute, type DType, dimensionsOf, dtypeOf, fromBase64, type TensorAttribute } from './attributes.ts';
 import { sizeOf, type WeightSpec } from './weights.ts';
 
 /** The values of a small constant: a shape, a permutation, a scale. */
@@ -67,13 +67,18 @@ export function inlineConstant(constant: ConstantValue): Attribute {
   };
 }
 
-/** Reads a constant that is written into its node; undefined where it is not there or not understood. */
-export function constantFromInline(tensor: TensorAttribute | undefined): ConstantValue | undefined {
+/**
+ * Reads a constant that is written into its node; undefined where it is not there or not understood.
+ *
+ * @param place the node, for messages
+ * @throws SlothfulError `bad-graph` where its content is not base64
+ */
+export function constantFromInline(tensor: TensorAttribute | undefined, place: string): ConstantValue | undefined {
   const dtype: DType | undefined = dtypeOf(tensor?.dtype);
   if (!tensor?.tensorContent || dtype === undefined || dtype === 'string' || dtype === 'complex64') return undefined;
   if (!/^(DT_FLOAT|DT_INT32|DT_BOOL|1|3|10)$/.test(String(tensor.dtype))) return undefined;
   const shape = dimensionsOf(tensor.tensorShape ?? {});
   if (sizeOf(shape) > SMALL_CONSTANT) return undefined;
-  const bytes = Uint8Array.from(atob(tensor.tensorContent), (char) => char.charCodeAt(0));
+  const bytes = Uint8Array.from(fromBase64(tensor.tensorContent, place), (char) => char.charCodeAt(0));
   return constantFromBytes({ name: '', shape, dtype }, bytes);
 }

@@ -66,7 +66,8 @@ export class Graph implements GraphView {
       );
     }
     this.byName.set(node.name, node);
-    const inline = node.op === 'Const' ? constantFromInline(node.attributes.value?.tensor) : undefined;
+    const inline =
+      node.op === 'Const' ? constantFromInline(node.attributes.value?.tensor, `node "${node.name}"`) : undefined;
     if (inline) this.known.set(node.name, inline);
     this.noteReader(node);
   }

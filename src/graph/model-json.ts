@@ -42,6 +42,9 @@ export function readModelJson(value: unknown, place = 'model.json'): ParsedModel
     bad(place, 'has no modelTopology.node list', 'give the model.json of a TF.js graph model');
   }
   const { node, ...topologyRest } = modelTopology;
+  if (topologyRest.versions !== undefined && !isObject(topologyRest.versions)) {
+    bad(place, 'has modelTopology.versions that are not an object', 'leave them out');
+  }
   return {
     nodes: modelTopology.node.map((item, index) => readNode(item, `${place} node ${index}`)),
     weights: readManifest(weightsManifest ?? [], place),
@@ -134,7 +137,7 @@ function isListAttribute(value: unknown): boolean {
 
 function readManifest(value: unknown, place: string): WeightGroup[] {
   if (!Array.isArray(value)) bad(place, 'has a weightsManifest that is not a list');
-  return value.map((group, index) => {
+  const groups = value.map((group, index) => {
     const at = `${place} weightsManifest[${index}]`;
     if (!isObject(group) || !Array.isArray(group.paths) || !Array.isArray(group.weights))
       bad(at, 'needs paths and weights');
@@ -143,6 +146,17 @@ function readManifest(value: unknown, place: string): WeightGroup[] {
     );
     return { paths, weights: group.weights.map((weight) => readWeight(weight, at)) };
   });
+  return withoutRepeats(groups, place);
+}
+
+/** A weight that is listed twice would be read twice, and one of its tensors would belong to nobody. */
+function withoutRepeats(groups: WeightGroup[], place: string): WeightGroup[] {
+  const seen = new Set<string>();
+  for (const { name } of groups.flatMap(({ weights }) => weights)) {
+    if (seen.has(name)) bad(`${place} weightsManifest`, `lists the weight "${name}" twice`, 'convert it again');
+    seen.add(name);
+  }
+  return groups;
 }
 
 function readWeight(value: unknown, place: string): WeightSpec {

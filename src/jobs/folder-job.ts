@@ -13,6 +13,7 @@ import { type Prompts, promptList } from '../text/index.ts';
 import { VERSION } from '../version.ts';
 import { type ControlNetFiles, readControlNets, readTensorValues, readText, type TextChoice } from './read-inputs.ts';
 import { readStart, type StartFiles } from './read-start.ts';
+import { RunFolder } from './run-folder.ts';
 
 /** What a run and a sweep are asked for in common, by the names of files, and who is told how they get on. */
 export interface FolderJob
@@ -31,8 +32,10 @@ export interface FolderJob
   readonly noise?: string | undefined;
   /** Folder for what is made; by default the next free one under `out/`. */
   readonly out?: string | undefined;
-  /** Replace what an earlier job left there. */
+  /** Replace what an earlier job left there, when this one is done and if nothing else is there. */
   readonly force?: boolean | undefined;
+  /** Other files that were read for it (parameters, a workflow), which the folder may not hold. */
+  readonly alsoRead?: readonly string[] | undefined;
   /** Called when all is loaded, before the first step. */
   readonly onBegin?: (() => void) | undefined;
 }
@@ -69,6 +72,19 @@ export async function setupOf(job: FolderJob, model: OpenedModel): Promise<Pipel
     ...{ patchControlNets, ipAdapterScale, sizes, decoder, tile },
     ...{ hook, backend, signal, onNote, log, onProgress },
   };
+}
+
+/** The folder of a job, which is none of what the job reads. @throws SlothfulError `exists`, `io` */
+export function openFolder(job: FolderJob, name: 'run' | 'sweep'): Promise<RunFolder> {
+  const { out, force, onNote } = job;
+  return RunFolder.open(out, { name, record: `${name}.json`, force, onNote, inputs: filesOf(job) });
+}
+
+/** The paths and URLs of everything that a job reads. */
+function filesOf({ model, noise, cond, uncond, initImage, mask, imageEmbeds, ...job }: FolderJob): string[] {
+  const nets = (job.controlNets ?? []).flatMap((net) => [net.model, net.image]);
+  const named = [model, noise, cond, uncond, initImage, mask, imageEmbeds, ...nets, ...(job.alsoRead ?? [])];
+  return named.filter((path) => path !== undefined);
 }
 
 /** Where the pictures of a job come from, for its record. */

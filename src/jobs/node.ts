@@ -1,7 +1,7 @@
 /** Runs from files to a folder: what the commands do, for programs in Node. */
 
 export { openDocument, type PatchedModel, type PatchOptions, patchModel } from '../pipeline/without-tfjs.ts';
-export { type FolderJob, openJob, openModel, setupOf, sourceOf } from './folder-job.ts';
+export { type FolderJob, openFolder, openJob, openModel, setupOf, sourceOf } from './folder-job.ts';
 export { type PredictedSite, type PredictJob, type PredictRecord, predictFile } from './predict-file.ts';
 export {
   type ControlNetFiles,

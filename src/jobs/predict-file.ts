@@ -1,10 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
+import { atomicFile, checkOutputFile, type FileOptions } from '../models/node.ts';
 import { type PassParameters, passesInForce, passesOf, type SlothfulParameters } from '../passes/index.ts';
-import { type ExecutedSite, executedSite, type RunChoices, resolveParameters } from '../pipeline/index.ts';
+import {
+  checkEvaluation,
+  type ExecutedSite,
+  executedSite,
+  type RunChoices,
+  resolveParameters,
+} from '../pipeline/index.ts';
 import type { BackendName, Layout, UNetInputs } from '../runtime/index.ts';
 import { loadUNetOn } from '../runtime/index.ts';
-import { writeSafetensors } from '../tensors/node.ts';
+import { checkFinite, encodeSafetensors, type Float32Tensor, firstNonFinite } from '../tensors/index.ts';
+import { openSafetensors } from '../tensors/node.ts';
 import { openModel } from './folder-job.ts';
 import { makeTensors, readTensorValues } from './read-inputs.ts';
 
@@ -15,6 +23,10 @@ export interface PredictJob extends Pick<RunChoices, 'parameters' | 'passes'> {
   readonly inputs: string;
   /** Safetensors file for `out_sample`. */
   readonly out: string;
+  /** Replace an earlier prediction there. */
+  readonly force?: boolean | undefined;
+  /** Other files that were read for it (parameters), which `out` may not be. */
+  readonly alsoRead?: readonly string[] | undefined;
   /** Where the inputs have none. */
   readonly timestep?: number | undefined;
   /** Noise level of the step, where it is not that of the timestep. */
@@ -50,15 +62,19 @@ export interface PredictedSite extends ExecutedSite {
 /**
  * Evaluates a UNet once: the way to hold this toolkit against other frameworks.
  *
- * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input`, `bad-parameter`, `bad-model`, `bad-graph`, `backend`
+ * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input`, `bad-parameter`, `bad-model`, `bad-graph`, `backend`, `exists`
  */
 export async function predictFile(job: PredictJob): Promise<PredictRecord> {
   const { inputs, out, layout = 'nchw', sigma, backend, log } = job;
-  const values = await readTensorValues(inputs);
+  const output = outputOptions(job);
+  await checkOutputFile(out, output);
+  const values = await readInputs(inputs);
   const model = await openModel(job.model);
   for (const note of model.notes) job.onNote?.(note);
   const parameters = resolveParameters(model, job);
   const passes = passesInForce(model.graph.metadata, job.passes);
+  const evaluation = { layout, backend, asNodes: parameters !== undefined, onNote: job.onNote };
+  await checkEvaluation(model, { ...evaluation, shape: values.get('sample')?.shape ?? [] });
   const unet = await loadUNetOn(model.platform, model.file.store, {
     ...{ backend, slothful: parameters, passes: passesOf(passes), log },
   });
@@ -66,8 +82,10 @@ export async function predictFile(job: PredictJob): Promise<PredictRecord> {
   try {
     const { out_sample, sites } = unet.predict(namedInputs(tensors, job.timestep, inputs), { layout, sigma });
     const { shape } = out_sample;
-    await writeSafetensors(out, new Map([['out_sample', { shape, data: Float32Array.from(await out_sample.data()) }]]));
+    const data = Float32Array.from(await out_sample.data());
     out_sample.dispose();
+    checkAnswer(data, job.model);
+    await atomicFile(out, encodeSafetensors(new Map([['out_sample', { shape, data }]])), output);
     return {
       ...{ out, layout, shape, backend: unet.backend.name, parameters: unet.parameters ?? null, passes },
       sites: sites.map((site) => {
@@ -78,6 +96,39 @@ export async function predictFile(job: PredictJob): Promise<PredictRecord> {
     tf.dispose([...tensors.values()]);
     unet.dispose();
   }
+}
+
+/** The inputs' values. @throws SlothfulError `bad-input` for values that are no numbers, or none at all */
+async function readInputs(path: string): Promise<Map<string, Float32Tensor>> {
+  const values = await readTensorValues(path);
+  for (const [name, { shape, data }] of values) {
+    const place = `${path} tensor "${name}"`;
+    checkFinite(data, place);
+    if (data.length) continue;
+    throw new SlothfulError('bad-input', place, `has the shape [${shape.join(', ')}], which holds no values`);
+  }
+  return values;
+}
+
+/** @throws SlothfulError `bad-model` where the answer is not finite, before anything is written */
+function checkAnswer(data: Float32Array, model: string): void {
+  const first = firstNonFinite(data);
+  if (first < 0) return;
+  const count = data.reduce((sum, value) => (Number.isFinite(value) ? sum : sum + 1), 0);
+  const problem = `answers with ${count} of ${data.length} values that are NaN or infinite, value ${first} the first`;
+  const cure = 'nothing was written: its weights hold such values, or the inputs are not what it was made for';
+  throw new SlothfulError('bad-model', model, problem, cure);
+}
+
+function outputOptions({ model, inputs, force, alsoRead = [] }: PredictJob): FileOptions {
+  return { force, inputs: [model, inputs, ...alsoRead], isOurs: isPrediction };
+}
+
+/** Whether a file holds what a prediction writes, and nothing else. */
+async function isPrediction(path: string): Promise<boolean> {
+  const file = await openSafetensors(path).catch(() => undefined);
+  await file?.close();
+  return [...(file?.tensors.keys() ?? [])].join() === 'out_sample';
 }
 
 function namedInputs(tensors: ReadonlyMap<string, tf.Tensor>, timestep: number | undefined, place: string): UNetInputs {

@@ -10,11 +10,10 @@ import {
   runPipeline,
 } from '../pipeline/index.ts';
 import type { DenoiseStep } from '../sampling/index.ts';
-import { type FolderJob, type NextJob, openJob, setupOf, sourceOf } from './folder-job.ts';
+import { type FolderJob, type NextJob, openFolder, openJob, setupOf, sourceOf } from './folder-job.ts';
 import { readText } from './read-inputs.ts';
 import { readNoise } from './read-start.ts';
 import { previewWriter, writeDenoised, writeRun } from './run-files.ts';
-import { RunFolder } from './run-folder.ts';
 
 /** A run whose pictures and record go into a folder. */
 export interface RunJob extends FolderJob {
@@ -43,7 +42,8 @@ export interface FolderRun {
 
 /**
  * Runs a model, or a whole pipeline, and leaves pictures, latents and run.json in a folder: what `slothful run` does. Nothing
- * is written where it fails before its first step; latents are written before they are decoded.
+ * is written where it fails before its first step; latents are written before they are decoded. With `force` an earlier
+ * run stays as it is until this one is done; of one that stops or fails, what is done is then kept beside it.
  *
  * @throws SlothfulError `usage`, `bad-parameter`, `bad-input`, `io`, `bad-checkpoint`, `bad-model`, `bad-graph`, `backend`,
  *   `exists` where the folder holds something else, `unsupported`
@@ -53,7 +53,7 @@ export async function runToFolder(job: RunJob): Promise<FolderRun> {
   const model = await openJob(job);
   const asked = await pipelineRun(job, model);
   const run = resolvePipeline(model, asked);
-  const folder = await RunFolder.open(job.out, { name: 'run', record: 'run.json', force: job.force ?? false });
+  const folder = await openFolder(job, 'run');
   const { next, workflow } = job;
   const written = ({ backend }: DenoisedRun) => ({ model, source: sourceOf(job, model, backend), next, workflow });
   const whole: PipelineRun = {
@@ -61,9 +61,12 @@ export async function runToFolder(job: RunJob): Promise<FolderRun> {
     ...(job.preview === undefined ? {} : { onPreview: previewWriter(folder), previewEvery: job.preview }),
     onDenoised: (done) => writeDenoised(folder, done, written(done)),
   };
-  const finished = await runPipeline(model, whole, run);
-  const record = await writeRun(folder, finished, written(finished));
-  return { folder: folder.path, files: folder.files, record, exact: finished.drawing.exact };
+  const fill = async () => {
+    const finished = await runPipeline(model, whole, run);
+    return { record: await writeRun(folder, finished, written(finished)), exact: finished.drawing.exact };
+  };
+  const done = await folder.during(fill, ({ record }) => !record.stopped);
+  return { folder: folder.path, files: folder.files, ...done };
 }
 
 function checkPreview(preview: number | undefined): void {

@@ -1,23 +1,20 @@
-import { mkdir, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve, sep } from 'node:path';
-import { SlothfulError } from '../errors.ts';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { settle } from './exchange.ts';
+import { hiddenSibling } from './hidden-names.ts';
 import { ioError, systemCode } from './io-error.ts';
-import { PIPELINE_FILE } from './pipeline-manifest.ts';
-
-const FORCE = 'give another name, or replace it with --force';
-
-/** How an output that is there already is met. */
-export interface OutputOptions {
-  /** Replace it, once the new one is complete. */
-  readonly force?: boolean | undefined;
-}
+import { MODEL_FOLDER } from './own-files.ts';
+import { makeFolders, realTarget, unmakeFolders } from './real-path.ts';
+import { checkFile, checkFolder, type OutputOptions } from './replaceable.ts';
+import { StagedFolder } from './staged-folder.ts';
 
 /**
  * Makes a folder as a whole or not at all: `fill` writes into a new folder beside it, which is renamed when `fill` is
  * done. When anything fails, nothing is left, and what was there before is as it was.
  *
- * An existing folder is refused unless it is empty. With `force` it is replaced, if it is a model or a pipeline of them:
- * a mistyped path must not take somebody's other files with it.
+ * An existing folder is refused unless it is empty. With `force` it is replaced, if it is a model or a pipeline of them
+ * and holds nothing that its manifest does not list, nor anything that is read: a mistyped path must not take somebody's
+ * other files with it. What a killed command left under the name is completed or removed first.
  *
  * @param out the folder to make; missing parents are made
  * @returns what `fill` returns
@@ -25,101 +22,66 @@ export interface OutputOptions {
  */
 export async function atomicDirectory<T>(
   out: string,
-  { force = false }: OutputOptions,
+  options: OutputOptions,
   fill: (folder: string) => Promise<T>,
 ): Promise<T> {
-  const target = await realTarget(out);
-  await checkReplaceable(target, out, force);
-  const temporary = hiddenSibling(target, 'new');
+  const staged = await StagedFolder.open(out, options);
   try {
-    await mkdir(dirname(target), { recursive: true });
-    await mkdir(temporary);
-    const result = await fill(temporary);
-    await checkReplaceable(target, out, force);
-    await replaceDirectory(target, temporary);
+    const result = await fill(staged.path);
+    await staged.publish();
     return result;
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await staged.discard();
     throw systemCode(error) === undefined ? error : ioError(error, out);
   }
 }
 
 /**
+ * Whether `atomicDirectory` would make a folder: for what takes long to read.
+ *
+ * @throws SlothfulError `exists`, `io`
+ */
+export async function checkOutputFolder(out: string, options: OutputOptions): Promise<void> {
+  const target = await realTarget(out);
+  await settle(target);
+  await checkFolder({ out, target }, options, MODEL_FOLDER);
+}
+
+/** How a file that is there already is met. */
+export interface FileOptions extends OutputOptions {
+  /** With `force`: whether a file is of the kind that is written, and so may be replaced; by default any file. */
+  readonly isOurs?: ((path: string) => Promise<boolean>) | undefined;
+}
+
+/**
  * Writes a file as a whole or not at all, through a temporary name beside it.
  *
- * @throws SlothfulError `exists` unless `force`, `io`
+ * @throws SlothfulError `exists` unless `force`, and where it is an input or of another kind; `io`
  */
-export async function atomicFile(
-  path: string,
-  content: string | Uint8Array,
-  { force = false }: OutputOptions = {},
-): Promise<void> {
-  const target = await realTarget(path);
-  const found = await kindOf(target);
-  if (found === 'folder') throw new SlothfulError('exists', path, 'is a folder', 'give the name of a file');
-  if (found && !force) throw new SlothfulError('exists', path, 'is there already', FORCE);
+export async function atomicFile(path: string, content: string | Uint8Array, options: FileOptions = {}): Promise<void> {
+  const target = await checkOutputFile(path, options);
   const temporary = hiddenSibling(target, 'new');
+  let parents: string[] = [];
   try {
-    await mkdir(dirname(target), { recursive: true });
+    parents = await makeFolders(dirname(target));
     await writeFile(temporary, content, { flag: 'wx' });
     await rename(temporary, target);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
+    await unmakeFolders(parents);
     throw ioError(error, path);
   }
 }
 
-/** Links are followed, so that a link keeps pointing at what is replaced behind it. */
-async function realTarget(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return resolve(path);
-    throw ioError(error, path);
-  }
-}
-
-async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
-  try {
-    return (await stat(path)).isDirectory() ? 'folder' : 'file';
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw ioError(error, path);
-  }
-}
-
-async function checkReplaceable(target: string, out: string, force: boolean): Promise<void> {
-  const kind = await kindOf(target);
-  if (kind === undefined) return;
-  if (kind === 'file')
-    throw new SlothfulError('exists', out, 'is a file, and a folder is to be made', 'give another name');
-  const names = await readdir(target);
-  if (names.length === 0) return;
-  if (!force) throw new SlothfulError('exists', out, 'is there already', FORCE);
-  if (!names.includes('model.json') && !names.includes(PIPELINE_FILE)) {
-    const problem = `is a folder with other files (${names.slice(0, 3).join(', ')}) and no model.json`;
-    throw new SlothfulError('exists', out, `${problem}; even --force replaces only models`, 'give another name');
-  }
-  if (`${process.cwd()}${sep}`.startsWith(`${target}${sep}`)) {
-    throw new SlothfulError('exists', out, 'is the folder that you are in', 'go elsewhere to replace it');
-  }
-}
-
-function hiddenSibling(target: string, purpose: string): string {
-  const random = Math.random().toString(36).slice(2, 10);
-  return join(dirname(target), `.${basename(target)}.${purpose}-${process.pid}-${random}`);
-}
-
-/** The old folder is moved aside and removed last, and moved back where the new one cannot take its place. */
-async function replaceDirectory(target: string, temporary: string): Promise<void> {
-  if ((await kindOf(target)) === undefined) return rename(temporary, target);
-  const old = hiddenSibling(target, 'old');
-  await rename(target, old);
-  try {
-    await rename(temporary, target);
-  } catch (error) {
-    await rename(old, target);
-    throw error;
-  }
-  await rm(old, { recursive: true, force: true });
+/**
+ * Whether `atomicFile` would write a file: for what takes long to compute. What a killed command left is settled.
+ *
+ * @returns where it would be written, links followed
+ * @throws SlothfulError as `atomicFile`
+ */
+export async function checkOutputFile(path: string, options: FileOptions): Promise<string> {
+  const target = await realTarget(path);
+  await settle(target);
+  await checkFile({ out: path, target }, options, options.isOurs);
+  return target;
 }

@@ -1,22 +1,26 @@
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SlothfulError } from '../errors.ts';
+import { settle } from './exchange.ts';
 import { ioError, systemCode } from './io-error.ts';
 import { ModelFile } from './model-file.ts';
 import { type ByteSource, type ModelStore, type PipelineStore, shardPathParts } from './model-store.ts';
 import { PIPELINE_FILE, type PipelineManifest, type PipelinePart, parsePipelineManifest } from './pipeline-manifest.ts';
 import { unetOf } from './pipeline-store.ts';
+import { pathError } from './real-path.ts';
 import { openUrl } from './url-pipeline.ts';
+import type { UrlRequest } from './url-request.ts';
 import { isUrl } from './url-store.ts';
 
 /**
  * Finds a model by what a user writes: a folder with a model.json, the model.json itself, the URL of either, or the folder
  * of a whole pipeline, whose UNet it is then.
  *
+ * @param request how a URL is asked for
  * @throws SlothfulError `io` where nothing is there
  */
-export async function openStore(source: string): Promise<ModelStore> {
-  return isUrl(source) ? openUrl(source) : FileStore.at(source);
+export async function openStore(source: string, request?: UrlRequest): Promise<ModelStore> {
+  return isUrl(source) ? openUrl(source, request) : FileStore.at(source);
 }
 
 /**
@@ -77,10 +81,13 @@ export class FileStore implements ModelStore {
   }
 
   /**
+   * What a killed command left under the name is settled first: see `settle`.
+   *
    * @param path a model.json, the folder that has one, or the folder of a pipeline
    * @throws SlothfulError `io` where there is none
    */
   static async at(path: string): Promise<ModelStore> {
+    await settle(path.endsWith('.json') ? dirname(path) : path);
     const isFolder = await isDirectory(path);
     const place = isFolder ? join(path, 'model.json') : path;
     if (isFolder && !(await exists(place))) {
@@ -111,7 +118,7 @@ async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    throw ioError(error, path, 'give the folder of a TF.js graph model, or its model.json');
+    throw await pathError(error, path, 'give the folder of a TF.js graph model, or its model.json');
   }
 }
 

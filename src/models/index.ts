@@ -10,6 +10,8 @@ export {
   type PipelineManifest,
   type PipelinePart,
   parsePipelineManifest,
+  TOKENIZER_FILES,
 } from './pipeline-manifest.ts';
 export { openUrl } from './url-pipeline.ts';
+export type { UrlRequest } from './url-request.ts';
 export { isUrl, UrlStore } from './url-store.ts';

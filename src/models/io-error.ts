@@ -8,6 +8,9 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOTDIR: 'lies under something that is not a folder',
   ENOSPC: 'does not fit: the disk is full',
   EROFS: 'is on a read-only file system',
+  EDQUOT: 'does not fit: the quota on the disk is used up',
+  ENAMETOOLONG: 'has too long a name',
+  ELOOP: 'is a link that leads back to itself',
   EMFILE: 'cannot be opened: too many open files',
 };
 

@@ -2,6 +2,7 @@ import {
   constantFromBytes,
   Graph,
   isSmall,
+  loadedBytes,
   locateWeights,
   sizeOf,
   storedBytes,
@@ -43,7 +44,7 @@ export class ModelFile {
    * their end. Bytes that `allocate` lends may be used until the next weight is asked for.
    *
    * @param wanted names of weights; the others are passed over
-   * @throws SlothfulError `io`, `bad-model` where a file is shorter than the manifest says
+   * @throws SlothfulError `io`, `bad-model` where a file is shorter or longer than the manifest says
    */
   async *weights(
     wanted: ReadonlySet<string>,
@@ -62,14 +63,19 @@ export class ModelFile {
     const reader = this.reader(group);
     try {
       let offset = 0;
+      /** Where the last weight that was read ends. */
+      let read = 0;
       for (const spec of group.weights) {
         const length = storedBytes(spec);
         const text = length === undefined ? await readText(reader, offset, spec) : undefined;
         if (wanted.has(spec.name)) {
-          yield { spec, bytes: text ?? (await readPlain(reader, offset, spec, allocate(spec, length ?? 0))) };
+          yield { spec, bytes: text ?? (await readPlain(reader, offset, spec, length ?? 0, allocate)) };
         }
-        offset += length ?? text?.length ?? 0;
+        const bytes = length ?? text?.length ?? 0;
+        offset += bytes;
+        if (bytes && wanted.has(spec.name)) read = offset;
       }
+      if (read === offset) await reader.expectEnd(offset);
     } finally {
       await reader.close();
     }
@@ -91,8 +97,14 @@ export class ModelFile {
   }
 }
 
-async function readPlain(reader: GroupReader, offset: number, spec: WeightSpec, target: Uint8Array) {
-  await reader.read(offset, target, `the weight "${spec.name}"`);
+/** Bytes of a weight from which on the files are asked before memory is: a manifest may claim anything. */
+const LARGE = 2 ** 28;
+
+async function readPlain(reader: GroupReader, offset: number, spec: WeightSpec, length: number, allocate: Allocate) {
+  const what = `the weight "${spec.name}"`;
+  if (!(Math.max(length, loadedBytes(spec)) <= LARGE)) await reader.expectRoom(offset + length, what);
+  const target = allocate(spec, length);
+  await reader.read(offset, target, what);
   return target;
 }
 
@@ -101,7 +113,7 @@ async function readText(reader: GroupReader, start: number, spec: WeightSpec): P
   const parts: Uint8Array[] = [];
   let offset = start;
   const next = async (length: number) => {
-    const part = await readPlain(reader, offset, spec, new Uint8Array(length));
+    const part = await readPlain(reader, offset, spec, length, (_, bytes) => new Uint8Array(bytes));
     offset += length;
     parts.push(part);
     return part;

@@ -94,6 +94,41 @@ export class GroupReader {
     }
   }
 
+  /**
+   * Checks that the group's files reach as far as a claim does, before memory is asked for. Asks for the size of each.
+   *
+   * @throws SlothfulError `bad-model` where they are shorter, `io`
+   */
+  async expectRoom(end: number, wantedFor: string): Promise<void> {
+    let start = 0;
+    for (const [index, path] of this.paths.entries()) {
+      const source = this.open(path);
+      try {
+        start += await source.size();
+      } finally {
+        await source.close();
+      }
+      if (end <= start) return;
+      if (index + 1 === this.paths.length) throw this.short(source, start, end, wantedFor);
+    }
+  }
+
+  /**
+   * Checks that the group's files end where its last weight does: what is longer is of another model, or damaged. Asked
+   * when the last weight was read, it costs no request.
+   *
+   * @throws SlothfulError `bad-model` where they are longer than the manifest says, `io`
+   */
+  async expectEnd(end: number): Promise<void> {
+    if (!this.paths.length) return;
+    for (;;) {
+      const { index, start, source } = await this.sourceAt(end, 'nothing');
+      if (await source.read(end - start, new Uint8Array(1))) throw await this.long(source, start, end);
+      if (index + 1 === this.paths.length) return;
+      this.starts[index + 1] = end;
+    }
+  }
+
   async close(): Promise<void> {
     await this.current?.source.close();
     this.current = undefined;
@@ -110,6 +145,15 @@ export class GroupReader {
       this.current = { index, source: this.open(path) };
     }
     return { index, start: this.starts[index] ?? 0, source: this.current.source };
+  }
+
+  private async long(source: ByteSource, start: number, end: number): Promise<SlothfulError> {
+    const files = this.paths.length > 1 ? `the ${this.paths.length} files up to it have` : 'it has';
+    // A server need not tell.
+    const size = await source.size().catch(() => undefined);
+    const has = size === undefined ? 'more' : `${start + size} bytes`;
+    const problem = `is too long: ${files} ${has}, and the weights of its manifest end at ${end}`;
+    return new SlothfulError('bad-model', source.place, problem, 'download or convert the model again');
   }
 
   private short(source: ByteSource, end: number, needed: number, wantedFor: string): SlothfulError {

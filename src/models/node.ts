@@ -1,8 +1,13 @@
 /** Models at any place, read from and written to Node's file system. */
-export { atomicDirectory, atomicFile, type OutputOptions } from './atomic.ts';
+export { atomicDirectory, atomicFile, checkOutputFile, checkOutputFolder, type FileOptions } from './atomic.ts';
+export { settle } from './exchange.ts';
 export { openStore, readModel, readPipelineManifest, textIfThere } from './file-store.ts';
 export * from './index.ts';
+export { type FilePaths, type FolderKind, readObject } from './own-files.ts';
 export { readJson } from './read-json.ts';
+export { makeFolders, pathError, realTarget } from './real-path.ts';
+export { checkFolder, type OutputOptions } from './replaceable.ts';
+export { StagedFolder } from './staged-folder.ts';
 export {
   type WriteModelOptions,
   type WrittenModel,

@@ -17,6 +17,15 @@ export const PIPELINE_FILE = 'slothful.json';
 
 const folder = (description: string) => optional(text({ minLength: 1, description }));
 
+/** A tokenizer's files, as transformers saves them. */
+export const TOKENIZER_FILES = [
+  'vocab.json',
+  'merges.txt',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'tokenizer.json',
+] as const;
+
 /** What a folder of a whole pipeline says of itself: which models are in it, each in a folder of its own. */
 export const PIPELINE_DOCUMENT = ownDocument('pipeline', 1, {
   family: optional(choice([...FAMILY_NAMES], { description: 'of the UNet' })),

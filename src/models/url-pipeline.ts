@@ -1,16 +1,17 @@
 import type { ModelStore, PipelineStore } from './model-store.ts';
 import { PIPELINE_FILE, type PipelineManifest, type PipelinePart, parsePipelineManifest } from './pipeline-manifest.ts';
 import { unetOf } from './pipeline-store.ts';
+import type { UrlRequest } from './url-request.ts';
 import { jsonUrl, UrlStore, UrlText, urlBeside } from './url-store.ts';
 
 /**
  * Finds a model behind a URL: of a model.json, of a folder that has one, of a `slothful.json`, or of the folder of a whole
  * pipeline, whose UNet it is then. Works in browsers and in Node.
  *
- * @param requestInit headers, credentials and the like for every request
+ * @param requestInit headers, credentials, a signal, limits and the like for every request
  * @throws SlothfulError `bad-input` where it is not an http(s) URL, `io`, `bad-model`
  */
-export async function openUrl(source: string, requestInit: RequestInit = {}): Promise<ModelStore> {
+export async function openUrl(source: string, requestInit: UrlRequest = {}): Promise<ModelStore> {
   const model = new UrlStore(source, requestInit);
   const manifest = jsonUrl(source, PIPELINE_FILE);
   const isNamed = manifest.pathname.endsWith(`/${PIPELINE_FILE}`);
@@ -29,7 +30,7 @@ class UrlPipeline implements PipelineStore {
   constructor(
     private readonly url: URL,
     readonly manifest: PipelineManifest,
-    private readonly requestInit: RequestInit,
+    private readonly requestInit: UrlRequest,
   ) {}
 
   get place(): string {

@@ -1,5 +1,6 @@
-import { messageOf, SlothfulError } from '../errors.ts';
+import { SlothfulError } from '../errors.ts';
 import { type ByteSource, type ModelStore, type PipelineStore, shardPathParts } from './model-store.ts';
+import { request, type UrlAnswer, type UrlRequest } from './url-request.ts';
 
 /** Whether a text is an http(s) URL rather than a path. */
 export function isUrl(source: string): boolean {
@@ -15,13 +16,13 @@ export class UrlStore implements ModelStore {
 
   /**
    * @param source URL of a model.json, or of the folder that has one; a query string is used for the shards too
-   * @param requestInit headers, credentials and the like for every request
+   * @param requestInit headers, credentials, a signal and the like for every request
    * @param pipeline that it is a part of
    * @throws SlothfulError `bad-input` where it is not an http(s) URL
    */
   constructor(
     source: string,
-    private readonly requestInit: RequestInit = {},
+    private readonly requestInit: UrlRequest = {},
     readonly pipeline?: PipelineStore,
   ) {
     this.url = jsonUrl(source, 'model.json');
@@ -54,7 +55,7 @@ export class UrlText {
 
   constructor(
     private readonly url: URL,
-    private readonly requestInit: RequestInit,
+    private readonly requestInit: UrlRequest,
   ) {}
 
   /** Undefined where the server has it not. @throws SlothfulError `io` where it answers otherwise */
@@ -69,17 +70,11 @@ export class UrlText {
   }
 
   private async fetch(): Promise<string | undefined> {
-    const response = await fetch(this.url, this.requestInit).catch((error: unknown) => {
-      throw unreachable(this.url.href, error);
-    });
-    this.status = response.status;
-    if (response.ok) {
-      return response.text().catch((error: unknown) => {
-        throw unreachable(this.url.href, error);
-      });
-    }
-    await response.body?.cancel();
-    return ABSENT.includes(response.status) ? undefined : this.missing();
+    const answer = await request(this.url.href, this.requestInit);
+    this.status = answer.status;
+    if (answer.ok) return answer.text(this.requestInit.documentBytes);
+    await answer.cancel();
+    return ABSENT.includes(answer.status) ? undefined : this.missing();
   }
 }
 
@@ -105,7 +100,7 @@ export function urlBeside(url: URL, parts: readonly string[]): URL {
 const SHORT_GAP = 1 << 20;
 
 interface Stream {
-  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly answer: UrlAnswer;
   /** Offset in the file of the first byte that was not handed out yet. */
   position: number;
   /** Bytes that arrived and were not handed out yet. */
@@ -121,10 +116,10 @@ export class UrlSource implements ByteSource {
   private stream: Stream | undefined;
   private knownSize: number | undefined;
 
-  /** @param requestInit headers, credentials and the like for every request */
+  /** @param requestInit headers, credentials, a signal and the like for every request */
   constructor(
     readonly place: string,
-    private readonly requestInit: RequestInit = {},
+    private readonly requestInit: UrlRequest = {},
   ) {}
 
   async read(offset: number, target: Uint8Array): Promise<number> {
@@ -143,11 +138,11 @@ export class UrlSource implements ByteSource {
 
   async size(): Promise<number> {
     if (this.knownSize === undefined) {
-      const response = await this.fetch({ method: 'HEAD' });
-      const length = Number(response.headers.get('content-length') ?? Number.NaN);
-      if (!response.ok || !Number.isSafeInteger(length) || response.headers.has('content-encoding')) {
+      const answer = await request(this.place, { ...this.requestInit, method: 'HEAD' });
+      const length = Number(answer.header('content-length') ?? Number.NaN);
+      if (!answer.ok || !Number.isSafeInteger(length) || answer.header('content-encoding') !== undefined) {
         const cure = 'serve the file with Content-Length, or download the model';
-        throw new SlothfulError('io', this.place, `the server does not tell its size (HTTP ${response.status})`, cure);
+        throw new SlothfulError('io', this.place, `the server does not tell its size (HTTP ${answer.status})`, cure);
       }
       this.knownSize = length;
     }
@@ -157,30 +152,31 @@ export class UrlSource implements ByteSource {
   async close(): Promise<void> {
     const stream = this.stream;
     this.stream = undefined;
-    await stream?.reader.cancel().catch(() => undefined);
+    await stream?.answer.cancel();
   }
 
   private async streamAt(offset: number): Promise<Stream | undefined> {
     const gap = offset - (this.stream?.position ?? Number.POSITIVE_INFINITY);
     if (gap >= 0 && gap <= SHORT_GAP) return this.stream;
     await this.close();
-    this.stream = await this.request(offset);
+    this.stream = await this.ask(offset);
     return this.stream;
   }
 
-  private async request(offset: number): Promise<Stream | undefined> {
+  private async ask(offset: number): Promise<Stream | undefined> {
     const headers = new Headers(this.requestInit.headers);
     if (offset > 0) headers.set('range', `bytes=${offset}-`);
-    const response = await this.fetch({ headers });
-    const [, unit, total] = /^bytes (\d+|\*)(?:-\d+)?\/(\d+)$/.exec(response.headers.get('content-range') ?? '') ?? [];
-    if (response.status === 416 && offset > 0) {
-      await response.body?.cancel();
+    const answer = await request(this.place, { ...this.requestInit, headers });
+    const [, unit, total] = /^bytes (\d+|\*)(?:-\d+)?\/(\d+)$/.exec(answer.header('content-range') ?? '') ?? [];
+    if (answer.status === 416 && offset > 0) {
+      await answer.cancel();
       if (total !== undefined) this.knownSize = Number(total);
       return undefined;
     }
-    const start = response.status === 206 ? Number(unit ?? offset) : 0;
-    if (!response.ok || !response.body || start > offset) throw this.refused(response.status);
-    return { reader: response.body.getReader(), position: start, rest: new Uint8Array() };
+    const start = answer.status === 206 ? Number(unit ?? offset) : 0;
+    if (answer.ok && answer.hasBody && start <= offset) return { answer, position: start, rest: new Uint8Array() };
+    await answer.cancel();
+    throw this.refused(answer.status);
   }
 
   private refused(status: number): SlothfulError {
@@ -200,32 +196,15 @@ export class UrlSource implements ByteSource {
   /** Makes sure that bytes are waiting; false at the end of the file. */
   private async fill(stream: Stream): Promise<boolean> {
     while (stream.rest.length === 0) {
-      const { done, value } = await stream.reader.read().catch((error: unknown) => {
-        throw new SlothfulError('io', this.place, `the download broke off: ${messageOf(error)}`, 'try again');
-      });
-      if (done) {
+      const bytes = await stream.answer.next();
+      if (!bytes) {
         this.knownSize = stream.position;
         return false;
       }
-      stream.rest = value;
+      stream.rest = bytes;
     }
     return true;
   }
-
-  private async fetch(init: RequestInit): Promise<Response> {
-    try {
-      return await fetch(this.place, { ...this.requestInit, ...init });
-    } catch (error) {
-      throw unreachable(this.place, error);
-    }
-  }
-}
-
-/** `fetch` hides why it failed in the error's cause. */
-export function unreachable(url: string, error: unknown): SlothfulError {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const why = cause === undefined ? messageOf(error) : messageOf(cause) || String(Reflect.get(Object(cause), 'code'));
-  return new SlothfulError('io', url, `cannot be fetched (${why})`, 'check the address', { cause: error });
 }
 
 function take(stream: Stream, count: number): void {

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { copyFile, link, mkdir, realpath, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve, sep } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { SlothfulError } from '../errors.ts';
-import { type Graph, isObject, type WeightGroup } from '../graph/index.ts';
-import { atomicDirectory, type OutputOptions } from './atomic.ts';
+import type { Graph, WeightGroup } from '../graph/index.ts';
+import { atomicDirectory } from './atomic.ts';
 import { ioError, systemCode } from './io-error.ts';
 import type { ModelFile } from './model-file.ts';
 import { shardPathParts } from './model-store.ts';
+import { companionFiles } from './own-files.ts';
+import { isWithin, realTarget } from './real-path.ts';
+import type { OutputOptions } from './replaceable.ts';
 
 /** How `writeModel` writes a model. */
 export interface WriteModelOptions extends OutputOptions {
@@ -48,7 +51,7 @@ export async function writeModel(graph: Graph, outDir: string, options: WriteMod
     const stored = graph.clone();
     stored.setWeightGroups(stored.weightGroups.filter((group) => !isOrphan(stored, group)));
     const shards = new Set(stored.weightGroups.flatMap((group) => group.paths));
-    for (const path of new Set([...shards, ...companionFiles(stored)])) {
+    for (const path of new Set([...shards, ...companionFiles(stored.metadata)])) {
       await share(sourceFolder, folder, shardPathParts(path, outDir), options.copy === true);
     }
     const addedBytes = await storeAddedConstants(stored, folder);
@@ -85,11 +88,6 @@ function freeName(stem: string, taken: ReadonlySet<string>): string {
   return name;
 }
 
-/** Files beside the weights that the metadata name: the text table of a small model. */
-function companionFiles({ metadata }: Graph): string[] {
-  return isObject(metadata.text) ? Object.values(metadata.text).filter((path) => typeof path === 'string') : [];
-}
-
 /** Constants that an earlier patch added and this one replaced; weights of the model itself always stay. */
 function isOrphan(graph: Graph, { paths, weights }: WeightGroup): boolean {
   return paths.every((path) => ADDED_FILE.test(path)) && weights.every(({ name }) => !graph.node(name));
@@ -97,7 +95,7 @@ function isOrphan(graph: Graph, { paths, weights }: WeightGroup): boolean {
 
 /** The folder that the shards are in; an output that would take it away is refused. */
 async function checkSource(graph: Graph, outDir: string, source: ModelFile | undefined): Promise<string> {
-  const files = [...graph.weightGroups.flatMap((group) => group.paths), ...companionFiles(graph)];
+  const files = [...graph.weightGroups.flatMap((group) => group.paths), ...companionFiles(graph.metadata)];
   if (!files.length) return '';
   if (!source) throw new SlothfulError('bug', outDir, 'cannot be written: where the weights lie was not told');
   if (source.store.folder === undefined) {
@@ -106,11 +104,14 @@ async function checkSource(graph: Graph, outDir: string, source: ModelFile | und
   const folder = await realpath(source.store.folder).catch((error: unknown) => {
     throw ioError(error, source.place);
   });
-  const target = await realpath(outDir).catch(() => resolve(outDir));
-  if (folder === target || folder.startsWith(`${target}${sep}`)) {
-    throw new SlothfulError('exists', outDir, 'holds the model that is read', 'give another folder to write to');
-  }
+  await refuseOver(folder, outDir);
   return folder;
+}
+
+/** @throws SlothfulError `exists` where an output would take away the folder that is read */
+export async function refuseOver(folder: string, outDir: string): Promise<void> {
+  if (!isWithin(await realTarget(outDir), await realTarget(folder))) return;
+  throw new SlothfulError('exists', outDir, 'holds the model that is read', 'give another folder to write to');
 }
 
 /** Links a file into another folder, or copies it there. */

@@ -1,3 +1,5 @@
+import { visible } from '../errors.ts';
+
 const SILENT_MS = 2000;
 const REDRAW_MS = 500;
 
@@ -17,7 +19,7 @@ export async function phase<T>(label: string, work: () => Promise<T>, detail?: (
   const timer = setInterval(() => {
     if (performance.now() - start < SILENT_MS) return;
     drawn = true;
-    stream.write(`\r\u001b[K  ${seconds()} s ${detail?.() ?? ''}`);
+    stream.write(`\r\u001b[K  ${seconds()} s ${visible(detail?.() ?? '')}`);
   }, REDRAW_MS);
   try {
     return await work();

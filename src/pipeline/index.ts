@@ -5,6 +5,7 @@
 import { type ModelStore, WEB_PLATFORM } from '../runtime/index.ts';
 import { type OpenedModel, openModelOn } from './open-model.ts';
 
+export { checkEvaluation, type Evaluation } from './check-work.ts';
 export { isComfyui, type SamplerChoice } from './choose-sampler.ts';
 export {
   bothHalves,

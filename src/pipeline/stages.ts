@@ -1,6 +1,7 @@
 import { type BackendName, checkFitsOn, type SlothfulHook } from '../runtime/index.ts';
 import { type GuidedSizes, isSolverConfig, type RunExtent, type RunSettings, type Values } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
+import { checkWork } from './check-work.ts';
 import { type Conditioner, imageEmbedsOf, withImageEmbeds, withTimeIds } from './conditioning.ts';
 import { type DecoderName, type DecoderPart, type Drawing, drawAll, openPreview, type Preview } from './draw.ts';
 import { onceOnly, PhaseClock, type PhaseName, partLoader } from './load-parts.ts';
@@ -54,29 +55,34 @@ export class PipelineStages {
   readonly clock = new PhaseClock();
   private readonly load: (phase: PhaseName) => LoadPart;
   private readonly log: (line: string) => void;
+  private readonly noteWork: (note: string) => void;
 
   constructor(
     private readonly model: OpenedModel,
     private readonly setup: PipelineSetup,
   ) {
-    const { backend, log, onProgress } = setup;
+    const { backend, log, onNote, onProgress } = setup;
     this.log = onceOnly(log);
+    this.noteWork = onceOnly(onNote);
     this.load = partLoader(model.platform, this.clock, {
       ...{ backend, log: this.log },
       onProgress: (done, total) => onProgress?.({ part: 'loading', done, total }),
     });
   }
 
-  /** What the model is told of each prompt. A UNet that the backend cannot hold is refused before. */
+  /** What the model is told of each prompt. A run that the backend or the machine cannot hold is refused before. */
   async tell(
     prompts: readonly (Prompts | undefined)[],
-    extent: RunExtent,
+    extent: RunExtent & Partial<Pick<RunSettings, 'steps'>>,
     guided: boolean,
     { text, sizes }: Pick<PipelineSetup, 'text' | 'sizes'> = this.setup,
   ): Promise<Conditioner> {
-    const { imageEmbeds, backend } = this.setup;
+    const { imageEmbeds, backend: asked } = this.setup;
     if (imageEmbeds) imageEmbedsOf(imageEmbeds.tensors, imageEmbeds.place);
-    await checkFitsOn(this.model.platform, this.model.file, { backend, log: this.log });
+    const backend = await checkFitsOn(this.model.platform, this.model.file, { backend: asked, log: this.log });
+    const { rows, columns, batch, steps } = extent;
+    const size = { rows, columns, batch: guided ? 2 * batch : batch };
+    await checkWork(this.model, backend, { size, steps, asNodes: true, onNote: this.noteWork });
     const told = await this.clock.time('text', () => text.encode(prompts, guided, this.load('load text')));
     return (prompt) => {
       const whole = withTimeIds(told(prompt), this.model.inputs, pixelsOf(extent), sizes);

@@ -1,4 +1,5 @@
 import { type Survey, type SurveyedSite, surveyGraph } from '../attention/index.ts';
+import { BACKEND_NAMES, backendsFor } from '../backends/index.ts';
 import { type Graph, inferShapes, recordedPasses, type ShapeTable } from '../graph/index.ts';
 import { readSlothfulMetadata } from '../passes/index.ts';
 import { type GraphFlops, graphFlops, isConvolution, restFlops } from './flops.ts';
@@ -54,7 +55,7 @@ export function inspectGraph(graph: Graph, options: InspectOptions = {}): Inspec
     sites,
     rejections: survey.rejections.map(({ kind: _, ...rejection }) => rejection),
     totals: totalsOf(graph, survey, sites, flops),
-    notes: [...(options.notes ?? []), ...flopNotes(flops)],
+    notes: [...(options.notes ?? []), ...flopNotes(flops), ...kernelNotes(graph)],
   };
 }
 
@@ -137,6 +138,15 @@ function flopNotes({ unknown }: GraphFlops): string[] {
   return [
     `the FLOPs of ${unknown.length} nodes are not known and not counted: "${first.node}" because ${first.reason}`,
   ];
+}
+
+/** Ops that not every backend can compute, each once. */
+function kernelNotes(graph: Graph): string[] {
+  return [...new Set([...graph.nodes].map(({ op }) => op))].flatMap((op) => {
+    const able = backendsFor(op);
+    if (able.length === BACKEND_NAMES.length) return [];
+    return [`it runs only on backends that have ${op}: ${able.join(', ') || 'none'}`];
+  });
 }
 
 function text(value: unknown): string | null {

@@ -55,6 +55,7 @@ export function resolveSize(graph: Graph, asked: Partial<RunSize> = {}): Resolve
   };
   const inputShapes = probeShapes(graph, { ...wanted, tokens: wanted.contextTokens });
   const size = actualSize(graph, inputShapes, wanted);
+  checkSize(size);
   for (const name of ['rows', 'columns', 'batch', 'contextTokens'] as const) {
     if (asked[name] === undefined || asked[name] === size[name]) continue;
     const problem = `the model takes ${size[name]} only, not ${asked[name]}`;
@@ -66,6 +67,18 @@ export function resolveSize(graph: Graph, asked: Partial<RunSize> = {}): Resolve
 function checkCount(name: string, value: number | undefined): void {
   if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= 65_536)) return;
   throw new SlothfulError('bad-input', `size (${name})`, `must be a whole number from 1 to 65536, got ${value}`);
+}
+
+/** Most pixels of a sample, 4096 x 4096: what is computed for it takes more than any machine has long before. */
+const MOST_PIXELS = 2 ** 24;
+
+/** @throws SlothfulError `bad-input` where a graph fixes what is no size, or a sample is larger than any is */
+function checkSize(size: RunSize): void {
+  for (const [name, value] of Object.entries(size)) checkCount(name, value);
+  const { rows, columns } = size;
+  if (rows * columns <= MOST_PIXELS) return;
+  const problem = `a sample of ${rows} x ${columns} has ${rows * columns} pixels, at most ${MOST_PIXELS} can be`;
+  throw new SlothfulError('bad-input', 'size', problem, 'ask for a smaller picture');
 }
 
 function sampleSizeOf({ metadata }: Graph): number {

@@ -12,8 +12,12 @@ export interface BackendCandidate {
   readonly from: string;
   /** What makes it work where it does not. */
   readonly cure?: string;
-  /** Loads the package and returns the name under which TF.js knows the backend. Throws where it cannot. */
-  load(): Promise<string>;
+  /**
+   * Loads the package and returns the name under which TF.js knows the backend. Throws where it cannot.
+   *
+   * @param remark told what had to be changed for it, in words
+   */
+  load(remark?: (text: string) => void): Promise<string>;
 }
 
 /** The backend that runs, and why this one. */
@@ -92,9 +96,10 @@ async function useFirst(
 ): Promise<ChosenBackend> {
   const failed: FailedBackend[] = [];
   for (const candidate of candidates.filter(({ name }) => asked === undefined || name === asked)) {
+    const remarks: string[] = [];
     try {
-      const tfjsName = await activate(candidate);
-      const reason = asked ? 'it was asked for' : explain(failed);
+      const tfjsName = await activate(candidate, (text) => remarks.push(text));
+      const reason = [asked ? 'it was asked for' : explain(failed), ...remarks].join('; ');
       return { name: candidate.name, tfjsName, device: deviceOf(tfjsName), reason, failed };
     } catch (error) {
       failed.push({ name: candidate.name, from: candidate.from, reason: messageOf(error), cure: candidate.cure });
@@ -105,8 +110,8 @@ async function useFirst(
   throw noneWorks(asked, failed);
 }
 
-async function activate(candidate: BackendCandidate): Promise<string> {
-  const tfjsName = await candidate.load();
+async function activate(candidate: BackendCandidate, remark: (text: string) => void): Promise<string> {
+  const tfjsName = await candidate.load(remark);
   const set = await tf.setBackend(tfjsName);
   if (!set || tf.getBackend() !== tfjsName) throw new Error('TF.js could not start it');
   await checkProduct();

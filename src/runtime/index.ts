@@ -6,7 +6,14 @@ import { type LoadOptions, loadUNetOn } from './load-unet.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import type { UNet } from './unet.ts';
 
-export { type ByteSource, type ModelStore, openUrl, type PipelineStore, UrlStore } from '../models/index.ts';
+export {
+  type ByteSource,
+  type ModelStore,
+  openUrl,
+  type PipelineStore,
+  type UrlRequest,
+  UrlStore,
+} from '../models/index.ts';
 export { defaultHook, type HookStep, type SlothfulHook } from '../passes/index.ts';
 export {
   type BackendCandidate,
@@ -19,7 +26,15 @@ export {
 } from './backend.ts';
 export { ControlNet, loadControlNetOn, type Residuals } from './control-net.ts';
 export type { DataLayout, DataLayout as Layout, NamedInputs, UNetInputs } from './feeds.ts';
-export { checkFitsOn, type LoadModelOptions, loadModelOn, type Platform, registerSlothfulOps } from './load-model.ts';
+export {
+  checkFitsOn,
+  type LoadModelOptions,
+  loadModelOn,
+  type Platform,
+  registerSlothfulOps,
+  type WeightRoom,
+  weightRoom,
+} from './load-model.ts';
 export { type LoadOptions, loadUNetOn } from './load-unet.ts';
 export type { LoadProgress } from './load-weights.ts';
 export { LoadedModel } from './loaded-model.ts';
@@ -29,7 +44,7 @@ export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './u
 export type { InputNames, InputRole, UNetInput } from './unet-inputs.ts';
 
 /** Places and backends of browsers. */
-export const WEB_PLATFORM: Platform = { openStore: (url) => openUrl(url), backends: WEB_BACKENDS };
+export const WEB_PLATFORM: Platform = { openStore: openUrl, backends: WEB_BACKENDS };
 
 /**
  * Loads a TF.js graph model of any kind (a text encoder, a VAE, a network of the caller's own), in browsers and anywhere

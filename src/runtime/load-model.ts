@@ -1,12 +1,13 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { BACKENDS } from '../backends/index.ts';
-import { SlothfulError } from '../errors.ts';
+import { messageOf, SlothfulError } from '../errors.ts';
 import { checkGraph, type Graph, isObject, loadedBytes, type Pass, type WeightSpec } from '../graph/index.ts';
-import { registerAttentionOp, setLogitsLimit } from '../kernels/index.ts';
-import { ModelFile, type ModelStore } from '../models/index.ts';
+import { registerAttentionOp, registerComposedKernels, setLogitsLimit } from '../kernels/index.ts';
+import { ModelFile, type ModelStore, type UrlRequest } from '../models/index.ts';
 import { passDefinitions, registerPass } from '../passes/index.ts';
 import { type BackendCandidate, type BackendOptions, type ChosenBackend, chooseBackend } from './backend.ts';
+import { checkKernels } from './check-kernels.ts';
 import { type LoadProgress, loadWeights, usedWeights } from './load-weights.ts';
 import { LoadedModel } from './loaded-model.ts';
 import { nativeTuning, registerNativeOps } from './native-tuning.ts';
@@ -19,11 +20,13 @@ export interface LoadModelOptions extends BackendOptions {
   readonly logitsLimit?: number | undefined;
   /** Told how far the weights are, in bytes. */
   readonly onProgress?: LoadProgress | undefined;
+  /** Stops loading: nothing stays loaded then. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What differs between browsers and Node: which places can be read and which backends there are. */
 export interface Platform {
-  openStore(source: string): ModelStore | Promise<ModelStore>;
+  openStore(source: string, request?: UrlRequest): ModelStore | Promise<ModelStore>;
   readonly backends: readonly BackendCandidate[];
   /** Bytes of memory that are free on this machine; undefined where that cannot be told. */
   freeMemory?(): number;
@@ -47,14 +50,18 @@ export async function loadModelOn(
   source: string | ModelStore,
   options: LoadModelOptions = {},
 ): Promise<LoadedModel> {
-  const file = await openModelOn(platform, source);
+  const file = await openModelOn(platform, source, options);
   await prepareGraph(file, options.passes ?? []);
   return startModel(platform, file, options);
 }
 
 /** Opens a model by path, by URL or in a store of the caller's own; no weights are read. */
-export async function openModelOn(platform: Platform, source: string | ModelStore): Promise<ModelFile> {
-  return ModelFile.open(typeof source === 'string' ? await platform.openStore(source) : source);
+export async function openModelOn(
+  platform: Platform,
+  source: string | ModelStore,
+  { signal }: Pick<LoadModelOptions, 'signal'> = {},
+): Promise<ModelFile> {
+  return ModelFile.open(typeof source === 'string' ? await platform.openStore(source, signal && { signal }) : source);
 }
 
 /** Checks the document of an open model and applies passes to it. Returns it. */
@@ -68,29 +75,45 @@ export async function prepareGraph(file: ModelFile, passes: readonly Pass[]): Pr
 }
 
 /**
- * Starts a backend, and refuses a model that it cannot hold, before anything else is loaded.
+ * Starts a backend, and refuses a model that it cannot hold or lacks a kernel for, before anything else is loaded.
  *
+ * @returns the backend
  * @throws SlothfulError `backend` with the bytes needed and the limit, or where none works
  */
 export async function checkFitsOn(
   platform: Platform,
   { graph, place }: Pick<ModelFile, 'graph' | 'place'>,
   options: BackendOptions,
-): Promise<void> {
-  await chooseBackend(options, platform.backends);
+): Promise<ChosenBackend> {
+  const backend = await chooseBackend(options, platform.backends);
+  guardBackend(graph, place);
+  return backend;
+}
+
+function guardBackend(graph: Graph, place: string): void {
   guardMemory(usedWeights(graph, place), place);
+  registerComposedKernels();
+  checkKernels(graph, place);
 }
 
 /** Starts a backend and reads the weights of an open model whose document is ready to run. */
 export async function startModel(platform: Platform, file: ModelFile, options: LoadModelOptions): Promise<LoadedModel> {
   const { place } = file;
   const backend = await chooseBackend(options, platform.backends);
-  guardMemory(usedWeights(file.graph, place), place);
+  guardBackend(file.graph, place);
   if (options.logitsLimit !== undefined) setLogitsLimit(options.logitsLimit);
   registerSlothfulOps();
   const graph = isNativeCPU(backend) ? await file.graph.clone().transform(nativeTuning()) : file.graph;
-  const weights = await loadWeights(file, graph, options.onProgress);
-  return new LoadedModel({ graph, model: graphModelOf(graph, weights), place, backend });
+  const weights = await loadWeights(file, graph, options);
+  try {
+    return new LoadedModel({ graph, model: graphModelOf(graph, weights), place, backend });
+  } catch (error) {
+    tf.dispose(weights);
+    if (error instanceof SlothfulError) throw error;
+    throw new SlothfulError('bad-graph', place, `TF.js cannot take it (${messageOf(error)})`, 'export it again', {
+      cause: error,
+    });
+  }
 }
 
 /**
@@ -132,18 +155,42 @@ function refuseInitializer(graph: Graph, place: string): void {
   }
 }
 
+/** What the weights of a model take on a backend, and what that leaves for an evaluation. */
+export interface WeightRoom {
+  readonly weightBytes: number;
+  /** Undefined where nobody can tell: in browsers, on a GPU. */
+  readonly freeBytes: number | undefined;
+}
+
+/**
+ * Tells how much memory a backend leaves for the evaluation of a model that is not loaded yet.
+ *
+ * @throws SlothfulError `bad-model` for a graph whose weights are not listed
+ */
+export function weightRoom(
+  platform: Platform,
+  { graph, place }: Pick<ModelFile, 'graph' | 'place'>,
+  { tfjsName, device }: ChosenBackend,
+): WeightRoom {
+  const weights = usedWeights(graph, place);
+  const loaded = sum(weights);
+  if (tfjsName === BACKENDS.wasm.tfjsName) {
+    const weightBytes = loaded + packedBytes(weights);
+    return { weightBytes, freeBytes: WASM_LIMIT - weightBytes };
+  }
+  const free = device === 'CPU' ? platform.freeMemory?.() : undefined;
+  return { weightBytes: loaded, freeBytes: free === undefined ? undefined : free - loaded };
+}
+
 /**
  * Refuses a model that the running backend cannot hold, before any weight is read.
- *
- * On wasm a weight of a matrix product or a convolution is kept twice: as loaded, and packed for XNNPACK at its first
- * use.
  *
  * @throws SlothfulError `backend` with the bytes needed and the limit
  */
 export function guardMemory(weights: readonly WeightSpec[], place: string): void {
-  if (tf.getBackend() !== 'wasm') return;
+  if (tf.getBackend() !== BACKENDS.wasm.tfjsName) return;
   const loaded = sum(weights);
-  const packed = sum(weights.filter(({ shape }) => shape.length >= 2));
+  const packed = packedBytes(weights);
   if (loaded + packed + WASM_HEADROOM <= WASM_LIMIT) return;
   throw new SlothfulError(
     'backend',
@@ -151,6 +198,11 @@ export function guardMemory(weights: readonly WeightSpec[], place: string): void
     `needs ${gib(loaded)} of weights, kept twice on wasm (${gib(loaded + packed)}), and wasm has 4 GiB in all`,
     'use the native backend (npx slothful setup-native) or --backend cpu, which is slow',
   );
+}
+
+/** On wasm a weight of a matrix product or a convolution is kept twice: as loaded, and packed for XNNPACK at its first use. */
+function packedBytes(weights: readonly WeightSpec[]): number {
+  return sum(weights.filter(({ shape }) => shape.length >= 2));
 }
 
 function sum(weights: readonly WeightSpec[]): number {

@@ -64,7 +64,7 @@ export async function loadRolesOn<Output>(
   outputOf: (graph: Graph, place: string) => Output,
 ): Promise<Omit<UNetParts, 'output'> & { readonly output: Output }> {
   for (const definition of options.use ?? []) registerPass(definition, 'use');
-  const file = await openModelOn(platform, source);
+  const file = await openModelOn(platform, source, options);
   const { place } = file;
   const output = outputOf(file.graph, place);
   const graph = await prepareGraph(file, passesOf(file.graph, place, options));

@@ -7,6 +7,12 @@ import { decodeWeight, type ModelFile, placeStored } from '../models/index.ts';
 /** Told how far loading is, in bytes of stored weights. */
 export type LoadProgress = (done: number, total: number) => void;
 
+/** How far it is, and what stops it between two weights. */
+export interface WeightLoading {
+  readonly onProgress?: LoadProgress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The weights that a graph's Const nodes use, stored or added; others stay unread. */
 export function usedWeights(graph: Graph, place: string): WeightSpec[] {
   return [...graph.nodes]
@@ -25,9 +31,13 @@ export function usedWeights(graph: Graph, place: string): WeightSpec[] {
  * @param file the model whose shards have the weights
  * @param graph its document, or one made from it; edits that it asks for are applied
  * @returns tensors by name, the caller's to dispose; none are left over on an error
- * @throws SlothfulError `io`, `bad-model`, `unsupported`
+ * @throws SlothfulError `io`, `bad-model`, `unsupported`, `aborted`
  */
-export async function loadWeights(file: ModelFile, graph: Graph, progress?: LoadProgress): Promise<tf.NamedTensorMap> {
+export async function loadWeights(
+  file: ModelFile,
+  graph: Graph,
+  { onProgress, signal }: WeightLoading = {},
+): Promise<tf.NamedTensorMap> {
   const stored = usedWeights(graph, file.place).filter(({ name }) => !graph.addedConstants.has(name));
   const allocate =
     tf.getBackend() === BACKENDS.native.tfjsName ? pageAligned : (bytes: number) => new ArrayBuffer(bytes);
@@ -48,7 +58,8 @@ export async function loadWeights(file: ModelFile, graph: Graph, progress?: Load
     for await (const { spec, bytes } of file.weights(wanted, (...weight) => placeStored(...weight, allocate))) {
       add(spec.name, weightTensor(spec, bytes, file.place));
       done += bytes.length;
-      progress?.(done, total);
+      onProgress?.(done, total);
+      if (signal?.aborted) throw new SlothfulError('aborted', file.place, 'loading was stopped');
     }
     return tensors;
   } catch (error) {

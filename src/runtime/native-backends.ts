@@ -20,8 +20,8 @@ function nativeBackend(packageName: string, from: string): BackendCandidate {
     name: 'native',
     from: packageName,
     cure: cureFor(process.platform, import.meta.url),
-    async load() {
-      await loadNativePackage(packageName, from);
+    async load(remark) {
+      await loadNativePackage(packageName, from, remark);
       return BACKENDS.native.tfjsName;
     },
   };

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import util from 'node:util';
+import { mendEnvironment } from './native-environment.ts';
 import { reasonOf } from './native-failure.ts';
 
 /** The addon that `setup-native` builds beside TensorFlow's: it keeps what a library prints while it loads. */
@@ -21,10 +22,17 @@ interface Hush {
  * library looked up at once, and without what TensorFlow prints while it starts. `TF_CPP_MIN_LOG_LEVEL=0` shows that.
  *
  * @param from URL of a module: the package is the one that this module would find
+ * @param remark told what had to be changed for it
  * @throws Error whose message is the reason, on one line
  */
-export async function loadNativePackage(packageName: string, from: string): Promise<void> {
+export async function loadNativePackage(
+  packageName: string,
+  from: string,
+  remark?: (text: string) => void,
+): Promise<void> {
   const main = resolvePackage(packageName, from);
+  const mended = mendEnvironment();
+  if (mended) remark?.(mended);
   supplyUtil();
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '1';
   const opened: string[] = [];

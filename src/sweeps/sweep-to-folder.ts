@@ -1,5 +1,14 @@
 import { SlothfulError } from '../errors.ts';
-import { type FolderJob, openJob, RunFolder, readNoise, readPreset, setupOf, sourceOf } from '../jobs/node.ts';
+import {
+  type FolderJob,
+  openFolder,
+  openJob,
+  type RunFolder,
+  readNoise,
+  readPreset,
+  setupOf,
+  sourceOf,
+} from '../jobs/node.ts';
 import { printCsv } from '../pages/index.ts';
 import { DEFAULT_PARAMETERS, type PassParameters, type SlothfulParameters } from '../passes/index.ts';
 import { encodePng } from '../pictures/node.ts';
@@ -73,12 +82,15 @@ export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
     presets: await readPresets([x, y]),
   });
   const settings = resolveAll(job, model, cells, setup);
-  const folder = await RunFolder.open(job.out, { name: 'sweep', record: 'sweep.json', force: job.force ?? false });
+  const folder = await openFolder({ ...shared, alsoRead: [...(job.alsoRead ?? []), ...presetFiles([x, y])] }, 'sweep');
   const parameters = parametersInForce(model.patch, job.parameters);
   const swept = await sweepAll(job, { model, setup, cells, settings, parameters });
   const stopped = swept.cells.length < cells.length;
   const source = sourceOf(shared, model, swept.backend);
-  const record = await writeSweep({ folder, x, y, cells: swept.cells, stopped, source });
+  const record = await folder.during(
+    () => writeSweep({ folder, x, y, cells: swept.cells, stopped, source }),
+    () => !stopped && swept.failure === undefined,
+  );
   if (swept.failure) throw swept.failure;
   return { folder: folder.path, files: folder.files, record, parameters, combinations: cells.length };
 }
@@ -123,6 +135,12 @@ async function readPresets(axes: ReadonlyArray<Axis | undefined>) {
     if (change.preset !== undefined) presets.set(change.preset, await readPreset(change.preset));
   }
   return presets;
+}
+
+/** Presets that may be files: those of the nodes have no other name than a path could have. */
+function presetFiles(axes: ReadonlyArray<Axis | undefined>): string[] {
+  const presets = axes.flatMap((axis) => axis?.values ?? []).map(({ change }) => change.preset);
+  return presets.filter((preset) => preset !== undefined);
 }
 
 type SettingsOf = (cell: SweepCell) => RunSettings;

@@ -69,6 +69,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Never what is inside of it, which may be nested deeper than the stack is. */
+function shown(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  return Array.isArray(value) ? 'a list' : 'an object';
+}
+
 function isSize(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
@@ -100,14 +106,14 @@ function parseMetadata(value: unknown, file: string): Map<string, string> {
 
 function parseShape(value: unknown, place: string): number[] {
   if (!Array.isArray(value)) return fail(place, 'has no "shape" list');
-  return value.map((size: unknown) => (isSize(size) ? size : fail(place, `has the size ${JSON.stringify(size)}`)));
+  return value.map((size: unknown) => (isSize(size) ? size : fail(place, `has the size ${shown(size)}`)));
 }
 
 function parseSpan(value: unknown, dataBytes: number, place: string): [number, number] {
   if (!Array.isArray(value) || value.length !== 2) return fail(place, 'has no pair of "data_offsets"');
   const [begin, end]: unknown[] = value;
   if (!isSize(begin) || !isSize(end) || begin > end) {
-    return fail(place, `has the data_offsets ${JSON.stringify(value)}`);
+    return fail(place, `has the data_offsets [${shown(begin)},${shown(end)}]`);
   }
   if (end > dataBytes) {
     fail(place, `ends at byte ${end} of the data, but the file holds ${dataBytes}: it is truncated or its header lies`);
@@ -120,7 +126,7 @@ function parseTensor(name: string, value: unknown, dataBytes: number, file: stri
   if (!isObject(value)) return fail(place, 'is not an object');
   const { dtype } = value;
   if (typeof dtype !== 'string' || !BITS.has(dtype)) {
-    return fail(place, `has the unknown dtype ${JSON.stringify(dtype)}`);
+    return fail(place, `has the unknown dtype ${shown(dtype)}`);
   }
   const shape = parseShape(value.shape, place);
   const [begin, end] = parseSpan(value.data_offsets, dataBytes, place);

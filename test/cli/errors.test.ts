@@ -79,7 +79,7 @@ const CASES: ReadonlyArray<readonly [title: string, args: () => string[], stderr
   ['an existing output', () => ['convert', diffusers, at('model')], /model: is there already; .*--force/],
   ['an unknown dtype', () => convert(diffusers, '--dtype', 'int4'), /dtype.*int4/],
   ['a strength out of range', () => patch('--in-strength', '51'), /in_strength must be a number from 0 to 50, got 51/],
-  ['a blend that is not a number', () => patch('--in-k-blend', 'much'), /in_k_blend/],
+  ['a blend that is not a number', () => patch('--in-k-blend', 'much'), /--in-k-blend: needs a number, got/],
   [
     'an unknown mode',
     () => patch('--out-mode', '3D_AVG'),

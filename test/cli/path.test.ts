@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodePng } from '../../src/pictures/node.ts';
 import { writeSafetensors } from '../../src/tensors/node.ts';
-import { slothful } from '../support/cli.ts';
+import { slothfulHere as slothful } from '../support/cli.ts';
 import { largestDifference } from '../support/numbers.ts';
 import { readSafetensors } from '../support/safetensors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -77,7 +77,7 @@ for (const layout of ['nchw', 'nhwc'] as const) {
         ['encoder_hidden_states', context],
       ]),
     );
-    const files = ['--inputs', at('in.safetensors'), '--out', at('out.safetensors')];
+    const files = ['--inputs', at('in.safetensors'), '--out', at('out.safetensors'), '--force'];
     const parameters = ['--in-strength', '6', '--out-strength', '4'];
     const args = ['--timestep', '601', '--layout', layout, '--backend', 'wasm', '--json'];
     const { stdout } = await run('predict', at('plain'), ...files, ...parameters, ...args);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
@@ -215,10 +215,17 @@ test('without a name, runs are numbered', async () => {
   }
 });
 
-test('an earlier run is replaced as a whole, and nothing else', async () => {
+test('an earlier run is replaced as a whole, and only where nothing else is with it', async () => {
+  const args = ['run', at('demo'), '--prompt', 'cat', '--steps', '1', '--out', at('both'), '--force'];
   writeFileSync(at('both/mine.txt'), 'keep');
-  await run(at('demo'), '--prompt', 'cat', '--steps', '1', '--out', at('both'), '--force');
-  assert.equal(readdirSync(at('both')).sort(), ['mine.txt', 'picture-0.png', 'run.json']);
+  const before = readdirSync(at('both')).sort();
+  const refused = await slothful([...args, '--backend', 'wasm']);
+  assert.is(refused.code, 1);
+  assert.match(refused.stderr, /both: holds what its run\.json does not list \(mine\.txt\)/);
+  assert.equal(readdirSync(at('both')).sort(), before);
+  rmSync(at('both/mine.txt'));
+  await run(...args.slice(1));
+  assert.equal(readdirSync(at('both')).sort(), ['picture-0.png', 'run.json']);
 });
 
 test('Ctrl-C keeps what is done, and says so by its exit code', async () => {

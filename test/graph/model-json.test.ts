@@ -11,6 +11,7 @@ const weight = (fields: object) => ({
   weightsManifest: [{ paths: ['a.bin'], weights: [{ name: 'w', shape: [2], dtype: 'float32', ...fields }] }],
 });
 
+const TWICE = { paths: ['a.bin'], weights: [{ name: 'w', shape: [2], dtype: 'float32' }] };
 const HOSTILE: ReadonlyArray<readonly [title: string, value: unknown, message: RegExp]> = [
   ['a list', [], /m\.json: is not a JSON object/],
   ['a layers model', { format: 'layers-model', modelTopology: { node: [] } }, /has the format "layers-model"/],
@@ -26,6 +27,16 @@ const HOSTILE: ReadonlyArray<readonly [title: string, value: unknown, message: R
     'a manifest that is an object',
     { modelTopology: { node: [] }, weightsManifest: {} },
     /weightsManifest that is not a list/,
+  ],
+  [
+    'a weight that is listed twice',
+    { modelTopology: { node: [] }, weightsManifest: [TWICE, TWICE] },
+    /weightsManifest: lists the weight "w" twice/,
+  ],
+  [
+    'versions that are nothing',
+    { modelTopology: { node: [], versions: null } },
+    /modelTopology\.versions that are not an object/,
   ],
   ['a weight with a negative size', weight({ shape: [-1] }), /no usable shape: \[-1\]/],
   ['a weight with a fraction', weight({ shape: [1.5] }), /no usable shape/],

@@ -1,9 +1,27 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SlothfulError } from '../../src/errors.ts';
-import { atomicDirectory, atomicFile, type ModelFile, readModel, writeModel } from '../../src/models/node.ts';
+import {
+  atomicDirectory,
+  atomicFile,
+  type ModelFile,
+  readModel,
+  writeModel,
+  writeModelOf,
+} from '../../src/models/node.ts';
 import { failsWith } from '../support/errors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { tinyGraph, writeTiny } from '../support/tiny-model.ts';
@@ -15,6 +33,10 @@ async function tinyFile(shardBytes = 40): Promise<{ root: string; file: ModelFil
   const { graph, weights } = tinyGraph();
   writeTiny(join(root, 'plain'), graph, weights, shardBytes);
   return { root, file: await readModel(join(root, 'plain')) };
+}
+
+async function tinyFolder(): Promise<string> {
+  return join((await tinyFile()).root, 'plain');
 }
 
 /** What a patch does, in little. */
@@ -126,6 +148,75 @@ test('force does not take a folder that is not a model, nor the model that is re
   writeFileSync(join(root, 'file'), '');
   await failsWith('exists', /is a file/, () => write(join(root, 'file')));
   assert.equal(readdirSync(root).sort(), ['file', 'plain', 'thesis']);
+});
+
+test('force takes a folder only if all of it is listed', async () => {
+  const { root, file } = await tinyFile();
+  const out = join(root, 'out');
+  const write = () => writeModel(file.graph, out, { shardsFrom: file, force: true });
+  await write();
+  const strangers: readonly [path: string, named: RegExp][] = [
+    ['notes.txt', /does not list \(notes\.txt\)/],
+    ['shards/lora.safetensors', /does not list \(shards\/lora\.safetensors\)/],
+    ['letters/dear.txt', /does not list \(letters\)/],
+    ['.hidden', /does not list \(\.hidden\)/],
+  ];
+  for (const [path, named] of strangers) {
+    mkdirSync(dirname(join(out, path)), { recursive: true });
+    writeFileSync(join(out, path), 'mine');
+    await failsWith('exists', named, write);
+    assert.is(readFileSync(join(out, path), 'utf8'), 'mine');
+    rmSync(join(out, path.startsWith('letters') ? 'letters' : path), { recursive: true });
+  }
+  symlinkSync('model.json', join(out, 'link'));
+  await failsWith('exists', /does not list \(link\)/, write);
+  rmSync(join(out, 'link'));
+  await write();
+});
+
+test('a pipeline takes along what its manifests list, and nothing that lies beside', async () => {
+  const { root } = await tinyFile();
+  const pipe = join(root, 'pipe');
+  mkdirSync(pipe);
+  for (const part of ['unet', 'vae_decoder']) renameSync(await tinyFolder(), join(pipe, part));
+  const parts = { unet: 'unet', vae_decoder: 'vae_decoder' };
+  const manifest = { schema: 'slothful-pipeline/1', parts, force_zeros_for_empty_prompt: false };
+  writeFileSync(join(pipe, 'slothful.json'), JSON.stringify(manifest));
+  writeFileSync(join(pipe, 'vae_decoder/notes.txt'), 'mine');
+  const file = await readModel(pipe);
+  const write = (out: string) => writeModelOf(file, file.graph, out, { force: true });
+  await write(join(root, 'out'));
+  assert.not.ok(existsSync(join(root, 'out/vae_decoder/notes.txt')));
+  assert.ok(existsSync(join(root, 'out/vae_decoder/shards/group1-shard1.bin')));
+  await write(join(root, 'out'));
+  rmSync(join(pipe, 'vae_decoder/notes.txt'));
+  await failsWith('exists', /vae_decoder: holds .*pipe, which this command reads/, () =>
+    write(join(pipe, 'vae_decoder')),
+  );
+});
+
+test('no output is or holds what is read, by whatever name', async () => {
+  const { root, file } = await tinyFile();
+  const out = join(root, 'out');
+  await writeModel(file.graph, out, { shardsFrom: file });
+  const shard = join(out, 'shards/group1-shard1.bin');
+  symlinkSync(shard, join(root, 'by-symlink'));
+  symlinkSync(out, join(root, 'by-folder'));
+  linkSync(shard, join(root, 'by-link'));
+  const fill = async () => assert.unreachable();
+  for (const name of ['out/shards/group1-shard1.bin', 'by-symlink', 'by-folder/model.json', 'by-link', 'out']) {
+    const write = () => atomicDirectory(out, { force: true, inputs: [join(root, name)] }, fill);
+    await failsWith('exists', /this command reads/, write);
+  }
+  await failsWith('exists', /by-folder: is what this command reads/, () =>
+    atomicDirectory(join(root, 'by-folder'), { force: true, inputs: [out] }, fill),
+  );
+  for (const name of ['by-link', 'by-symlink', 'out/shards/group1-shard1.bin']) {
+    const write = () => atomicFile(join(root, name), 'x', { force: true, inputs: [shard] });
+    await failsWith('exists', /this command reads/, write);
+  }
+  const weights = { force: true, inputs: [join(root, 'plain'), 'https://example.org/out'] };
+  await atomicDirectory(out, weights, async () => undefined);
 });
 
 test('nothing is left when a shard is missing', async () => {

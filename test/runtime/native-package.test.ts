@@ -6,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { chooseBackend } from '../../src/runtime/backend.ts';
 import { cureFor, nodeBackends } from '../../src/runtime/native-backends.ts';
+import { mendEnvironment } from '../../src/runtime/native-environment.ts';
 import { elfProblem } from '../../src/runtime/native-failure.ts';
 import { loadNativePackage, warningsIn } from '../../src/runtime/native-package.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -104,6 +105,18 @@ test('a package finds the functions that Node has taken from util, and no warnin
   process.off('warning', keep);
   assert.equal(warnings, []);
   assert.type(Reflect.get(util, 'isNullOrUndefined'), 'function');
+});
+
+test('the variable that makes TensorFlow mix layers up is gone before a package loads, and that is said', async () => {
+  const name = 'TF_ONEDNN_ASSUME_FROZEN_WEIGHTS';
+  process.env[name] = '1';
+  const remarks: string[] = [];
+  const code = `if (process.env.${name} !== undefined) throw new Error('it is set')`;
+  await loadNativePackage('@tensorflow/tfjs-node-gpu', project(code), (text) => remarks.push(text));
+  assert.equal(remarks, [`${name} was unset: with it TensorFlow gives convolutions the results of other layers`]);
+  assert.is(mendEnvironment({}), undefined);
+  assert.is(mendEnvironment({ [name]: '0' }, false), undefined);
+  assert.throws(() => mendEnvironment({ [name]: '1' }, false), /is set, and .*: start the process without it/);
 });
 
 test('the cure fits the machine, and where the toolkit is', () => {

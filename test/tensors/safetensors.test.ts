@@ -29,6 +29,10 @@ function file(name: string, bytes: Uint8Array): string {
   return path;
 }
 
+/** `JSON.parse` reads it, and `JSON.stringify` then has no stack left to show it. */
+const DEEP = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+const NESTED = '{"a":{"dtype":"F32","shape":[SHAPE],"data_offsets":SPAN}}';
+
 function entry(dtype: unknown, shape: unknown, data_offsets: unknown) {
   return { dtype, shape, data_offsets };
 }
@@ -72,6 +76,16 @@ const HOSTILE: ReadonlyArray<readonly [what: string, bytes: Uint8Array, says: Re
   ['an overflowing shape', safetensorsBytes({ a: entry('F32', [2 ** 40, 2 ** 40], [0, 8]) }, 8), /impossible shape/],
   ['an overflow that zero hides', safetensorsBytes({ a: entry('F32', [2 ** 40, 2 ** 40, 0], [0, 0]) }), /impossible/],
   ['half a byte', safetensorsBytes({ a: entry('F4', [3], [0, 1]) }, 1), /does not fill whole bytes/],
+  [
+    'a size nested deeper than the stack',
+    safetensorsBytes(NESTED.replace('SHAPE', DEEP).replace('SPAN', '[0,8]'), 8),
+    /size a list/,
+  ],
+  [
+    'an offset that is',
+    safetensorsBytes(NESTED.replace('SHAPE', '2').replace('SPAN', `[0,${DEEP}]`), 8),
+    /data_offsets \[0,a list\]/,
+  ],
   ['one offset', safetensorsBytes({ a: entry('F32', [2], [8]) }, 8), /no pair of "data_offsets"/],
   ['a negative offset', safetensorsBytes({ a: entry('F32', [2], [-8, 0]) }, 8), /data_offsets \[-8,0\]/],
   ['swapped offsets', safetensorsBytes({ a: entry('F32', [2], [8, 0]) }, 8), /data_offsets \[8,0\]/],

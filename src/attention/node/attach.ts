@@ -8,7 +8,8 @@ import {
   readAttributes,
   stagesOf,
 } from './contract.ts';
-import { type AttentionRecord, type PatchedSite, readAttentionRecord, writeAttentionRecord } from './record.ts';
+import { readAttentionRecord } from './read-record.ts';
+import { type AttentionRecord, type PatchedSite, writeAttentionRecord } from './record.ts';
 import { type AttentionStage, expectStage, offRow } from './stage.ts';
 
 /** Name of the input that carries the control table. */

@@ -11,7 +11,8 @@ import {
   type NodeInputs,
   orderInputs,
 } from './contract.ts';
-import { type AttentionRecord, type PatchedSite, readAttentionRecord, writeAttentionRecord } from './record.ts';
+import { readAttentionRecord } from './read-record.ts';
+import { type AttentionRecord, type PatchedSite, writeAttentionRecord } from './record.ts';
 
 const NAME = 'attention';
 

@@ -1,5 +1,5 @@
 import { SlothfulError } from '../../errors.ts';
-import { type Attribute, type Attributes, attr, type GraphNode, readStrings } from '../../graph/index.ts';
+import { type Attribute, type Attributes, attr, type GraphNode, readString, readStrings } from '../../graph/index.ts';
 
 /**
  * The op of the one node that stands for an attention. It is neutral: without stages it computes what the attention did
@@ -224,7 +224,7 @@ function decode(attributes: Attributes, name: string, type: AttributeType): unkn
   if (type === 'bool') return value.b ?? false;
   if (type === 'ints') return (value.list?.i ?? []).map(Number);
   if (type === 'strings') return readStrings(attributes, name).map((text) => text.toLowerCase());
-  return value.s === undefined ? undefined : atob(value.s).toLowerCase();
+  return value.s === undefined ? undefined : readString(attributes, name).toLowerCase();
 }
 
 /** The attributes as model.json spells them. */

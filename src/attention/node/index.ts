@@ -16,13 +16,13 @@ export {
   stagesOf,
 } from './contract.ts';
 export { cutLogits, defaultLogitsLimit, type LogitsPlan, type Strategy, strategyOf } from './logits-plan.ts';
+export { readAttentionRecord } from './read-record.ts';
 export type { SurveyedSite } from './read-sites.ts';
 export {
   ATTENTION_METADATA,
   type AttentionRecord,
   attentionOfMetadata,
   type PatchedSite,
-  readAttentionRecord,
 } from './record.ts';
 export { attentionShape } from './shape-rule.ts';
 export * from './stage.ts';

@@ -13,8 +13,6 @@ import {
 import { SlothfulError } from '../../errors.ts';
 import type { Graph } from '../../graph/index.ts';
 import type { Block } from '../site.ts';
-import { ATTENTION_OP, readAttributes } from './contract.ts';
-import { innerWidth } from './shape-rule.ts';
 
 /** One attention that is a node, as the model's metadata records it. Its place in the list is its row of the control table. */
 export interface PatchedSite {
@@ -89,33 +87,36 @@ const FIRST_VERSION = foreignObject({
 });
 const FIRST_COLUMNS = ['stride_rows', 'stride_columns', 'window_rows', 'window_columns', 'mode', 'k_blend', 'v_blend'];
 
-const CURE = 'patch the converted model again';
+/** What can be done about a record that is wrong. */
+export const CURE = 'patch the converted model again';
 
 /**
- * Reads what a graph says of its attention nodes; undefined where it has none. Models of version 0.1, which recorded
- * self-attentions only, as part of Slothful Attention, are read the same.
+ * The record as the metadata alone have it: of version 0.1 without the cross-attentions. What it says is held against itself;
+ * `readAttentionRecord` holds it against the graph.
  *
- * @throws SlothfulError `bad-model` where the record is there and cannot be read, or is not of this graph; `bad-graph` for a
- *   node that cannot be read
+ * @throws SlothfulError `bad-model` where it cannot be read, or contradicts itself
  */
-export function readAttentionRecord(graph: Graph, place = 'model.json'): AttentionRecord | undefined {
-  const record = attentionOfMetadata(graph.metadata, place);
-  if (!record) return undefined;
-  const names = new Set([...graph.nodes].filter(({ op }) => op === ATTENTION_OP).map(({ name }) => name));
-  const missing = record.sites.find(({ node }) => !names.has(node));
-  if (missing) throw bad(`${place} site "${missing.id}"`, `its node "${missing.node}" is not in the graph`);
-  const recorded = new Set(record.sites.map(({ node }) => node));
-  const isFirstVersion = graph.metadata.attention === undefined;
-  const others = isFirstVersion ? [...names].filter((name) => !recorded.has(name)) : [];
-  return { ...record, sites: [...record.sites, ...others.map((name) => siteOfNode(graph, name))] };
-}
-
-/** The record as the metadata alone have it: of version 0.1 without the cross-attentions. @throws SlothfulError `bad-model` */
 export function attentionOfMetadata(metadata: JsonObject, place: string): AttentionRecord | undefined {
   const { attention, slothful } = metadata;
-  return attention === undefined
-    ? readFirstVersion(slothful, `${place} userDefinedMetadata.slothful`)
-    : readRecord(attention, `${place} userDefinedMetadata.attention`);
+  const at = `${place} userDefinedMetadata.${attention === undefined ? 'slothful' : 'attention'}`;
+  const record = attention === undefined ? readFirstVersion(slothful, at) : readRecord(attention, at);
+  if (record) checkDepths(record, at);
+  return record;
+}
+
+/** The levels decide how much is pooled: those of the sites must be the ones that their ids and the range say. */
+function checkDepths({ sites, top, deep }: AttentionRecord, at: string): void {
+  for (const { id, block, level, downscale } of sites) {
+    const known = placeOfId(id);
+    if (level === known.level && block === known.block && downscale === known.downscale) continue;
+    const problem = `is recorded as ${block} ${level}, downscale ${downscale}, which its id does not say`;
+    throw new SlothfulError('bad-model', `${at} site "${id}"`, problem, CURE);
+  }
+  const scales = sites.filter(({ kind }) => kind === 'self').map(({ downscale }) => downscale);
+  const [least, most] = scales.length ? [Math.min(...scales), Math.max(...scales)] : [];
+  if (top === least && deep === most) return;
+  const problem = `says that downscales go from ${top} to ${deep}, and those of its sites go from ${least} to ${most}`;
+  throw new SlothfulError('bad-model', at, problem, CURE);
 }
 
 /** Writes the record into the graph's metadata; that of version 0.1 goes. */
@@ -150,33 +151,10 @@ function readOptions(place: string) {
   return { place, code: 'bad-model', cure: CURE } as const;
 }
 
-/** What a node says of itself: a site that no record names. */
-function siteOfNode(graph: Graph, name: string): PatchedSite {
-  const node = graph.expectNode(name, 'its record');
-  const { id, cross, heads, transposeWeights } = readAttributes(node);
-  const weight = graph.weight(node.inputs[cross ? 2 : 1]?.node ?? '')?.shape ?? [];
-  const channels = innerWidth(weight, transposeWeights) ?? Number.NaN;
-  const kind = cross ? 'cross' : 'self';
-  return {
-    kind,
-    id: id || name,
-    ...placeOfId(id),
-    heads,
-    headDim: channels / heads,
-    channels,
-    node: name,
-    scope: name,
-  };
-}
-
 /** Block and level as an id says them. */
 export function placeOfId(id: string): Pick<PatchedSite, 'block' | 'level' | 'downscale'> {
   const [name, level = '0'] = id.split('.');
   const depth = /^\d{1,2}$/.test(level) ? Math.min(Number(level), LIMITS.level) : 0;
   const block = name === 'input' || name === 'output' ? name : 'middle';
   return { block, level: depth, downscale: 2 ** depth };
-}
-
-function bad(place: string, problem: string): SlothfulError {
-  return new SlothfulError('bad-model', place, problem, CURE);
 }

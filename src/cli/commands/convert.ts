@@ -15,6 +15,7 @@ import { SlothfulError } from '../../errors.ts';
 import { readJson } from '../../models/node.ts';
 import { formatBytes } from '../../pages/index.ts';
 import { defineCommand } from '../define-command.ts';
+import { printJson, printLine } from '../printer.ts';
 import { printNote, startProgress } from '../terminal.ts';
 
 const DTYPES = ['auto', 'float16', 'float32'] as const;
@@ -55,7 +56,11 @@ function options(cli: Argv<object>) {
     })
     .option('lora-partial', { type: 'boolean', default: false, group: COMPANIONS, describe: 'fuse only what fits' })
     .option('ip-adapter', { type: 'string', group: COMPANIONS, describe: 'add the image attention of this file' })
-    .option('force', { type: 'boolean', default: false, describe: 'replace an existing model' })
+    .option('force', {
+      type: 'boolean',
+      default: false,
+      describe: 'replace an existing model, if nothing else is in its folder',
+    })
     .option('json', { type: 'boolean', default: false, describe: 'print the summary as JSON' });
 }
 
@@ -75,6 +80,7 @@ export const convertCommand = defineCommand({
     const summary = await convert(argv.checkpoint, argv.modelDir, {
       dtype,
       force,
+      inputs: argv.config === undefined ? [] : [argv.config],
       dataSpace,
       only,
       vae,
@@ -130,16 +136,16 @@ function refuseCompanions(source: string, options: ConvertPipelineOptions): void
 function print(summary: ConvertSummary | PipelineSummary, dir: string, json: boolean): void {
   for (const note of summary.notes) printNote(note);
   if (json) {
-    console.log(JSON.stringify({ ...summary, model: dir }, null, 2));
+    printJson({ ...summary, model: dir });
     return;
   }
   if (summary.kind === 'pipeline') {
-    for (const line of pipelineLines(summary, dir)) console.log(line);
+    for (const line of pipelineLines(summary, dir)) printLine(line);
     return;
   }
   const { kind, family, parameters, nodes, bytes, shards } = summary;
   const size = `${(parameters / 1e6).toFixed(1)} M parameters, ${nodes} nodes, ${formatBytes(bytes)} in ${shards} shard(s)`;
-  console.log(`${dir}: ${family} ${kind === 'unet' ? 'UNet' : 'ControlNet'}, ${size}`);
+  printLine(`${dir}: ${family} ${kind === 'unet' ? 'UNet' : 'ControlNet'}, ${size}`);
 }
 
 function pipelineLines({ family, parts, tokenizers, parameters, bytes }: PipelineSummary, dir: string): string[] {

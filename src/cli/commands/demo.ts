@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Argv } from 'yargs';
@@ -9,11 +10,12 @@ import { atomicFile } from '../../models/node.ts';
 import { slothful } from '../../passes/index.ts';
 import type { SlothfulOptions } from '../../passes/slothful/index.ts';
 import { contactSheet } from '../../pictures/index.ts';
-import { encodePng } from '../../pictures/node.ts';
+import { encodePng, readPngText, withPngText } from '../../pictures/node.ts';
 import { parametersLine, type RunHalf, type RunOutcome, runPipeline } from '../../pipeline/index.ts';
 import type { BackendName } from '../../runtime/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { withBackendFlag } from '../flags/run-flags.ts';
+import { printLine, sayLine } from '../printer.ts';
 import { startBars } from '../terminal.ts';
 import { printSites } from './inspect.ts';
 
@@ -31,6 +33,8 @@ const STEPS = 20;
 const SEED = 0;
 /** About how wide each picture is on the sheet, in pixels. */
 const SHOWN_SIZE = 512;
+/** By which a later demo knows its picture. */
+const SOFTWARE = 'slothful demo';
 
 function options(cli: Argv<object>) {
   return withBackendFlag(
@@ -51,18 +55,20 @@ export const demoCommand = defineCommand({
   async handler(argv) {
     const plainDir = join(argv.outDir, 'plain');
     const patchedDir = join(argv.outDir, 'patched');
-    console.log('1. Convert the embedded checkpoint');
+    printLine('1. Convert the embedded checkpoint');
     const summary = await convertCheckpoint(demoCheckpoint(), plainDir, {
       dataSpace: 'premultiplied-rgba',
       force: true,
     });
-    console.log(`   ${plainDir}: ${summary.family}, ${summary.weights} weights, ${summary.nodes} nodes\n`);
-    console.log('2. Its attentions');
+    printLine(`   ${plainDir}: ${summary.family}, ${summary.weights} weights, ${summary.nodes} nodes`);
+    printLine();
+    printLine('2. Its attentions');
     await printSites(plainDir);
-    console.log('\n3. Patch it');
+    printLine();
+    printLine('3. Patch it');
     printPatch(await patchModel(plainDir, patchedDir, [slothful(PARAMETERS)], { force: true }));
-    console.log(`4. Denoise "${argv.prompt}", seed ${argv.seed}, ${STEPS} steps, without and with Slothful Attention`);
-    console.log(`   ${await drawBoth({ ...argv, model: patchedDir })}`);
+    printLine(`4. Denoise "${argv.prompt}", seed ${argv.seed}, ${STEPS} steps, without and with Slothful Attention`);
+    printLine(`   ${await drawBoth({ ...argv, model: patchedDir })}`);
   },
 });
 
@@ -77,8 +83,10 @@ function demoCheckpoint(): string {
 }
 
 function printPatch({ folder, sites, parameters }: PatchedModel): void {
-  console.log(`   ${folder}: ${sites.length} self-attentions patched`);
-  if (parameters) console.log(`   ${parametersLine(parameters)}\n`);
+  printLine(`   ${folder}: ${sites.length} self-attentions patched`);
+  if (!parameters) return;
+  printLine(`   ${parametersLine(parameters)}`);
+  printLine();
 }
 
 interface Drawing {
@@ -96,18 +104,29 @@ async function drawBoth({ model: source, prompt, seed, outDir, backend }: Drawin
   try {
     const { drawing, outcome } = await runPipeline(model, {
       ...{ text: await readText(model, {}), prompt, seed, steps: STEPS, backend, compare: true },
-      log: (line) => console.error(`   ${line}`),
+      log: (line) => sayLine(`   ${line}`),
       onStep: ({ index }, half) => bars.update(`   ${LABELS[half]}`, index + 1, STEPS, 'step'),
     });
     bars.end();
-    console.log(`   ${LABELS.plain}: every token is a key and a value\n   ${LABELS.patched}: ${kvSummary(outcome)}`);
+    printLine(`   ${LABELS.plain}: every token is a key and a value`);
+    printLine(`   ${LABELS.patched}: ${kvSummary(outcome)}`);
     const pictures = drawing.drawn.map((drawn) => drawn.pictures[0]);
     const path = join(outDir, `${prompt.replaceAll(/\W+/g, '-')}-${seed}.png`);
     const content = { columns: [LABELS.plain, LABELS.patched], rows: [{ pictures }] };
-    await atomicFile(path, encodePng(contactSheet(content, SHOWN_SIZE)), { force: true });
+    const png = withPngText(encodePng(contactSheet(content, SHOWN_SIZE)), { Software: SOFTWARE });
+    await atomicFile(path, png, { force: true, isOurs: isDemoPicture });
     return path;
   } finally {
     bars.end();
+  }
+}
+
+/** A demo is made again without being asked; somebody's own picture of the same name stays. */
+async function isDemoPicture(path: string): Promise<boolean> {
+  try {
+    return readPngText(await readFile(path), path).get('Software') === SOFTWARE;
+  } catch {
+    return false;
   }
 }
 

@@ -43,7 +43,15 @@ export const diffCommand = defineCommand({
     const tables = diffTables(report);
     const main = diffSiteTable(report);
     await printReport(
-      { title, report, tables, main, notes: report.notes, html: () => diffPage(report, drawings) },
+      {
+        title,
+        report,
+        tables,
+        main,
+        notes: report.notes,
+        inputs: [argv.a, argv.b],
+        html: () => diffPage(report, drawings),
+      },
       argv,
     );
   },

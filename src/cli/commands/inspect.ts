@@ -1,11 +1,12 @@
 import type { Argv } from 'yargs';
-import { inspectPage, inspectSummary, inspectTables, printTable, siteTable } from '../../pages/index.ts';
+import { inspectPage, inspectSummary, inspectTables, siteTable } from '../../pages/index.ts';
 import { slothful } from '../../passes/index.ts';
 import { type OpenedDocument, openDocument } from '../../pipeline/without-tfjs.ts';
 import { type DrawnModel, inspectGraph } from '../../reports/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { readReportSize, withReportSizeFlags } from '../flags/size-flags.ts';
 import { printDrawings, printReport, siteDrawings, withReportFlags, withSiteFlags } from '../print-report.ts';
+import { printLine, printTables } from '../printer.ts';
 
 function options(cli: Argv<object>) {
   const model = cli.positional('model', {
@@ -33,6 +34,7 @@ export const inspectCommand = defineCommand({
         tables: inspectTables(report),
         main: siteTable(report),
         notes: report.notes,
+        inputs: [argv.model],
         html: () => inspectPage(report, drawings),
       },
       argv,
@@ -54,6 +56,6 @@ async function beforeAndAfter({ graph, patch }: OpenedDocument): Promise<DrawnMo
 export async function printSites(modelDir: string): Promise<void> {
   const { graph, place, notes } = await openDocument(modelDir);
   const report = inspectGraph(graph, { model: place, notes });
-  console.log(printTable(siteTable(report)));
-  console.log(inspectSummary(report));
+  printTables([siteTable(report)]);
+  printLine(inspectSummary(report));
 }

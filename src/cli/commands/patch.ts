@@ -10,8 +10,9 @@ import {
   patchModel,
 } from '../../pipeline/without-tfjs.ts';
 import { defineCommand } from '../define-command.ts';
-import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
+import { parameterFiles, readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
 import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
+import { printJson, printLine } from '../printer.ts';
 import { printNote } from '../terminal.ts';
 
 function options(cli: Argv<object>) {
@@ -51,7 +52,8 @@ export const patchCommand = defineCommand({
     const passes = [...own, ...passesOf(peers)];
     if (argv.controlnetInputs) passes.push(controlNetInputs());
     const { force, copy } = argv;
-    print(await patchModel(source, argv.outDir, passes, { force, copy }), argv.json);
+    const inputs = [argv.model, ...parameterFiles(argv)];
+    print(await patchModel(source, argv.outDir, passes, { force, copy, inputs }), argv.json);
   },
 });
 
@@ -61,14 +63,14 @@ function print(patched: PatchedModel, json: boolean): void {
     const ids = sites.map(({ id }) => id);
     const what = { sites: ids, parameters: parameters ?? null, passes, results };
     const summary = { folder, shards, sharing, new_bytes: newBytes, ...what, again: wasPatched };
-    console.log(JSON.stringify(summary, null, 2));
+    printJson(summary);
     return;
   }
   if (wasPatched) printNote('the model was patched already; its parameters were replaced');
   const bytes = `${shards} shard(s) ${sharing}, ${formatBytes(newBytes)} new`;
   const others = passes.filter((name) => name !== 'slothful');
   const done = parameters ? `${sites.length} self-attentions patched` : `${others.join(', ')} applied`;
-  console.log(`${folder}: ${done}, ${bytes}`);
-  if (parameters) console.log(parametersLine(parameters));
-  for (const line of passLines(patched.peers)) console.log(line);
+  printLine(`${folder}: ${done}, ${bytes}`);
+  if (parameters) printLine(parametersLine(parameters));
+  for (const line of passLines(patched.peers)) printLine(line);
 }

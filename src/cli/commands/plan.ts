@@ -13,7 +13,7 @@ import {
   startChoices,
 } from '../../pipeline/index.ts';
 import { defineCommand } from '../define-command.ts';
-import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
+import { parameterFiles, readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
 import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
 import { readRun, withBackendFlag, withRunFlags } from '../flags/run-flags.ts';
 import { readExtent, withSizeFlags } from '../flags/size-flags.ts';
@@ -55,7 +55,9 @@ export const planCommand = defineCommand({
     const title = `Plan for ${report.model}`;
     const tables = planTables(report);
     const main = siteStepTable(report);
-    await printReport({ title, report, tables, main, notes: report.notes, html: () => planPage(report) }, argv);
+    const inputs = [argv.model, ...parameterFiles(argv), argv.cond, argv.uncond, argv.initImage, argv.mask];
+    const { notes } = report;
+    await printReport({ title, report, tables, main, notes, inputs, html: () => planPage(report) }, argv);
   },
 });
 

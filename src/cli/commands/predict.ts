@@ -1,11 +1,12 @@
 import type { Argv } from 'yargs';
 import { type PredictedSite, type PredictRecord, predictFile } from '../../jobs/node.ts';
-import { type Field, printTable, tableOf } from '../../pages/index.ts';
+import { type Field, tableOf } from '../../pages/index.ts';
 import { parametersLine, passLines } from '../../pipeline/index.ts';
 import { defineCommand } from '../define-command.ts';
-import { readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
+import { parameterFiles, readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
 import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
 import { withBackendFlag } from '../flags/run-flags.ts';
+import { printJson, printLine, printTables, sayLine } from '../printer.ts';
 import { printNote } from '../terminal.ts';
 
 const LAYOUTS = ['nchw', 'nhwc'] as const;
@@ -27,6 +28,7 @@ function options(cli: Argv<object>) {
             type: 'number',
             describe: 'noise level of the step, where it is not that of the timestep',
           })
+          .option('force', { type: 'boolean', default: false, describe: 'replace an earlier prediction' })
           .option('layout', { choices: LAYOUTS, default: 'nchw' as const, describe: 'order of the axes in the files' })
           .option('json', { type: 'boolean', default: false, describe: 'print K/V tokens as JSON' }),
       ),
@@ -38,12 +40,12 @@ function options(cli: Argv<object>) {
 export const predictCommand = defineCommand({
   builder: options,
   async handler(argv) {
-    const { model, inputs, out, timestep, sigma, layout, backend } = argv;
+    const { model, inputs, out, force, timestep, sigma, layout, backend } = argv;
     const parameters = await readParameterChanges(argv);
     const passes = readPasses(argv);
-    const log = (line: string) => console.error(line);
-    const asked = { model, inputs, out, timestep, sigma, layout, backend, parameters, passes };
-    print(await predictFile({ ...asked, log, onNote: printNote }), argv.json);
+    const alsoRead = parameterFiles(argv);
+    const asked = { model, inputs, out, force, alsoRead, timestep, sigma, layout, backend, parameters, passes };
+    print(await predictFile({ ...asked, log: sayLine, onNote: printNote }), argv.json);
   },
 });
 
@@ -56,13 +58,14 @@ const SITE_FIELDS: readonly Field<PredictedSite>[] = [
 
 function print(record: PredictRecord, json: boolean): void {
   if (json) {
-    console.log(JSON.stringify(record, null, 2));
+    printJson(record);
     return;
   }
   const { sites, parameters, out, shape, layout } = record;
   const table = tableOf('sites', 'self-attentions', SITE_FIELDS, sites);
-  console.log(sites.length ? printTable(table) : 'the model is not patched: no K/V tokens to report');
-  if (parameters) console.log(parametersLine(parameters));
-  for (const line of passLines(record.passes)) console.log(line);
-  console.log(`${out}: out_sample [${shape.join(', ')}] ${layout}`);
+  if (sites.length) printTables([table]);
+  else printLine('the model is not patched: no K/V tokens to report');
+  if (parameters) printLine(parametersLine(parameters));
+  for (const line of passLines(record.passes)) printLine(line);
+  printLine(`${out}: out_sample [${shape.join(', ')}] ${layout}`);
 }

@@ -8,6 +8,7 @@ import { pictureSeed } from '../../sampling/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { givenOf } from '../flags/given.ts';
 import { jobReports, readJob, withJobModel, withSteeringFlags } from '../flags/job-flags.ts';
+import { printJson, printLine } from '../printer.ts';
 import { interruptible, printNote, startBars } from '../terminal.ts';
 import { readWorkflowJob, type WorkflowArguments } from '../workflow/read-workflow-job.ts';
 import { prepareWorkflowModel } from '../workflow/workflow-model.ts';
@@ -49,7 +50,7 @@ export const runCommand = defineCommand({
     const done = await interruptible(({ signal, begin }) =>
       runToFolder({
         ...job,
-        ...{ compare, preview, signal },
+        ...{ compare, preview, signal, alsoRead: [...(job.alsoRead ?? []), ...readBeside(argv)] },
         onBegin: begin,
         ...jobReports(bars),
       }),
@@ -58,6 +59,17 @@ export const runCommand = defineCommand({
     if (done.record.stopped) throw stoppedError(done);
   },
 });
+
+/** Files that are no part of the job and were read for it. */
+function readBeside({
+  from,
+  workflow,
+}: {
+  readonly from?: string | undefined;
+  readonly workflow?: string | undefined;
+}) {
+  return [from, workflow].filter((path) => path !== undefined);
+}
 
 /** What a workflow asks for, under what the flags say; its model is made where it is not there. */
 async function withWorkflow(
@@ -119,18 +131,18 @@ function stoppedError({ folder, record }: FolderRun): SlothfulError {
 /** Prints what a run left and what it cost. */
 function print({ folder, files, record, exact }: FolderRun, json: boolean): void {
   if (json) {
-    console.log(JSON.stringify({ folder, ...record }, null, 2));
+    printJson({ folder, ...record });
     return;
   }
-  console.log(`${folder}: ${[...files, 'run.json'].join(', ')}`);
-  console.log(stepsLine(record));
+  printLine(`${folder}: ${[...files, 'run.json'].join(', ')}`);
+  printLine(stepsLine(record));
   if (record.parameters) {
-    console.log(attentionLine(record));
-    console.log(parametersLine(record.parameters));
+    printLine(attentionLine(record));
+    printLine(parametersLine(record.parameters));
   }
-  for (const line of passLines(record.passes)) console.log(line);
+  for (const line of passLines(record.passes)) printLine(line);
   for (const [image, measures] of (record.measures ?? []).entries()) {
-    console.log(measuresLine(measures, pictureSeed(record.settings, image), exact));
+    printLine(measuresLine(measures, pictureSeed(record.settings, image), exact));
   }
 }
 

@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import { describeResult, gpuRemark, MissingTools, setupNative, TENSORFLOW_VERSION } from '../../native/index.ts';
 import { defineCommand } from '../define-command.ts';
+import { printJson, printLine, sayLine, sayLines } from '../printer.ts';
 
 const ABOUT = `Installs @tensorflow/tfjs-node-gpu for the project in this folder, without a change to its package.json,
 and builds its addon against the library in TensorFlow's Python wheel, which pip downloads. What was downloaded and built is
@@ -33,19 +34,20 @@ export const setupNativeCommand = defineCommand({
     if (!/^\d+\.\d+\.\d+$/.test(tensorflow)) {
       throw new SlothfulError('usage', '--tensorflow', `got "${tensorflow}"`, 'give a release such as 2.21.0');
     }
-    const { result, log } = await setupNative(process.cwd(), argv, console.error).catch(tellAll);
-    if (argv.verbose === true && log) console.error(log.trim());
+    const { result, log } = await setupNative(process.cwd(), argv, sayLine).catch(tellAll);
+    if (argv.verbose === true && log) sayLines(log.trim());
     if (gpu && result.device === 'CPU') {
       const remark = gpuRemark(log);
-      console.error(`TensorFlow sees no GPU: it computes on the CPU${remark ? ` (it said: ${remark})` : ''}`);
+      sayLine(`TensorFlow sees no GPU: it computes on the CPU${remark ? ` (it said: ${remark})` : ''}`);
     }
-    console.log(json ? JSON.stringify(result, null, 2) : describeResult(result));
+    if (json) printJson(result);
+    else printLine(describeResult(result));
   },
 });
 
 /** Of several missing tools each has its line; the last one's is printed where every command's error is. */
 function tellAll(error: unknown): never {
   if (!(error instanceof MissingTools)) throw error;
-  for (const { message } of error.missing.slice(0, -1)) console.error(`slothful: ${message}`);
+  for (const { message } of error.missing.slice(0, -1)) sayLine(`slothful: ${message}`);
   throw error.missing.at(-1);
 }

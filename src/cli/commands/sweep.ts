@@ -1,11 +1,11 @@
 import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
-import { printTable } from '../../pages/index.ts';
 import { parametersLine } from '../../pipeline/index.ts';
 import { type Axis, parseAxis, sweepTable } from '../../sweeps/index.ts';
 import { type FolderSweep, sweepToFolder } from '../../sweeps/node.ts';
 import { defineCommand } from '../define-command.ts';
 import { jobReports, readJob, withJobModel, withSteeringFlags } from '../flags/job-flags.ts';
+import { printJson, printLine, printTables, sayLine } from '../printer.ts';
 import { interruptible, startBars } from '../terminal.ts';
 
 function options(cli: Argv<object>) {
@@ -35,7 +35,7 @@ export const sweepCommand = defineCommand({
         ...{ x, y, signal },
         onBegin: (combinations) => {
           begin();
-          console.error(`sweeping ${combinations} combinations`);
+          sayLine(`sweeping ${combinations} combinations`);
         },
         ...jobReports(bars),
       }),
@@ -57,10 +57,10 @@ function stoppedError({ folder, record, combinations }: FolderSweep): SlothfulEr
 /** Prints the measures and where the sheet lies, or the record as JSON. */
 function print({ folder, files, record, parameters }: FolderSweep, json: boolean): void {
   if (json) {
-    console.log(JSON.stringify({ folder, ...record }, null, 2));
+    printJson({ folder, ...record });
     return;
   }
-  if (record.cells.length) console.log(printTable(sweepTable(record)));
-  console.log(`${parametersLine(parameters)}; the axes go over them`);
-  console.log(`${folder}: ${[...files, 'sweep.json'].join(', ')}`);
+  if (record.cells.length) printTables([sweepTable(record)]);
+  printLine(`${parametersLine(parameters)}; the axes go over them`);
+  printLine(`${folder}: ${[...files, 'sweep.json'].join(', ')}`);
 }

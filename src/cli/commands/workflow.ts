@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { messageOf, SlothfulError } from '../../errors.ts';
-import { type Field, printText, type Table, tableOf } from '../../pages/index.ts';
+import { type Field, type Table, tableOf } from '../../pages/index.ts';
 import {
   describeRefusal,
   describeWorkflow,
@@ -11,6 +11,7 @@ import {
 } from '../../workflows/index.ts';
 import { readWorkflowFile } from '../../workflows/node.ts';
 import { defineCommand } from '../define-command.ts';
+import { printJson, printJsonText, printTables } from '../printer.ts';
 import { printNote } from '../terminal.ts';
 
 function options(cli: Argv<object>) {
@@ -33,7 +34,7 @@ export const workflowCommand = defineCommand({
       if (file !== undefined) throw new SlothfulError('usage', '--from', 'cannot be combined with a file', 'give one');
       // Only here: what reads runs brings TF.js along.
       const { workflowFromRun } = await import('../workflow/workflow-from-run.ts');
-      console.log(await workflowFromRun(from, checkpoint));
+      printJsonText(await workflowFromRun(from, checkpoint));
       return;
     }
     if (file === undefined) {
@@ -68,11 +69,7 @@ function print(document: WorkflowDocument, json: boolean): void {
     return;
   }
   for (const note of document.notes) printNote(note);
-  console.log(printText(tablesOf(document)));
-}
-
-function printJson(document: object): void {
-  console.log(JSON.stringify(document, null, 2));
+  printTables(tablesOf(document));
 }
 
 type Setting = readonly [name: string, value: string];

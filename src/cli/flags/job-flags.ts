@@ -1,8 +1,14 @@
 import type { Argv } from 'yargs';
 import type { FolderJob } from '../../jobs/node.ts';
 import { DECODERS, type JobProgress } from '../../pipeline/index.ts';
+import { sayLine } from '../printer.ts';
 import { printNote, type startBars } from '../terminal.ts';
-import { type ParameterArguments, readParameterChanges, withParameterFlags } from './parameter-flags.ts';
+import {
+  type ParameterArguments,
+  parameterFiles,
+  readParameterChanges,
+  withParameterFlags,
+} from './parameter-flags.ts';
 import { type PassArguments, readPasses, withPassFlags } from './pass-flags.ts';
 import {
   type CompanionArguments,
@@ -56,7 +62,8 @@ export async function readJob(argv: JobArguments) {
   const asked = { ...readRun(argv), ...readExtent(argv), ...readCompanions(argv) };
   const { model, noise, decoder, tile, out, force, backend } = argv;
   const parameters = await readParameterChanges(argv);
-  return { ...asked, model, noise, decoder, tile, out, force, backend, parameters, passes: readPasses(argv) };
+  const alsoRead = parameterFiles(argv);
+  return { ...asked, model, noise, decoder, tile, out, force, backend, parameters, passes: readPasses(argv), alsoRead };
 }
 
 /** What the progress of a part counts; bytes are not said. */
@@ -73,7 +80,7 @@ const UNITS: Readonly<Record<JobProgress['part'], string | undefined>> = {
 export function jobReports(bars: ReturnType<typeof startBars>) {
   return {
     onNote: printNote,
-    log: (line: string) => console.error(line),
+    log: sayLine,
     onProgress: ({ part, done, total }) => bars.update(part, done, total, UNITS[part]),
   } satisfies Partial<FolderJob>;
 }

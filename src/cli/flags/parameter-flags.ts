@@ -48,6 +48,11 @@ export function withParameterFlags<T>(cli: Argv<T>): Argv<T> {
   return cli;
 }
 
+/** The file that parameters are read from, where one is named: no output may take its place. */
+export function parameterFiles({ params }: ParameterArguments): string[] {
+  return params === undefined ? [] : [params];
+}
+
 /** The parameters that were given as flags, by their own names. */
 function givenFlags(argv: ParameterArguments): Record<string, unknown> {
   const names = [...Object.keys(SPECS), 'compat'];

@@ -55,7 +55,8 @@ export function readReportSize(argv: SizeArguments, graph: Graph): Partial<RunSi
 /** A size in pixels that a flag has. @throws SlothfulError `usage` */
 export function pictureSize(text: string, flag: string): PictureSize {
   const [width, height] = pair(text, flag, 'WxH, such as 512x768');
-  return { width, height };
+  if (width && height) return { width, height };
+  throw new SlothfulError('usage', flag, `"${text}" has no pixels`, 'write WxH, such as 512x768');
 }
 
 /** Two numbers that a flag has. @throws SlothfulError `usage` */

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { convertPipeline, type LoraOption } from '../../../converters/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import { isObject, type JsonObject } from '../../graph/index.ts';
-import { ModelFile, openStore } from '../../models/node.ts';
+import { isUrl, ModelFile, openStore, settle } from '../../models/node.ts';
 import type { WorkflowLora, WorkflowRun } from '../../workflows/index.ts';
 import { printNote, startProgress } from '../terminal.ts';
 import { findModelFile } from './model-files.ts';
@@ -17,7 +17,9 @@ import { findModelFile } from './model-files.ts';
  * @throws SlothfulError `io`, `bad-input` and what converting throws
  */
 export async function prepareWorkflowModel(run: WorkflowRun, model: string, models: string | undefined): Promise<void> {
-  if (existsSync(model) || /^https?:/.test(model)) return checkLoras(run, model);
+  if (isUrl(model)) return checkLoras(run, model);
+  await settle(model);
+  if (existsSync(model)) return checkLoras(run, model);
   if (models === undefined) {
     const cure = `convert ${run.checkpoint} into it, or give ComfyUI's folder of models (--models) to have it done`;
     throw new SlothfulError('io', model, 'is not there', cure);

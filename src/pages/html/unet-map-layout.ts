@@ -53,26 +53,36 @@ type LooseBox = Omit<MapBox, 'x' | 'y'>;
  * level. Every self-attention is a cell with its cross-attentions as strips beneath.
  */
 export function layOutMap(sites: readonly MapSite[]): MapLayout {
-  const levels = Math.max(0, ...sites.map(({ level }) => level)) + 1;
-  const rows = Array.from({ length: levels }, (_, level) => ({
+  const levels = levelsOf(sites);
+  const rows = levels.map((level) => ({
     left: looseBox(sites, 'input', level),
     right: looseBox(sites, 'output', level),
   }));
   const column = Math.max(
-    ...rows.flatMap(({ left, right }, level) => [left.width, right.width].map((w) => w + level * INDENT)),
+    ...rows.flatMap(({ left, right }, row) => [left.width, right.width].map((w) => w + row * INDENT)),
   );
   const width = 2 * column + BETWEEN.columns + 2 * MARGIN;
   const boxes: MapBox[] = [];
   let y = MARGIN;
-  rows.forEach(({ left, right }, level) => {
-    boxes.push(placed(left, MARGIN + level * INDENT, y));
-    boxes.push(placed(right, width - MARGIN - level * INDENT - right.width, y));
+  rows.forEach(({ left, right }, row) => {
+    boxes.push(placed(left, MARGIN + row * INDENT, y));
+    boxes.push(placed(right, width - MARGIN - row * INDENT - right.width, y));
     y += Math.max(left.height, right.height) + BETWEEN.rows;
   });
-  const middleLevel = sites.find(({ block }) => block === 'middle')?.level ?? levels - 1;
+  const middleLevel = sites.find(({ block }) => block === 'middle')?.level ?? levels.at(-1) ?? 0;
   const middle = looseBox(sites, 'middle', middleLevel);
   boxes.push(placed(middle, (width - middle.width) / 2, y));
   return { width, height: y + middle.height + MARGIN, boxes };
+}
+
+/** Levels that are drawn without an attention of their own. */
+const MOST_EMPTY = 16;
+
+/** From the shallowest to the deepest; past what a UNet can have only those that have attentions, whatever is claimed. */
+function levelsOf(sites: readonly MapSite[]): number[] {
+  const own = new Set(sites.map(({ level }) => level));
+  const usual = Array.from({ length: MOST_EMPTY }, (_, level) => level).filter((level) => level <= Math.max(0, ...own));
+  return [...new Set([...usual, ...own])].sort((a, b) => a - b);
 }
 
 function placed(box: LooseBox, x: number, y: number): MapBox {

@@ -1,0 +1,28 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { BACKEND_NAMES, backendNameOf, backendsFor, scarceKernel } from '../backends/index.ts';
+import { SlothfulError } from '../errors.ts';
+import type { Graph, GraphNode } from '../graph/index.ts';
+
+/**
+ * Refuses a graph with an op for which the running backend has no kernel, before any weight is read. Composed kernels must
+ * be registered by then.
+ *
+ * @throws SlothfulError `backend` naming the op and the backends that have it
+ */
+export function checkKernels(graph: Graph, place: string): void {
+  const tfjsName = tf.getBackend();
+  const missing = [...graph.nodes].filter(({ op }) => {
+    const kernel = scarceKernel(op);
+    return kernel !== undefined && !tf.getKernel(kernel, tfjsName);
+  });
+  if (missing[0]) throw noKernel(missing, place, backendNameOf(tfjsName) ?? tfjsName);
+}
+
+function noKernel(missing: readonly GraphNode[], place: string, running: string): SlothfulError {
+  const ops = [...new Set(missing.map(({ op }) => op))];
+  const able = BACKEND_NAMES.filter((name) => ops.every((op) => backendsFor(op).includes(name)));
+  const first = `${missing.length > 1 ? 'of the first, ' : ''}node "${missing[0]?.name}"`;
+  const problem = `needs ${ops.join(', ')} (${first}), which the ${running} backend does not have`;
+  const cure = able.length ? `use --backend ${able.join(' or ')}` : 'no backend of TF.js has all of them';
+  return new SlothfulError('backend', place, problem, cure);
+}

@@ -1,0 +1,168 @@
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { basename, join } from 'node:path';
+
+/**
+ * A file system that breaks at a call that was chosen: what a kill, a full disk and a read-only one leave behind, on every
+ * machine and at every call that changes something.
+ *
+ * - `before`, `half`, `after`: the process is dead from there on; `half` of the call is done, where a call has halves
+ * - `ENOSPC`: the disk is full from there on; half of what was being written is there
+ * - `EROFS`: nothing can be changed from there on
+ */
+export type Break = 'before' | 'half' | 'after' | 'ENOSPC' | 'EROFS';
+
+/** A call that changes something. */
+export interface FsCall {
+  readonly name: string;
+  /** Names of the files, without what differs from run to run. */
+  readonly on: string;
+  readonly hasHalves: boolean;
+  readonly takesSpace: boolean;
+}
+
+export interface BrokenFs {
+  readonly calls: FsCall[];
+  /** Fulfilled when the process would be dead. */
+  readonly dead: Promise<void>;
+  mend(): void;
+}
+
+type Call = (...args: unknown[]) => unknown;
+
+const require = createRequire(import.meta.url);
+const fs: Record<string, Call> = require('node:fs');
+const promises: Record<string, Call> = require('node:fs/promises');
+const plain = { fs: { ...fs }, promises: { ...promises } };
+
+const ASYNC = ['rename', 'link', 'unlink', 'rm', 'rmdir', 'mkdir', 'writeFile', 'appendFile', 'copyFile', 'symlink'];
+const SYNC = ['openSync', 'writeSync'];
+const WITH_HALVES: ReadonlySet<string> = new Set(['rm', 'writeFile', 'appendFile', 'copyFile', 'writeSync']);
+const TAKE_SPACE: ReadonlySet<string> = new Set([
+  ...['link', 'mkdir', 'writeFile', 'appendFile', 'copyFile', 'symlink', 'openSync', 'writeSync'],
+]);
+
+/** Half of a call, by its name. */
+const HALVES: Readonly<Record<string, (args: unknown[]) => void>> = {
+  rm: ([path]) => removeOne(String(path)),
+  writeFile: ([path, content]) => plain.fs.writeFileSync?.(path, halfOf(content)),
+  appendFile: ([path, content]) => plain.fs.appendFileSync?.(path, halfOf(content)),
+  copyFile([from, to]) {
+    plain.fs.writeFileSync?.(to, halfOf(plain.fs.readFileSync?.(from)));
+  },
+  writeSync: ([file, bytes, offset, length]) =>
+    plain.fs.writeSync?.(file, bytes, offset, Math.floor(Number(length) / 2)),
+};
+
+function halfOf(content: unknown): unknown {
+  if (typeof content === 'string') return content.slice(0, content.length >> 1);
+  return content instanceof Uint8Array ? content.subarray(0, content.length >> 1) : content;
+}
+
+/** What removing a folder has done when it is stopped: a file is gone. */
+function removeOne(path: string): void {
+  const names = plain.fs.readdirSync?.(path, { recursive: true });
+  for (const name of Array.isArray(names) ? names : []) {
+    const file = join(path, String(name));
+    const entry = plain.fs.statSync?.(file);
+    if (!entry || typeof entry !== 'object' || !('isFile' in entry) || typeof entry.isFile !== 'function') continue;
+    if (entry.isFile()) return void plain.fs.unlinkSync?.(file);
+  }
+}
+
+/**
+ * Breaks the file system of this process below a folder, until it is mended.
+ *
+ * @param at number of the call at which it breaks; Infinity: it only counts
+ * @param die what a kill does; by default no call that changes something ever returns again
+ */
+export function breakFs(under: string, at: number, how: Break, die: () => void = () => undefined): BrokenFs {
+  const calls: FsCall[] = [];
+  const opened = new Set<unknown>();
+  let isDead = false;
+  let declare: () => void = () => undefined;
+  const dead = new Promise<void>((resolve) => {
+    declare = resolve;
+  });
+  const kill = () => {
+    isDead = true;
+    die();
+    declare();
+  };
+
+  /** What becomes of a call: `go`, `stop` (killed), or the code of its failure. */
+  const decide = (name: string, args: unknown[]): 'go' | 'last' | 'stop' | 'ENOSPC' | 'EROFS' => {
+    if (isDead) return 'stop';
+    const index = calls.length;
+    const [hasHalves, takesSpace] = [WITH_HALVES.has(name), TAKE_SPACE.has(name)];
+    calls.push({ name, on: namesOf(name, args), hasHalves, takesSpace });
+    if (index < at) return 'go';
+    if (how === 'EROFS') return 'EROFS';
+    const half = HALVES[name];
+    if (how === 'ENOSPC') {
+      if (index === at && takesSpace) half?.(args);
+      return takesSpace ? 'ENOSPC' : 'go';
+    }
+    if (how === 'after') return 'last';
+    if (how === 'half') half?.(args);
+    kill();
+    return 'stop';
+  };
+
+  const concerns = (args: unknown[]) => args.some((arg) => typeof arg === 'string' && arg.startsWith(under));
+  for (const name of ASYNC) {
+    const original = plain.promises[name];
+    promises[name] = async (...args) => {
+      if (!concerns(args)) return original?.(...args);
+      const what = decide(name, args);
+      if (what === 'stop') return new Promise(() => undefined);
+      if (what === 'ENOSPC' || what === 'EROFS') throw failure(what, name);
+      const result = await original?.(...args);
+      if (what !== 'last') return result;
+      kill();
+      return new Promise(() => undefined);
+    };
+  }
+  for (const name of SYNC) {
+    const original = plain.fs[name];
+    fs[name] = (...args) => {
+      const isOurs = name === 'writeSync' ? opened.has(args[0]) : concerns(args) && /^[wa]/.test(String(args[1]));
+      if (!isOurs) return original?.(...args);
+      const what = decide(name, args);
+      // A call that returns at once cannot wait for ever: what it throws ends in one that can.
+      if (what === 'stop') throw failure('EIO', name);
+      if (what === 'ENOSPC' || what === 'EROFS') throw failure(what, name);
+      const result = original?.(...args);
+      if (name === 'openSync') opened.add(result);
+      if (what === 'last') kill();
+      return result;
+    };
+  }
+  syncBuiltinESMExports();
+  return {
+    calls,
+    dead,
+    mend() {
+      for (const name of ASYNC) promises[name] = plain.promises[name] ?? missing;
+      for (const name of SYNC) fs[name] = plain.fs[name] ?? missing;
+      syncBuiltinESMExports();
+    },
+  };
+}
+
+const missing: Call = () => {
+  throw new Error('this Node has no such call');
+};
+
+/** Of what is renamed or copied both names; what is written is no name. */
+function namesOf(call: string, [first, second]: unknown[]): string {
+  const paths = call.startsWith('write') || call.startsWith('append') ? [first] : [first, second];
+  return paths.flatMap((path) => (typeof path === 'string' ? [nameOf(path)] : [])).join(' ');
+}
+
+function nameOf(path: string): string {
+  return basename(path).replace(/-[0-9a-f]{8}-\d+-[0-9a-z]+$/, '');
+}
+
+function failure(code: string, call: string): Error {
+  return Object.assign(new Error(`${code}: ${call}`), { code });
+}
