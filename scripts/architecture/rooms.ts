@@ -92,7 +92,7 @@ export const ROOMS: readonly Room[] = [
   },
   { name: 'sweeps', about: 'combinations of parameters, their sheet, page and record', short: 'many runs' },
   { name: 'cli', about: 'a file a command: arguments in, lines out', short: 'commands' },
-  { name: 'scripts', about: 'benchmark, figures, checkpoints of random weights, what is generated' },
+  { name: 'scripts', about: 'benchmark, fuzzer, figures, checkpoints of random weights, what is generated' },
 ];
 
 /** What the package exports: src/index.ts and src/node.ts. */

@@ -222,7 +222,7 @@ function digestFile(path: string): string {
     const { prompt, files, source } = JSON.parse(content.toString());
     return JSON.stringify([prompt, source?.prompt, files]);
   }
-  if (/index\.html$|\.csv$/.test(path)) return content.toString().slice(-8);
+  if (/index\.html$|\.csv$/.test(path)) return content.toString().slice(-2);
   return createHash('sha256').update(content).digest('hex').slice(0, 16);
 }
 
