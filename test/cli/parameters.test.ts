@@ -57,7 +57,7 @@ const COMMANDS: Readonly<Record<string, (model: string) => Promise<string[]>>> =
     ...['--out', at('run'), '--force'],
   ],
   predict: async (model) => [
-    ...['predict', model, '--inputs', await inputs(), '--out', at('out.safetensors'), '--timestep', '900'],
+    ...['predict', model, '--inputs', await inputs(), '--out', at('out.safetensors'), '--force', '--timestep', '900'],
     ...['--backend', 'wasm'],
   ],
   patch: async (model) => ['patch', model, at('once more'), '--force'],
