@@ -32,8 +32,15 @@ export class SlothfulError extends Error {
     readonly cure?: string,
     options?: ErrorOptions,
   ) {
-    super(`${harmless(place)}: ${harmless(problem)}${cure ? `; ${harmless(cure)}` : ''}`, options);
+    super(cut(`${harmless(place)}: ${harmless(problem)}${cure ? `; ${harmless(cure)}` : ''}`), options);
   }
+}
+
+/** Letters of a whole message: what three parts of their longest would pass. */
+const LONGEST_MESSAGE = 1200;
+
+function cut(message: string): string {
+  return message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}...` : message;
 }
 
 /** Turns anything that was thrown into its message, on one line. */

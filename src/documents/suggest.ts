@@ -1,9 +1,13 @@
+/** Nobody mistypes a name into something longer, and the work grows with the length. */
+const LONGEST = 100;
+
 /**
  * The known name that is closest to what was written, or undefined where none is close.
  *
  * @param known the names that would have been right
  */
 export function suggest(written: string, known: readonly string[]): string | undefined {
+  if (written.length > LONGEST) return undefined;
   const plain = (name: string) => name.toLowerCase().replaceAll('-', '_');
   const ranked = known
     .map((name) => ({ name, distance: editDistance(plain(written), plain(name)) }))

@@ -57,7 +57,7 @@ function reader(spec: WeightSpec, view: DataView): { width: number; at(offset: n
 /** The constant as an attribute of its node, so that a lone model.json tells its shapes and scales. */
 export function inlineConstant(constant: ConstantValue): Attribute {
   const type = { float32: 'DT_FLOAT', int32: 'DT_INT32', bool: 'DT_BOOL' }[constant.dtype];
-  const content = String.fromCharCode(...constantBytes(constant));
+  const content = Array.from(constantBytes(constant), (byte) => String.fromCharCode(byte)).join('');
   return {
     tensor: {
       dtype: type,
