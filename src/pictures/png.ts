@@ -19,7 +19,7 @@ export function pngAddress(picture: Picture): string {
 }
 
 /** A picture of a few thousand pixels a side; what a header claims above that is not decoded to see. */
-const MOST_PIXELS = 2 ** 26;
+const MOST_PIXELS = 2 ** 25;
 
 /** @throws SlothfulError `bad-input` for a header that claims more pixels than any picture that is shown here */
 function checkPixels(bytes: Uint8Array, place: string): void {
