@@ -111,19 +111,24 @@ type Told = Pick<RunSource, 'prompt' | 'negative_prompt' | 'prompts' | 'negative
 
 function promptsOf(job: FolderJob): Told {
   const [prompts, negative] = [promptList(job.prompt), promptList(job.negativePrompt)];
-  const text = {
-    ...{ weights: job.weights, clip_skip: job.clipSkip },
-    ...{ prompt_2: several(job.prompt2, 1), negative_prompt_2: several(job.negativePrompt2, 1) },
-    sizes: job.sizes && { original: job.sizes.original, crop: job.sizes.crop, target: job.sizes.target },
-  };
   const start = { init_image: job.initImage, mask: job.mask, noise: job.noise };
   return {
     prompt: prompts[0] ?? null,
     negative_prompt: negative[0] ?? null,
     ...{ prompts: several(job.prompt, 2), negative_prompts: several(job.negativePrompt, 2) },
-    ...(isAsked(text) ? { text } : {}),
+    ...textOf(job),
     ...(isAsked(start) ? { start } : {}),
   };
+}
+
+/** What was asked of a text beside the prompts, for a record; nothing where nothing was. */
+export function textOf(job: TextChoice & Pick<PipelineSetup, 'sizes'>): Pick<RunSource, 'text'> {
+  const text = {
+    ...{ weights: job.weights, clip_skip: job.clipSkip },
+    ...{ prompt_2: several(job.prompt2, 1), negative_prompt_2: several(job.negativePrompt2, 1) },
+    sizes: job.sizes && { original: job.sizes.original, crop: job.sizes.crop, target: job.sizes.target },
+  };
+  return isAsked(text) ? { text } : {};
 }
 
 const isAsked = (fields: object): boolean => Object.values(fields).some((value) => value !== undefined);

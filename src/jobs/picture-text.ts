@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path';
 import type { ResolvedRun, RunSource } from '../pipeline/index.ts';
-import { isSolverConfig, type PictureSize, pictureSeed } from '../sampling/index.ts';
+import { drawsBatchAtOnce, isSolverConfig, type PictureSize, pictureSeed } from '../sampling/index.ts';
 import { formatInfotext } from './infotext.ts';
 import { AUTOMATIC, samplerTitle, scheduleTitle } from './sampler-titles.ts';
 
@@ -43,8 +43,6 @@ export function pictureText(picture: PictureOfRun): string {
 
 function usualFields({ source, run: { settings }, image }: PictureOfRun) {
   const { scheduler, steps, guidance_scale, columns, rows, scale, strength } = settings;
-  // An address may carry a signature, and pictures are shared.
-  const folder = source.model.replace(/[?#].*$/, '').replace(/[\\/](?:unet[\\/])?model\.json$/, '');
   return {
     Steps: steps,
     Sampler: samplerTitle(scheduler.type),
@@ -52,16 +50,22 @@ function usualFields({ source, run: { settings }, image }: PictureOfRun) {
     'CFG scale': guidance_scale,
     ...seedFields(settings, image),
     Size: `${columns * scale}x${rows * scale}`,
-    Model: basename(folder) || basename(dirname(folder)),
+    Model: modelName(source),
     'Denoising strength': strength,
     'Clip skip': source.text?.clip_skip,
   };
 }
 
+/** The folder of a model, without its path. An address may carry a signature, and pictures are shared. */
+export function modelName({ model }: Pick<RunSource, 'model'>): string {
+  const folder = model.replace(/[?#].*$/, '').replace(/[\\/](?:unet[\\/])?model\.json$/, '');
+  return basename(folder) || basename(dirname(folder));
+}
+
 /** What a picture was noised with. A batch of ComfyUI's is one draw: a picture of it is made again with the others. */
 function seedFields(settings: ResolvedRun['settings'], image: number) {
   const { seed, rng, batch, batch_index } = settings;
-  const isOneDraw = rng?.startsWith('comfyui') === true;
+  const isOneDraw = drawsBatchAtOnce(rng);
   const several = isOneDraw && batch > 1 ? { 'Batch size': batch, 'Batch pos': image } : {};
   return {
     Seed: isOneDraw ? seed : pictureSeed(settings, image),

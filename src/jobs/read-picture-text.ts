@@ -3,8 +3,10 @@ import { parsePassOption, SLOTHFUL } from '../passes/index.ts';
 import { readPngText } from '../pictures/node.ts';
 import { DECODERS } from '../pipeline/index.ts';
 import {
+  drawsBatchAtOnce,
   hasSigmas,
   isDiffusersSampler,
+  MOST_STEPS,
   type PictureSize,
   PREDICTION_TYPES,
   RNGS,
@@ -134,14 +136,14 @@ function noiseIn(read: FieldReader, isOurs: boolean): Pick<FolderJob, 'rng' | 'b
   if (!isOurs) return { rng: read.text('RNG') === 'CPU' ? undefined : 'a1111' };
   const rng = read.choice('RNG', RNGS);
   const batch_index = read.text('Batch index')?.split(' ').map(Number);
-  return { rng, batch: rng?.startsWith('comfyui') ? read.number('Batch size') : undefined, batch_index };
+  return { rng, batch: drawsBatchAtOnce(rng) ? read.number('Batch size') : undefined, batch_index };
 }
 
 function partIn(read: FieldReader): FolderJob['part'] {
   const start_at_step = read.number('Start at step');
   if (start_at_step === undefined) return undefined;
   return {
-    ...{ start_at_step, end_at_step: read.number('End at step') ?? 10_000 },
+    ...{ start_at_step, end_at_step: read.number('End at step') ?? MOST_STEPS },
     add_noise: read.text('Add noise') !== 'no',
     return_with_leftover_noise: read.text('Leftover noise') === 'yes',
   };

@@ -38,11 +38,6 @@ export async function readPicture(path: string): Promise<Picture> {
   return decodePng(await readPng(path), path);
 }
 
-/** The text of a file. @throws SlothfulError `io` */
-export async function readTextFile(path: string): Promise<string> {
-  return new TextDecoder().decode(await readPng(path));
-}
-
 /** The bytes of a PNG file, unchecked. @throws SlothfulError `io` */
 export function readPng(path: string): Promise<Uint8Array> {
   return readFile(path).catch((error: unknown) => {

@@ -15,9 +15,10 @@ import {
 import { type DenoiseStep, type Picture, pictureSeed, type Values } from '../sampling/index.ts';
 import { promptList } from '../text/index.ts';
 import { channelsFirst } from './channels.ts';
-import type { NextJob } from './folder-job.ts';
+import { type NextJob, textOf } from './folder-job.ts';
 import { pictureText } from './picture-text.ts';
 import type { RunFolder } from './run-folder.ts';
+import { pictureWorkflow, type WorkflowModels } from './workflow-of-run.ts';
 
 /** What a record and its pictures need besides the run. */
 export interface RunWritten {
@@ -25,8 +26,8 @@ export interface RunWritten {
   readonly source: RunSource;
   /** What the runs that went on from it were asked for. */
   readonly next?: readonly NextJob[] | undefined;
-  /** A ComfyUI workflow that makes the run, to be kept in the pictures as ComfyUI does. */
-  readonly workflow?: string | undefined;
+  /** The models by the names that a workflow had for them: pictures keep the workflow of the run, as ComfyUI's do. */
+  readonly workflow?: WorkflowModels | undefined;
 }
 
 /** Writes what the model takes the finished pictures to be after a step: all images of the batch on one sheet. */
@@ -69,6 +70,7 @@ function nextRecords(run: ResolvedRun, asked: readonly NextJob[]): RunRecord['ne
   return run.next?.map(({ settings, parameters, passes }, index) => ({
     prompt: promptList(asked[index]?.prompt)[0] ?? null,
     negative_prompt: promptList(asked[index]?.negativePrompt)[0] ?? null,
+    ...textOf(asked[index] ?? {}),
     ...{ settings, parameters: parameters ?? null, passes, first_step: firsts[index] ?? 0 },
   }));
 }
@@ -93,11 +95,12 @@ function recordOf(
 async function writePictures(folder: RunFolder, finished: FinishedRun, written: RunWritten): Promise<void> {
   const { run, plain, outcome, drawing } = finished;
   const seed = (image: number) => pictureSeed(run.settings, image);
+  const workflow = written.workflow && pictureWorkflow(recordOf(folder, finished, written), written.workflow);
   const [before = [], after = []] = halvesOf(finished).map((half) => half?.pictures ?? []);
   if (drawing.exact) {
     const write = async (name: string, pictures: readonly Picture[], isPlain: boolean) => {
       for (const [image, picture] of pictures.entries()) {
-        const texts = pictureTexts(finished, written, { image, isPlain });
+        const texts = pictureTexts(finished, written, { image, isPlain, workflow });
         await folder.write(`${name}-${seed(image)}.png`, withPngText(encodePng(picture), texts));
       }
     };
@@ -115,8 +118,8 @@ async function writePictures(folder: RunFolder, finished: FinishedRun, written: 
 /** What a picture says of its run: A1111's text has room for a single run, ComfyUI's workflow for a chain of them. */
 function pictureTexts(
   { run, drawing }: FinishedRun,
-  { source, workflow }: RunWritten,
-  which: { readonly image: number; readonly isPlain: boolean },
+  { source }: RunWritten,
+  { workflow, ...which }: { readonly image: number; readonly isPlain: boolean; readonly workflow: string | undefined },
 ): Record<string, string> {
   return {
     ...(run.next?.length ? {} : { parameters: pictureText({ source, run, ...which, decoder: drawing.decoder?.name }) }),

@@ -14,6 +14,7 @@ import { type FolderJob, type NextJob, openFolder, openJob, setupOf, sourceOf } 
 import { readText } from './read-inputs.ts';
 import { readNoise } from './read-start.ts';
 import { previewWriter, writeDenoised, writeRun } from './run-files.ts';
+import type { WorkflowModels } from './workflow-of-run.ts';
 
 /** A run whose pictures and record go into a folder. */
 export interface RunJob extends FolderJob {
@@ -23,8 +24,8 @@ export interface RunJob extends FolderJob {
   readonly preview?: number | undefined;
   /** Runs that go on from its latents, each from those of the one before. */
   readonly next?: readonly NextJob[] | undefined;
-  /** A ComfyUI workflow that makes the run, to be kept in the pictures as ComfyUI does. */
-  readonly workflow?: string | undefined;
+  /** The models by the names that a workflow had for them: pictures keep the workflow of the run, as ComfyUI's do. */
+  readonly workflow?: WorkflowModels | undefined;
   /** Called, and waited for, after every step. */
   readonly onStep?: ((step: DenoiseStep, half: RunHalf) => void | Promise<void>) | undefined;
 }

@@ -27,7 +27,7 @@ export function workflowJob(run: WorkflowRun, { place, image }: WorkflowFiles): 
   const [first, ...others] = run.passes;
   if (!first) throw new SlothfulError('bug', place, 'a workflow without a sampler');
   const text = { clipSkip: run.clipSkip === -1 ? undefined : -run.clipSkip };
-  const { latent, tiles } = run;
+  const { latent, tiles, checkpoint, vae, loras } = run;
   const isEmpty = latent.kind === 'empty';
   const choices = passChoices(first, place);
   return {
@@ -39,6 +39,7 @@ export function workflowJob(run: WorkflowRun, { place, image }: WorkflowFiles): 
     batch: latent.batch,
     batch_index: latent.batchIndex ? [...latent.batchIndex] : undefined,
     tile: tiles?.tileSize,
+    workflow: { checkpoint, vae, loras, tiles, filenamePrefix: run.output.filenamePrefix },
     next: others.map((pass): NextJob => ({ ...passChoices(pass, place), ...text })),
   };
 }

@@ -2,14 +2,30 @@ import { basename } from 'node:path';
 import { SlothfulError } from '../errors.ts';
 import { parseParameters, SLOTHFUL_SECOND } from '../passes/index.ts';
 import type { RunRecord } from '../pipeline/index.ts';
-import { isSolverConfig, parseSeed } from '../sampling/index.ts';
-import type { SlothfulNode, WorkflowFreeU, WorkflowLora, WorkflowPass, WorkflowRun } from '../workflows/index.ts';
+import { drawsBatchAtOnce, isSolverConfig, parseSeed } from '../sampling/index.ts';
+import {
+  type SlothfulNode,
+  type WorkflowFreeU,
+  type WorkflowPass,
+  type WorkflowRun,
+  workflowText,
+} from '../workflows/index.ts';
 
-/** What a record does not say of the models. */
-export interface WorkflowModels {
-  /** ComfyUI's name of the checkpoint. */
-  readonly checkpoint: string;
-  readonly loras: readonly WorkflowLora[];
+/** The text of the workflow of a run, for its pictures; undefined of a run that a workflow cannot say. */
+export function pictureWorkflow(record: RunRecord, models: WorkflowModels): string | undefined {
+  try {
+    return workflowText(workflowOfRun(record, models));
+  } catch (error) {
+    if (error instanceof SlothfulError && error.code === 'unsupported') return undefined;
+    throw error;
+  }
+}
+
+/** What a record does not say of the models, and of how ComfyUI saves. */
+export interface WorkflowModels
+  extends Pick<WorkflowRun, 'checkpoint' | 'loras'>,
+    Partial<Pick<WorkflowRun, 'vae' | 'tiles'>> {
+  readonly filenamePrefix?: string | undefined;
 }
 
 type Part = NonNullable<RunRecord['next']>[number];
@@ -24,18 +40,25 @@ export function workflowOfRun(record: RunRecord, models: WorkflowModels): Workfl
     const problem = record.prompts ? 'was made of several prompts' : 'was told tensors, not words';
     throw new SlothfulError('unsupported', 'run.json', `${problem}, which a workflow cannot say`);
   }
-  const { settings, parameters, passes, prompt, negative_prompt } = record;
-  const first: Part = { prompt, negative_prompt, settings, parameters, passes, first_step: 0 };
+  const { checkpoint, loras, vae = null, tiles = null, filenamePrefix = 'slothful' } = models;
+  const { settings, parameters, passes, prompt, negative_prompt, text } = record;
+  const first: Part = {
+    prompt,
+    negative_prompt,
+    ...(text ? { text } : {}),
+    settings,
+    parameters,
+    passes,
+    first_step: 0,
+  };
   const parts = [first, ...(record.next ?? [])];
-  const clipSkip = record.text?.clip_skip ?? 1;
+  const clipSkip = text?.clip_skip ?? 1;
   return {
-    ...models,
-    vae: null,
+    ...{ checkpoint, loras, vae, tiles },
     clipSkip: -clipSkip,
     latent: latentOf(record),
-    passes: parts.map((part, index) => passOf(record, part, String(index + 1))),
-    tiles: null,
-    output: { nodeId: String(parts.length + 1), filenamePrefix: 'slothful' },
+    passes: parts.map((part, index) => passOf(part, String(index + 1))),
+    output: { nodeId: String(parts.length + 1), filenamePrefix },
     notes: [...new Set([...recordNotes(record), ...parts.flatMap(partNotes)])],
   };
 }
@@ -47,10 +70,10 @@ function latentOf({ settings, start }: RunRecord): WorkflowRun['latent'] {
   return { kind: 'empty', width: columns * scale, height: rows * scale, ...many };
 }
 
-function passOf({ text }: RunRecord, { prompt, negative_prompt, settings, parameters, passes }: Part, nodeId: string) {
+function passOf({ prompt, negative_prompt, text, settings, parameters, passes }: Part, nodeId: string): WorkflowPass {
   const { scheduler, seed, steps, guidance_scale, strength = 1, part } = settings;
   const second = passes[SLOTHFUL_SECOND.name];
-  const pass: WorkflowPass = {
+  return {
     nodeId,
     positive: promptOf(prompt, text?.prompt_2?.[0], text?.sizes, settings),
     negative: promptOf(negative_prompt, text?.negative_prompt_2?.[0], text?.sizes, settings),
@@ -66,7 +89,6 @@ function passOf({ text }: RunRecord, { prompt, negative_prompt, settings, parame
     freeu: freeuOf(passes.freeu),
     modelSampling: modelSamplingOf(settings),
   };
-  return pass;
 }
 
 type Sizes = NonNullable<RunRecord['text']>['sizes'];
@@ -114,9 +136,7 @@ function recordNotes({ companions, start, text, settings }: RunRecord): string[]
     ...(start?.mask === undefined ? [] : ['its mask is left out']),
     ...(start?.noise === undefined ? [] : ['it was made of given noise, which a workflow does not hold']),
     ...(weights === 'comfyui' ? [] : [`weights in prompts act as in ComfyUI there, and were ${weights} here`]),
-    ...(settings.rng?.startsWith('comfyui')
-      ? []
-      : ['the noise of a seed is another one in ComfyUI: so is the picture']),
+    ...(drawsBatchAtOnce(settings.rng) ? [] : ['the noise of a seed is another one in ComfyUI: so is the picture']),
   ];
 }
 

@@ -143,6 +143,7 @@ export const RUN_DOCUMENT = ownDocument('run', 1, {
       object({
         prompt: nullable(text()),
         negative_prompt: nullable(text()),
+        text: optional(TEXT),
         settings: RUN_SETTINGS,
         parameters: nullable(RUN_PARAMETERS),
         passes: PASS_PARAMETERS,

@@ -144,9 +144,13 @@ async function drawingOf(
   };
 }
 
-/** Our own, whatever the rng: what other programs draw here depends on all that they drew before. */
+/**
+ * Our own, whatever the rng: what other programs draw here depends on all that they drew before. Of their seeds that ours
+ * does not have, the lower digits.
+ */
 function encoderNoise(size: number, { batch, seed }: RunSettings): Float32Array {
-  return batchNoise(size, batch, Number(BigInt(seed) % BigInt(2 ** 52)), 'encode');
+  const isOurs = BigInt(seed) + BigInt(batch) <= BigInt(Number.MAX_SAFE_INTEGER) + 1n;
+  return batchNoise(size, batch, Number(isOurs ? seed : BigInt(seed) % 2n ** 52n), 'encode');
 }
 
 function checkSize([, height, width]: readonly number[], { rows, columns }: RunExtent, place: string): void {

@@ -28,6 +28,7 @@ export {
   schedulerOfSettings,
 } from './run-scheduler.ts';
 export {
+  drawsBatchAtOnce,
   pictureSeed,
   RNGS,
   type Rng,
@@ -72,6 +73,7 @@ export {
 export {
   expectSolver,
   LEFT_OUT,
+  MOST_STEPS,
   parseSamplerName,
   parseScheduleName,
   SIGMA_SCHEDULES_COMFYUI,

@@ -18,6 +18,11 @@ import { SOLVER_CONFIG } from './solver-config.ts';
 export const RNGS = ['slothful', 'comfyui', 'comfyui-2025', 'comfyui-cuda', 'a1111'] as const;
 export type Rng = (typeof RNGS)[number];
 
+/** Whether a batch is one draw of one seed, as in ComfyUI; of the others image i is that of seed + i. */
+export function drawsBatchAtOnce(rng: Rng | undefined): boolean {
+  return rng !== undefined && rng !== 'slothful' && rng !== 'a1111';
+}
+
 /** The part of a schedule that the node KSamplerAdvanced runs. */
 const PART = object(
   {
@@ -67,7 +72,7 @@ export function seedSetting(seed: bigint): RunSettings['seed'] {
  * of one seed, it is the seed and which of the batch it is.
  */
 export function pictureSeed({ seed, rng, batch, batch_index }: RunSettings, image: number): string {
-  if (rng === undefined || rng === 'slothful' || rng === 'a1111') return String(BigInt(seed) + BigInt(image));
+  if (!drawsBatchAtOnce(rng)) return String(BigInt(seed) + BigInt(image));
   return batch === 1 && !batch_index ? String(seed) : `${seed}-${batch_index?.[image] ?? image}`;
 }
 

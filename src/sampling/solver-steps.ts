@@ -5,6 +5,7 @@ import { brownianSource } from './noise/index.ts';
 import type { PreparedRun } from './prepare-run.ts';
 import type { SolverScheduler } from './run-scheduler.ts';
 import type { SolverTask } from './solvers/index.ts';
+import { masked } from './start.ts';
 
 /**
  * The steps of a run by ComfyUI's definitions. A step may call the model several times, at noise levels of its own, or not
@@ -37,7 +38,7 @@ export async function* solverSteps(
     const facts = { index, steps, sigma, timestep: first?.timestep ?? model.timestep(sigma) };
     const { sites = [], parameters } = first ?? {};
     const milliseconds = performance.now() - began;
-    const latents = index === steps - 1 ? kept(options, run, sample) : sample;
+    const latents = index === steps - 1 ? kept(options, run, sample, levels[steps] ?? 0) : sample;
     yield { ...facts, latents, predictedOriginal: denoised, calls: calls.splice(0), sites, parameters, milliseconds };
     index++;
     began = performance.now();
@@ -53,7 +54,8 @@ function inpainted(
 ): Pick<SolverTask, 'sample' | 'denoise'> {
   const sample = model.initialSample(run.initial, start?.latents, levels[0] ?? 0);
   if (!start?.mask) return { sample, denoise };
-  const mix = mixer(start.mask, run.shape[3]);
+  const { mask } = start;
+  const mix = (drawn: Float32Array, known: Float32Array) => masked(mask, run.shape[3], drawn, known);
   return {
     sample,
     denoise: async (noisy, sigma) => {
@@ -63,18 +65,9 @@ function inpainted(
   };
 }
 
-/** The finished latents; where a mask keeps the image, it is there unchanged. */
-function kept({ start }: DenoiseOptions, { shape }: PreparedRun, latents: Float32Array): Float32Array {
-  return start?.mask ? mixer(start.mask, shape[3])(latents, start.latents) : latents;
-}
-
-/** Takes one where the mask is 1, and the other where it is 0. */
-function mixer(mask: Float32Array, channels: number) {
-  return (drawn: Float32Array, known: Float32Array): Float32Array =>
-    drawn.map((value, index) => {
-      const share = mask[Math.floor(index / channels) % mask.length] ?? 1;
-      return share * value + (1 - share) * (known[index] ?? 0);
-    });
+/** The last latents; where they are finished and a mask keeps the image, it is there unchanged. */
+function kept({ start }: DenoiseOptions, { shape }: PreparedRun, latents: Float32Array, level: number): Float32Array {
+  return start?.mask && level === 0 ? masked(start.mask, shape[3], latents, start.latents) : latents;
 }
 
 function noiseOf({ noise, noiseOptions }: PreparedRun, { solver, levels }: SolverScheduler): SolverTask['noise'] {

@@ -67,7 +67,12 @@ export function keepImage(
 ): Float32Array {
   if (!mask) return sample;
   const known = scheduler.addNoise(latents, noise, step + 1);
-  return sample.map((value, index) => {
+  return masked(mask, channels, sample, known);
+}
+
+/** What is drawn where the mask is 1, and what is known where it is 0; of every image of a batch. */
+export function masked(mask: Float32Array, channels: number, drawn: Float32Array, known: Float32Array): Float32Array {
+  return drawn.map((value, index) => {
     const share = mask[Math.floor(index / channels) % mask.length] ?? 1;
     return share * value + (1 - share) * (known[index] ?? 0);
   });

@@ -14,4 +14,4 @@ export type {
 } from './run.ts';
 export type { SlothfulNode } from './slothful-nodes.ts';
 export { readWorkflow, understandWorkflow, type WorkflowOptions, type WorkflowReading } from './understand.ts';
-export { writeWorkflow } from './write.ts';
+export { workflowText, writeWorkflow } from './write.ts';

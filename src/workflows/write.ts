@@ -1,3 +1,4 @@
+import { formatPythonJson } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { sentPrompt } from './dynamic-prompt.ts';
 import { type Draft, type DraftLink, layOut } from './layout.ts';
@@ -31,6 +32,11 @@ export function writeWorkflow(run: WorkflowRun): object {
   const { nodeId, filenamePrefix } = run.output;
   add('SaveImage', { images: output(picture), filename_prefix: filenamePrefix }, nodeId);
   return layOut(drafts);
+}
+
+/** The same as the text of a file. */
+export function workflowText(run: WorkflowRun): string {
+  return formatPythonJson(writeWorkflow(run));
 }
 
 /** What every sampler shares. */

@@ -101,6 +101,24 @@ test('a picture holds its workflow, and makes the same again', async () => {
   }
 });
 
+test('the workflow in a picture is that of the run that was, flags and all', async () => {
+  const small = changed('01_ui_plain', 'EmptyLatentImage', () => [64, 64, 1]);
+  const flags = ['--seed', '18446744073709551000', '--sampler', 'heun', '--in-strength', '9', '--steps', '2'];
+  const first = await run(at('model'), '--workflow', small, ...flags, '--out', at('changed-1'));
+  assert.is(first.code, 0, first.stderr);
+  const again = await run(
+    ...[at('model'), '--workflow', at('changed-1/picture-18446744073709551000.png')],
+    ...['--out', at('changed-2')],
+  );
+  assert.is(again.code, 0, again.stderr);
+  const { settings, parameters } = JSON.parse(again.stdout);
+  assert.equal(
+    [settings.seed, settings.scheduler.type, settings.steps, parameters.in_strength],
+    ['18446744073709551000', 'heun', 2, 9],
+  );
+  assert.equal(readFileSync(at('changed-1/latents.safetensors')), readFileSync(at('changed-2/latents.safetensors')));
+});
+
 test('a run becomes a workflow, and that the same run', async () => {
   const small = changed('04_ui_advanced', 'EmptyLatentImage', () => [64, 64, 1]);
   const first = await run(at('model'), '--workflow', small, '--out', at('chain-1'));

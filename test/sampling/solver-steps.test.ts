@@ -127,6 +127,15 @@ test('a mask keeps the image to the bit, and draws the rest', async () => {
   }
 });
 
+test('a part that ends in noise keeps the image as noisy as the rest', async () => {
+  const mask = new Float32Array(6);
+  const latents = new Float32Array(COUNT);
+  const part = { add_noise: true, start_at_step: 0, end_at_step: 2, return_with_leftover_noise: true };
+  const start = { latents, strength: 1, mask };
+  const made = (await run({ scheduler: solver('euler', { steps: 4, part }), start })).at(-1)?.latents;
+  assert.ok(made?.some((value) => Math.abs(value) > 0.1));
+});
+
 test('stops between two calls', async () => {
   const controller = new AbortController();
   const asked: Asked[] = [];

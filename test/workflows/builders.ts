@@ -90,3 +90,8 @@ export function plainApi(change: (nodes: Record<string, ApiNode>) => void = () =
   change(nodes);
   return nodes;
 }
+
+/** A plain workflow with inputs of node 5 (or another) linked otherwise, and more nodes. */
+export function linked(from: UiSketch['from'], more: readonly UiSketch[], id = 5): UiSketch[] {
+  return plain({}, more).map((node) => (node.id === id ? { ...node, from: { ...node.from, ...from } } : node));
+}

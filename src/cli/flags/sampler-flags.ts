@@ -5,6 +5,7 @@ import {
   DEFINITIONS,
   type Definitions,
   expectSolver,
+  MOST_STEPS,
   parseSamplerName,
   parseScheduleName,
   RNGS,
@@ -61,7 +62,7 @@ export function readSampler(argv: SamplerArguments): SamplerChoice & Pick<RunReq
   const part = {
     add_noise: addNoise ?? true,
     start_at_step: startAtStep ?? 0,
-    end_at_step: endAtStep ?? 10_000,
+    end_at_step: endAtStep ?? MOST_STEPS,
     return_with_leftover_noise: leftoverNoise ?? false,
   };
   return {

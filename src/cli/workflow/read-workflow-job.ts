@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { formatPythonJson } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import { type RunJob, workflowJob } from '../../jobs/node.ts';
-import { understandWorkflow, type WorkflowRun, writeWorkflow } from '../../workflows/index.ts';
+import { understandWorkflow, type WorkflowRun } from '../../workflows/index.ts';
 import { readWorkflowFile } from '../../workflows/node.ts';
 import { printNote } from '../terminal.ts';
 
@@ -36,8 +35,7 @@ export async function readWorkflowJob(
   for (const note of run.notes) printNote(note);
   const { latent } = run;
   const image = latent.kind === 'image' && !isStartGiven ? imageFile(latent.image, file, models) : undefined;
-  const choices = workflowJob(run, { place, image });
-  return { run, choices: { ...choices, workflow: formatPythonJson(writeWorkflow(run)) } };
+  return { run, choices: workflowJob(run, { place, image }) };
 }
 
 /** The image that `LoadImage` names: beside the workflow, or in ComfyUI's folder of inputs. */

@@ -1,9 +1,8 @@
-import { basename, dirname } from 'node:path';
-import { formatPythonJson, parsePythonJson, readDocument } from '../../documents/index.ts';
-import { readTextFile, workflowOfRun } from '../../jobs/node.ts';
-import { ModelFile, openStore } from '../../models/node.ts';
+import { readDocument } from '../../documents/index.ts';
+import { modelName, workflowOfRun } from '../../jobs/node.ts';
+import { ModelFile, openStore, readJson } from '../../models/node.ts';
 import { RUN_DOCUMENT, type RunRecord } from '../../pipeline/index.ts';
-import { type WorkflowLora, writeWorkflow } from '../../workflows/index.ts';
+import { type WorkflowLora, workflowText } from '../../workflows/index.ts';
 import { printNote } from '../terminal.ts';
 import { lorasOf } from './workflow-model.ts';
 
@@ -15,18 +14,12 @@ import { lorasOf } from './workflow-model.ts';
  * @throws SlothfulError `io`, `bad-input` for what is no run.json, `unsupported` for what a workflow cannot say
  */
 export async function workflowFromRun(path: string, checkpoint: string | undefined): Promise<string> {
-  const value = parsePythonJson(await readTextFile(path), path);
-  const record = readDocument(RUN_DOCUMENT, value, { place: path, code: 'bad-input' });
-  const name = checkpoint ?? `${modelName(record)}.safetensors`;
+  const record = readDocument(RUN_DOCUMENT, await readJson(path), { place: path, code: 'bad-input' });
+  const name = checkpoint ?? `${modelName(record) || 'model'}.safetensors`;
   if (checkpoint === undefined) printNote(`the checkpoint is called ${name} in it: --checkpoint gives ComfyUI's name`);
   const run = workflowOfRun(record, { checkpoint: name, loras: await lorasOfModel(record) });
   for (const note of run.notes) printNote(note);
-  return formatPythonJson(writeWorkflow(run));
-}
-
-function modelName({ model }: RunRecord): string {
-  const folder = model.replace(/[?#].*$/, '').replace(/[\\/](?:unet[\\/])?model\.json$/, '');
-  return basename(folder) || basename(dirname(folder)) || 'model';
+  return workflowText(run);
 }
 
 /** The LoRAs that the model says are in it, where it still is where it was. */

@@ -1,5 +1,5 @@
 import { SlothfulError } from '../../errors.ts';
-import type { Rng } from '../run-settings.ts';
+import { drawsBatchAtOnce, type Rng } from '../run-settings.ts';
 import { channelsLast, checkFinite, concatenate, type ImageShape } from '../values.ts';
 import { brownianNoise } from './brownian-tree.ts';
 import { cudaNoise } from './cuda-noise.ts';
@@ -33,8 +33,8 @@ export interface NoiseOptions {
 /**
  * Noise of a seed. `slothful`: image i of the batch is that of seed + i, of a stream that is ours. `comfyui`: one draw of
  * PyTorch's CPU generator for the whole batch, and at the steps another's, seeded with seed + 1; `comfyui-cuda`: the same
- * start, and at the steps CUDA's Philox, as on a graphics card; `comfyui-2025`: as before
- * 26 December 2025, the steps' of the seed itself. `a1111`: CUDA's Philox, a generator of its own for seed + i.
+ * start, and at the steps CUDA's Philox, as on a graphics card; `comfyui-2025`: as before 26 December 2025, the steps' of
+ * the seed itself. `a1111`: CUDA's Philox, a generator of its own for seed + i.
  *
  * @throws SlothfulError `bad-parameter` for an invalid seed
  */
@@ -108,7 +108,6 @@ export interface BrownianLevels {
 /**
  * Noise for samplers whose noise of a step must fit that of the steps around it: differences of a Brownian motion, by
  * ComfyUI's tree. `comfyui`: one for the batch; others: one for each picture, of seed + i.
- *
  */
 export function brownianSource(
   { shape, seed: asked, rng = 'slothful' }: NoiseOptions,
@@ -117,7 +116,7 @@ export function brownianSource(
   const seed = parseSeed(asked, 'seed');
   const [batch, height, width, channels] = shape;
   const count = height * width * channels;
-  const isOne = rng in STEP_NOISE;
+  const isOne = drawsBatchAtOnce(rng);
   const generatorOf = rng === 'a1111' || (rng === 'comfyui-cuda' && onDevice) ? cudaNoise : undefined;
   const trees = Array.from({ length: isOne ? 1 : batch }, (_, image) => {
     return brownianNoise({ seed: seed + BigInt(image), count: isOne ? batch * count : count, generatorOf, ...levels });

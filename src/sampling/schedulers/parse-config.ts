@@ -15,7 +15,14 @@ import {
   withDefaults,
 } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { checkConfig, defaultConfig, hasSigmas, SCHEDULER_FIELDS, type SchedulerConfig } from './config.ts';
+import {
+  checkConfig,
+  defaultConfig,
+  hasSigmas,
+  SCHEDULER_FIELDS,
+  type SchedulerConfig,
+  withSampler,
+} from './config.ts';
 import { SAMPLERS, type SamplerName, SCHEDULER_CLASSES, samplerOf } from './registry.ts';
 import { SIGMA_SCHEDULES } from './settings.ts';
 
@@ -82,8 +89,7 @@ export function modelScheduler(value: unknown, asked: AskedScheduler, place: str
   const at: ReadOptions = { place, code: 'bad-parameter', nulls: 'absent' };
   const own = { ...readDocument(table(anything()), value, at), ...givenFields(asked) };
   const { type, note } = asked.type ? { type: asked.type, note: undefined } : nearestSampler(own, at);
-  const fixed = [...NOT_BUILT, ...(samplerOf(type).fixed ?? [])];
-  const unbuilt = unbuiltFields(own, fixed);
+  const unbuilt = unbuiltOf(own, type);
   // What a stranger clipped is no guide: diffusers' pipelines of latents never clip.
   const isKnown = typeof own._class_name !== 'string' || SCHEDULER_CLASSES.has(own._class_name);
   const left = new Set([...unbuilt.map(({ name }) => name), ...(isKnown ? [] : ['clip_sample'])]);
@@ -93,7 +99,7 @@ export function modelScheduler(value: unknown, asked: AskedScheduler, place: str
     return `the model's scheduler has ${name} ${JSON.stringify(field)}, which is not built and left out: --sampler and --sigmas choose`;
   });
   const config = readConfig(fields, type, at);
-  return { config: withoutMisfits(config), notes: [...(note === undefined ? [] : [note]), ...notes] };
+  return { config: withSampler(config, type), notes: [...(note === undefined ? [] : [note]), ...notes] };
 }
 
 /** What a user may ask for in the place of a model's own. */
@@ -129,16 +135,16 @@ const NEAREST: readonly (readonly [name: RegExp, SamplerName])[] = [
   [/TCD|LCM/, 'lcm'],
 ];
 
-/** A config of another sampler's fields: what its own does not have goes. */
-function withoutMisfits(config: SchedulerConfig): SchedulerConfig {
-  const { hasEta } = samplerOf(config.type);
-  return { ...config, sigmas: hasSigmas(config.type) ? config.sigmas : 'normal', eta: hasEta ? config.eta : 0 };
+/**
+ * What is asked for and not built. Fields of one sampler alone are left in the configs of others that a model was once used
+ * with, and mean nothing there.
+ */
+function unbuiltOf(fields: JsonObject, type: SamplerName) {
+  return unbuiltFields(fields, [...NOT_BUILT, ...(samplerOf(type).fixed ?? [])]);
 }
 
 function refuseNotBuilt(fields: JsonObject, type: SamplerName, place: string): void {
-  // Fields of one sampler alone are left in the configs of others that a model was once used with, and mean nothing there.
-  const fixed = [...NOT_BUILT, ...(samplerOf(type).fixed ?? [])];
-  for (const { name, value, harmless } of unbuiltFields(fields, fixed)) {
+  for (const { name, value, harmless } of unbuiltOf(fields, type)) {
     const cure = harmless.length ? `only ${JSON.stringify(harmless[0])} is built` : 'leave it out';
     throw new SlothfulError('unsupported', place, `${name} ${JSON.stringify(value)} is not built`, cure);
   }

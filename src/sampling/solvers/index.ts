@@ -2,5 +2,5 @@ export { type ModelSampling, type ModelSamplingSettings, modelSampling } from '.
 export { expectSolver, LEFT_OUT, SOLVERS, type SolverName, solverOf } from './registry.ts';
 export { parseSamplerName, parseScheduleName, type SamplerChoice } from './sampler-names.ts';
 export { SIGMA_SCHEDULES_COMFYUI, type SigmaScheduleComfyUI } from './sigma-schedules.ts';
-export { type RunSigmasOptions, runSigmas } from './sigmas.ts';
+export { MOST_STEPS, type RunSigmasOptions, runSigmas } from './sigmas.ts';
 export type { Solver, SolverStep, SolverTask } from './solver.ts';

@@ -20,7 +20,7 @@ export interface RunSigmasOptions {
 }
 
 /** The most steps that ComfyUI's nodes take. */
-const MOST_STEPS = 10_000;
+export const MOST_STEPS = 10_000;
 
 /** The longest run that ComfyUI's nodes can ask for: the most steps, of the least share of the noise. */
 const LONGEST = 1_000_000;
