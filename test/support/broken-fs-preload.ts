@@ -2,4 +2,4 @@
 import { breakFs } from './broken-fs.ts';
 
 const { BREAK_UNDER: under = '', BREAK_AT: at = '' } = process.env;
-breakFs(under, Number(at), 'before', () => process.kill(process.pid, 'SIGKILL'));
+breakFs(under, Number(at), 'before', () => process.kill(process.pid, 'SIGKILL')).wholeProcess();

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { basename, join } from 'node:path';
 
@@ -22,9 +23,12 @@ export interface FsCall {
 
 export interface BrokenFs {
   readonly calls: FsCall[];
-  /** Fulfilled when the process would be dead. */
+  /** Fulfilled when the process would be dead, and what the kernel was doing for it is done. */
   readonly dead: Promise<void>;
-  mend(): void;
+  /** Runs what shall meet the break. */
+  during<T>(action: () => T): T;
+  /** All of this process meets it. */
+  wholeProcess(): void;
 }
 
 type Call = (...args: unknown[]) => unknown;
@@ -69,83 +73,121 @@ function removeOne(path: string): void {
   }
 }
 
+/** What became of a case: a process that dies, or a disk that refuses. */
+interface Case {
+  readonly under: string;
+  readonly at: number;
+  readonly how: Break;
+  readonly calls: FsCall[];
+  readonly opened: Set<unknown>;
+  /** What the kernel was doing when the kill came. */
+  readonly underway: Set<Promise<unknown>>;
+  isDead: boolean;
+  kill(): void;
+}
+
+/** Whose calls are broken: those of what runs in here, and whatever it left behind. */
+const running = new AsyncLocalStorage<Case>();
+let everywhere: Case | undefined;
+
 /**
- * Breaks the file system of this process below a folder, until it is mended.
+ * Breaks the file system below a folder, for what runs in `during`.
+ *
+ * What is dead stays dead: code that was waiting when the kill came never changes anything again, however late it goes on.
  *
  * @param at number of the call at which it breaks; Infinity: it only counts
  * @param die what a kill does; by default no call that changes something ever returns again
  */
 export function breakFs(under: string, at: number, how: Break, die: () => void = () => undefined): BrokenFs {
-  const calls: FsCall[] = [];
-  const opened = new Set<unknown>();
-  let isDead = false;
   let declare: () => void = () => undefined;
   const dead = new Promise<void>((resolve) => {
     declare = resolve;
   });
-  const kill = () => {
-    isDead = true;
-    die();
-    declare();
-  };
-
-  /** What becomes of a call: `go`, `stop` (killed), or the code of its failure. */
-  const decide = (name: string, args: unknown[]): 'go' | 'last' | 'stop' | 'ENOSPC' | 'EROFS' => {
-    if (isDead) return 'stop';
-    const index = calls.length;
-    const [hasHalves, takesSpace] = [WITH_HALVES.has(name), TAKE_SPACE.has(name)];
-    calls.push({ name, on: namesOf(name, args), hasHalves, takesSpace });
-    if (index < at) return 'go';
-    if (how === 'EROFS') return 'EROFS';
-    const half = HALVES[name];
-    if (how === 'ENOSPC') {
-      if (index === at && takesSpace) half?.(args);
-      return takesSpace ? 'ENOSPC' : 'go';
-    }
-    if (how === 'after') return 'last';
-    if (how === 'half') half?.(args);
-    kill();
-    return 'stop';
-  };
-
-  const concerns = (args: unknown[]) => args.some((arg) => typeof arg === 'string' && arg.startsWith(under));
-  for (const name of ASYNC) {
-    const original = plain.promises[name];
-    promises[name] = async (...args) => {
-      if (!concerns(args)) return original?.(...args);
-      const what = decide(name, args);
-      if (what === 'stop') return new Promise(() => undefined);
-      if (what === 'ENOSPC' || what === 'EROFS') throw failure(what, name);
-      const result = await original?.(...args);
-      if (what !== 'last') return result;
-      kill();
-      return new Promise(() => undefined);
-    };
-  }
-  for (const name of SYNC) {
-    const original = plain.fs[name];
-    fs[name] = (...args) => {
-      const isOurs = name === 'writeSync' ? opened.has(args[0]) : concerns(args) && /^[wa]/.test(String(args[1]));
-      if (!isOurs) return original?.(...args);
-      const what = decide(name, args);
-      // A call that returns at once cannot wait for ever: what it throws ends in one that can.
-      if (what === 'stop') throw failure('EIO', name);
-      if (what === 'ENOSPC' || what === 'EROFS') throw failure(what, name);
-      const result = original?.(...args);
-      if (name === 'openSync') opened.add(result);
-      if (what === 'last') kill();
-      return result;
-    };
-  }
-  syncBuiltinESMExports();
-  return {
-    calls,
-    dead,
-    mend() {
-      for (const name of ASYNC) promises[name] = plain.promises[name] ?? missing;
-      for (const name of SYNC) fs[name] = plain.fs[name] ?? missing;
-      syncBuiltinESMExports();
+  const own: Case = {
+    ...{ under, at, how, calls: [], opened: new Set(), underway: new Set(), isDead: false },
+    kill() {
+      own.isDead = true;
+      die();
+      declare();
     },
+  };
+  install();
+  return {
+    calls: own.calls,
+    dead: dead.then(async () => {
+      await Promise.allSettled(own.underway);
+    }),
+    during: (action) => running.run(own, action),
+    wholeProcess() {
+      everywhere = own;
+    },
+  };
+}
+
+/** What becomes of a call: `go`, `last` (killed after it), `stop` (killed), or the code of its failure. */
+function decide(own: Case, name: string, args: unknown[]): 'go' | 'last' | 'stop' | 'ENOSPC' | 'EROFS' {
+  if (own.isDead) return 'stop';
+  const { at, how, calls } = own;
+  const index = calls.length;
+  const [hasHalves, takesSpace] = [WITH_HALVES.has(name), TAKE_SPACE.has(name)];
+  calls.push({ name, on: namesOf(name, args), hasHalves, takesSpace });
+  if (index < at) return 'go';
+  if (how === 'EROFS') return 'EROFS';
+  const half = HALVES[name];
+  if (how === 'ENOSPC') {
+    if (index === at && takesSpace) half?.(args);
+    return takesSpace ? 'ENOSPC' : 'go';
+  }
+  if (how === 'after') return 'last';
+  if (how === 'half') half?.(args);
+  own.kill();
+  return 'stop';
+}
+
+let isInstalled = false;
+
+/** Puts the calls in the place of Node's, once: whose case a call belongs to is told when it is made. */
+function install(): void {
+  if (isInstalled) return;
+  isInstalled = true;
+  for (const name of ASYNC) promises[name] = asyncCall(name, plain.promises[name] ?? missing);
+  for (const name of SYNC) fs[name] = syncCall(name, plain.fs[name] ?? missing);
+  syncBuiltinESMExports();
+}
+
+const concerns = ({ under }: Case, args: unknown[]) =>
+  args.some((arg) => typeof arg === 'string' && arg.startsWith(under));
+
+function asyncCall(name: string, original: Call): Call {
+  return async (...args) => {
+    const own = running.getStore() ?? everywhere;
+    if (!own || !concerns(own, args)) return original(...args);
+    const what = decide(own, name, args);
+    if (what === 'stop') return new Promise(() => undefined);
+    if (what === 'ENOSPC' || what === 'EROFS') throw failure(what, name);
+    const done = Promise.resolve(original(...args));
+    own.underway.add(done);
+    const result = await done.finally(() => own.underway.delete(done));
+    if (what === 'last') own.kill();
+    // A dead process learns of nothing.
+    return own.isDead ? new Promise(() => undefined) : result;
+  };
+}
+
+function syncCall(name: string, original: Call): Call {
+  return (...args) => {
+    const own = running.getStore() ?? everywhere;
+    const isOurs =
+      own && (name === 'writeSync' ? own.opened.has(args[0]) : concerns(own, args) && /^[wa]/.test(String(args[1])));
+    if (!own || !isOurs) return original(...args);
+    const what = decide(own, name, args);
+    // A call that returns at once cannot wait for ever: what it throws ends in one that can.
+    if (what === 'stop') throw failure('EIO', name);
+    if (what === 'ENOSPC' || what === 'EROFS') throw failure(what, name);
+    const result = original(...args);
+    if (name === 'openSync') own.opened.add(result);
+    if (what === 'last') own.kill();
+    return result;
   };
 }
 
