@@ -84,7 +84,7 @@ const REFUSED: readonly Refused[] = [
       const timer = setInterval(() => response.write(' '), 20);
       response.on('close', () => clearInterval(timer));
     },
-    request: { silenceMs: 200 },
+    request: { silenceMs: 1000 },
     code: 'io',
     message: new RegExp(`^${PLACE}: the server sends less than 1024 bytes a second; try again`),
   },
@@ -174,10 +174,10 @@ test('a slow reader is not a slow server', async () => {
   const { graph, weights } = tinyGraph();
   writeTiny(join(folder, 'model'), graph, weights);
   const server = await serveFolder(folder, { range: true });
-  const source = new UrlSource(`${server.url}/model/shards/group1-shard1.bin`, { silenceMs: 100 });
+  const source = new UrlSource(`${server.url}/model/shards/group1-shard1.bin`, { silenceMs: 700 });
   for (let offset = 0; offset < 30; offset += 10) {
     assert.is(await source.read(offset, new Uint8Array(10)), 10);
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await new Promise((resolve) => setTimeout(resolve, 900));
   }
   await source.close();
   await server.close();

@@ -21,7 +21,7 @@ const test = suite('endurance');
 const STEPS = { tiny: 1000, unet: 60 };
 const ROUNDS = 50;
 /** Bytes that may be more each time: compiled code and the like go up and down by as much. */
-const NOISE = { step: 2048, unetStep: 20_000, load: 40_000 };
+const NOISE = { step: 6000, unetStep: 60_000, load: 120_000 };
 
 const source = temporaryFolder();
 for (const [name, bytes] of filesOf(smallUNet())) writeFileSync(join(source, name), bytes);
