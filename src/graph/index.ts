@@ -13,6 +13,6 @@ export { checkGraph, type Finding, lint } from './lint.ts';
 export { type GraphOp, registerGraphOp, shapeRuleOf } from './ops.ts';
 export { type PassRecord, type PassResult, recordedPasses } from './pass.ts';
 export * from './shapes/index.ts';
-export { executionOrder, outputNodes } from './traverse.ts';
+export { executionOrder, neededNodes, outputNodes } from './traverse.ts';
 export type { WeightEdit } from './weight-edit.ts';
 export * from './weights.ts';

@@ -47,15 +47,29 @@ export function outputNodes(graph: GraphView): string[] {
 export function unneededNodes(graph: GraphView, outputs: readonly string[]): string[] {
   const inputs = [...graph.nodes].filter((node) => node.op.startsWith('Placeholder')).map((node) => node.name);
   const signatures = [...signatureNodes(graph.signature), ...signatureNodes(graph.extras.initializerSignature)];
-  const wanted = new Set<string>();
-  const queue = [...outputs, ...inputs, ...signatures];
+  const wanted = neededNodes(graph, [...outputs, ...inputs, ...signatures]);
+  return [...graph.nodes].map((node) => node.name).filter((name) => !wanted.has(name));
+}
+
+/**
+ * The nodes that run when outputs are asked for: those outputs with all that they read.
+ *
+ * @param given nodes whose outputs are fed, so that neither they nor what only they read runs
+ */
+export function neededNodes(
+  graph: GraphView,
+  outputs: readonly string[],
+  given: ReadonlySet<string> = new Set(),
+): Set<string> {
+  const needed = new Set<string>();
+  const queue = [...outputs];
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     const node = graph.node(name);
-    if (!node || wanted.has(name)) continue;
-    wanted.add(name);
+    if (!node || needed.has(name) || given.has(name)) continue;
+    needed.add(name);
     queue.push(...node.inputs.map((input) => input.node), ...node.controls);
   }
-  return [...graph.nodes].map((node) => node.name).filter((name) => !wanted.has(name));
+  return needed;
 }
 
 /** Names of the nodes behind the tensors that a signature or initializer signature lists. */

@@ -11,14 +11,14 @@ import {
 import { type DeclaredParameters, isObject, type ParameterValues, readParameters } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { type Graph, type PassResult, recordedPasses } from '../graph/index.ts';
-import { type PassDefinition, type PassStep, rowsAt } from './definition.ts';
+import { actsByRecord, type KeptTensor, type PassDefinition, type PassStep, rowsAt } from './definition.ts';
 import { checkFeeds, ownedInputs, type PassInput, passInputs } from './pass-input.ts';
 import { expectPass, findPass } from './registry.ts';
 
 /** Parameters of a pass whose declaration is not known here. */
 export type AnyParameters = ParameterValues<DeclaredParameters>;
 
-/** A pass that acts while a graph runs, by a stage of attentions or by inputs of its own, with the parameters that are in force. */
+/** A pass that acts while a graph runs, by a stage of attentions or by what its `edit` recorded, with the parameters in force. */
 export interface AppliedPass {
   readonly definition: PassDefinition;
   readonly stage: AttentionStage | undefined;
@@ -57,12 +57,18 @@ export function appliedPasses(graph: Graph, place = 'model.json'): ControlState 
   const recorded = readAttentionRecord(graph, place);
   const record = recorded?.control === undefined ? NO_ATTENTION : recorded;
   const staged = new Set(record.columns.map((column) => column.split('.')[0] ?? ''));
-  const feeding = recordedPasses(graph).filter(({ result }) => ownedInputs(result).length > 0);
-  const names = [...new Set([...staged, ...feeding.map(({ name }) => name)])];
+  const acting = recordedPasses(graph).filter(({ name, result }) => actsInRuns(name, result));
+  const names = [...new Set([...staged, ...acting.map(({ name }) => name)])];
   if (!names.length) return undefined;
   const passes = names.map((name) => appliedPass(graph, record, name, place));
   const rows = Math.max(0, ...passes.flatMap(({ sites }) => sites.map((site) => record.sites.indexOf(site) + 1)));
   return { record, control: record.control ?? CONTROL_INPUT, passes, rows };
+}
+
+/** Whether a pass without a stage goes on acting while the model runs. One that is not known is told by its inputs. */
+export function actsInRuns(name: string, result: unknown): boolean {
+  const definition = findPass(name);
+  return ownedInputs(result).length > 0 || (definition !== undefined && actsByRecord(definition));
 }
 
 function appliedPass(graph: Graph, record: AttentionRecord, name: string, place: string): AppliedPass {
@@ -152,6 +158,19 @@ export function feedsOfPasses(state: ControlState, facts: ControlStep): Map<Pass
     return [...checkFeeds(given, inputs, `feeds of the pass "${definition.name}"`)];
   });
   return new Map(feeds);
+}
+
+/**
+ * What the passes keep of the model in a run, at one of its evaluations.
+ *
+ * @param evaluation of the run, from 0
+ * @throws SlothfulError `bad-parameter` for parameters that the model cannot have
+ */
+export function keptByPasses(state: ControlState, evaluation: number): KeptTensor[] {
+  return state.passes.flatMap(({ definition, parameters, result }) => {
+    const kept = definition.keeps?.(evaluation, parameters, result);
+    return kept ? [kept] : [];
+  });
 }
 
 function stepOf({ record }: ControlState, { sites, parameters }: AppliedPass, facts: ControlStep) {

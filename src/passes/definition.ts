@@ -21,6 +21,14 @@ export interface PassStep<P> {
   readonly stepIndex?: number | undefined;
 }
 
+/** A tensor of the model that a pass keeps from an evaluation of a run for those that follow. */
+export interface KeptTensor {
+  /** The node whose output it is. */
+  readonly node: string;
+  /** Whether this evaluation takes what was kept, so that whatever only makes it is left out; else it makes it anew. */
+  readonly reuse: boolean;
+}
+
 /** What a site does at a step, for plans: facts under names of the pass's own, and why it is left alone where it is. */
 export interface SiteFacts {
   readonly facts: Readonly<Record<string, number | boolean | string | null>>;
@@ -46,7 +54,8 @@ export interface PassPreset<T extends DeclaredParameters = DeclaredParameters> {
  *
  * Only `name`, `version`, `summary` and `parameters` are needed. A pass that changes attentions has a `stage`, and `rows` that
  * say what its stage does at a step; a pass that changes the graph otherwise has `edit`, and where its parameters shall
- * change while the model runs, inputs of its own that `edit` adds and `feeds` fills.
+ * change while the model runs, inputs of its own that `edit` adds and `feeds` fills. One that leaves out parts of the model
+ * `keeps` what they made before.
  */
 export interface PassDefinition<T extends DeclaredParameters = DeclaredParameters> {
   /** Lower case letters, digits and hyphens: `slothful`, `zero-mask`. */
@@ -77,8 +86,23 @@ export interface PassDefinition<T extends DeclaredParameters = DeclaredParameter
    * @param result what `edit` returned when the pass was applied, as the model records it
    */
   feeds?(step: PassStep<ParameterValues<T>>, result: PassResult): PassFeeds;
+  /**
+   * What it keeps of the model in a run, and whether an evaluation takes it. Called on the CPU, once an evaluation.
+   *
+   * @param evaluation of the run, from 0: a sampler may ask the model several times a step
+   * @param result what `edit` returned when the pass was applied, as the model records it
+   * @throws SlothfulError `bad-parameter` for parameters that this model cannot have
+   */
+  keeps?(evaluation: number, parameters: ParameterValues<T>, result: PassResult): KeptTensor | undefined;
+  /** What `edit` would record of a graph, for plans of models that are not patched: nothing is changed. */
+  foresee?(graph: Graph): PassResult;
   /** What it changes and needs of attentions, where it has no stage that says so. */
   readonly effects?: Effects;
+}
+
+/** Whether a pass goes on acting while the model runs by what its `edit` recorded. */
+export function actsByRecord({ feeds, keeps }: Pick<PassDefinition, 'feeds' | 'keeps'>): boolean {
+  return feeds !== undefined || keeps !== undefined;
 }
 
 /** The rows of a pass's stage at a step, one for each of its sites. */

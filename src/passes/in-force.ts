@@ -12,8 +12,8 @@ import {
 } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
 import type { Pass } from '../graph/index.ts';
+import { actsInRuns } from './applied.ts';
 import { makePass } from './make-pass.ts';
-import { ownedInputs } from './pass-input.ts';
 import { expectPass } from './registry.ts';
 import { SLOTHFUL } from './slothful/definition.ts';
 
@@ -50,13 +50,13 @@ export function passesInForce(metadata: JsonObject, asked: AskedPasses = {}, pla
   );
 }
 
-/** The recorded options of passes that act while the model runs, by a stage or by inputs of their own, by name. */
+/** The recorded options of passes that act while the model runs, by a stage or by what their `edit` recorded, by name. */
 function recordedActing({ passes, attention }: JsonObject): [string, JsonObject][] {
   const columns = isObject(attention) && Array.isArray(attention.columns) ? attention.columns : [];
   const staged = new Set(columns.map((column) => String(column).split('.')[0]));
   return (Array.isArray(passes) ? passes.filter(isObject) : []).flatMap(
     ({ name, options, result }): [string, JsonObject][] => {
-      const isActing = typeof name === 'string' && (staged.has(name) || ownedInputs(result).length > 0);
+      const isActing = typeof name === 'string' && (staged.has(name) || actsInRuns(name, result));
       return isActing ? [[name, isObject(options) ? options : {}]] : [];
     },
   );

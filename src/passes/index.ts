@@ -10,11 +10,13 @@ export {
   changeParameters,
   controlTable,
   feedsOfPasses,
+  keptByPasses,
   type PassChanges,
   type PassHooks,
 } from './applied.ts';
 export { CONTROL_NET, controlNetInputs, downResidual, MID_RESIDUAL } from './control-net/control-net.ts';
-export type { PassDefinition, PassPreset, PassStep, SiteFacts } from './definition.ts';
+export { DEEPCACHE, DEEPCACHE_PARAMETERS, type DeepCacheOptions, deepCache } from './deepcache/definition.ts';
+export type { KeptTensor, PassDefinition, PassPreset, PassStep, SiteFacts } from './definition.ts';
 export { rowsAt } from './definition.ts';
 export { FREEU, FREEU_PARAMETERS, type FreeuOptions, freeu } from './freeu/definition.ts';
 export {

@@ -1,7 +1,7 @@
 import { type AttentionNodesOptions, attachStage, attentionNodes, type PatchedSite } from '../attention/index.ts';
 import { type DeclaredParameters, readParameters } from '../documents/index.ts';
 import type { Pass } from '../graph/index.ts';
-import type { PassDefinition } from './definition.ts';
+import { actsByRecord, type PassDefinition } from './definition.ts';
 import { recordedResult } from './pass-input.ts';
 import { registerPass } from './registry.ts';
 
@@ -31,9 +31,9 @@ export function makePass<T extends DeclaredParameters>(
     ...(effects ? { effects } : {}),
     ...(stage ? { requires: [attentionNodes(nodes)] } : {}),
     async apply(graph) {
-      const known = definition.feeds && recordedResult(graph, name);
+      const known = actsByRecord(definition) ? recordedResult(graph, name) : undefined;
       const edited = known ?? (await definition.edit?.(graph, parameters));
-      if (stage || definition.feeds) registerPass(definition);
+      if (stage || actsByRecord(definition)) registerPass(definition);
       if (!stage) return edited;
       const sites = attachStage(graph, stage, (site) => selectsSite(definition, site));
       return { ...edited, sites: sites.map(({ id }) => id) };

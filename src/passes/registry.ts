@@ -62,9 +62,10 @@ function isDefinition(value: unknown, place: string): value is PassDefinition {
   if (!isObject(parameters)) throw wrong(place, 'its parameters must be an object, {} where it has none');
   for (const [parameter, spec] of Object.entries(parameters)) checkParameter(spec, `${place} parameter "${parameter}"`);
   if (stage !== undefined) checkStage(stage, name, `${place} stage`);
-  for (const method of ['selects', 'rows', 'explain', 'edit', 'feeds'])
+  for (const method of ['selects', 'rows', 'explain', 'edit', 'feeds', 'keeps', 'foresee'])
     checkFunction(value[method], `${place} ${method}`);
   if (value.feeds && !value.edit) throw wrong(place, 'it has feeds, and no edit that adds inputs to feed');
+  if (value.keeps && !value.edit) throw wrong(place, 'it keeps tensors, and has no edit that records which');
   return true;
 }
 

@@ -135,10 +135,11 @@ function executedFlops(graph: Graph, settings: RunSettings, calls: readonly Call
     if (found) return attentionFlops(found, tokens, keys, batch);
     throw new SlothfulError('unsupported', `site "${id}"`, 'is not to be found in the graph');
   };
-  const sites = calls.flatMap((call) => call.sites);
+  // Where passes leave out parts of the model, a call does not have every site; the first always does.
+  const every = calls[0]?.sites ?? [];
   return {
-    plain: sites.reduce((sum, site) => sum + costOf(site, site.tokens), 0),
-    patched: sites.reduce((sum, site) => sum + costOf(site, site.kv_tokens), 0),
+    plain: calls.length * every.reduce((sum, site) => sum + costOf(site, site.tokens), 0),
+    patched: calls.flatMap(({ sites }) => sites).reduce((sum, site) => sum + costOf(site, site.kv_tokens), 0),
   };
 }
 

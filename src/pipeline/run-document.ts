@@ -113,7 +113,10 @@ const CALL_FIELDS = {
   sigma: number({ minimum: 0, description: 'noise level, by which the strides went' }),
   kv_tokens: nullable(integer(), { description: 'of all patched self-attentions; null for a plain run' }),
   tokens: nullable(integer(), { description: 'how many they would be without' }),
-  sites: list(RECORDED_SITE),
+  sites: list(RECORDED_SITE, { description: 'that ran' }),
+  reused: optional(
+    flag({ description: 'parts of the model were left out: a pass took what it kept of an earlier call' }),
+  ),
 };
 const CALL_RECORD = named('model_call', object(CALL_FIELDS));
 export type CallRecord = DocumentOf<typeof CALL_RECORD>;

@@ -44,17 +44,18 @@ export function recordStep(
 }
 
 function recordCall(
-  { timestep, sigma, sites }: EvaluatedCall,
+  { timestep, sigma, sites, reused }: EvaluatedCall,
   patch: PatchInForce | undefined,
   latent: LatentSize,
 ): CallRecord {
-  const kept = patch ? sites.map((site, row) => recordSite(site, patch, { row, sigma, latent })) : [];
+  const kept = patch ? sites.map((site) => recordSite(site, patch, { sigma, latent })) : [];
   const total = (of: (site: RecordedSite) => number) => (patch ? kept.reduce((sum, site) => sum + of(site), 0) : null);
   return {
     ...{ timestep, sigma },
     kv_tokens: total(({ kv_tokens }) => kv_tokens),
     tokens: total(({ tokens }) => tokens),
     sites: kept,
+    ...(reused ? { reused } : {}),
   };
 }
 
@@ -69,9 +70,8 @@ interface LatentSize {
   readonly width: number;
 }
 
-/** Which row of the control table a site is, and the call that it was asked in. */
+/** The call that a site was asked in. */
 interface SiteOfCall {
-  readonly row: number;
   readonly sigma: number;
   readonly latent: LatentSize;
 }
@@ -109,9 +109,9 @@ function shortest(value: number): number {
 }
 
 /** The hook decides, and the node is told; the parameters' own stride belongs to the record where it is what ran. */
-function askedStride({ rows }: SiteRecord, patch: PatchInForce, of: SiteOfCall): number | null {
+function askedStride({ id, rows }: SiteRecord, patch: PatchInForce, of: SiteOfCall): number | null {
   const { metadata, parameters } = patch;
-  const site = metadata?.sites[of.row];
+  const site = metadata?.sites.find((each) => each.id === id);
   if (!site || !metadata || !parameters) return null;
   const { stride } = siteStride(parameters, site, metadata, of.sigma, of.latent);
   const asked = controlRow(parameters, site.block, stride);

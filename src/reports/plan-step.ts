@@ -26,8 +26,12 @@ export const STEP_FACTS = {
 const FACTS = object(STEP_FACTS);
 const NO_FACTS: DocumentOf<typeof FACTS> = { asked: 1, stride_rows: 1, stride_columns: 1, clipped: false };
 
+/** The reason of a site that does not run at a step. */
+export const NOT_RUN = 'not_run';
+
 const REASONS: Readonly<Record<string, string>> = {
   ...UNTOUCHED_REASONS,
+  [NOT_RUN]: 'it does not run: what was kept of an earlier evaluation is taken',
   keep_middle: `${UNTOUCHED_REASONS.keep_middle} (keep_middle)`,
   grid: 'its grid is a single token',
 };

@@ -1,21 +1,23 @@
 import { timeFactor } from '../passes/index.ts';
+import type { RunningParts } from './plan-parts.ts';
 import type { PlanPair, PlanReport, PlanSite, PlanTotals, ScheduledStep } from './plan-report.ts';
 import { sum } from './weights.ts';
 
-/**
- * One step of the whole model, plain against patched.
- *
- * @param rest FLOPs of everything but attention
- */
+/** What runs at a step: of the model as it is, and with the passes. */
+export interface StepParts {
+  readonly plain: RunningParts;
+  readonly parts: RunningParts;
+}
+
+/** One step of the whole model, plain against patched. */
 export function stepTotals(
   sites: readonly PlanSite[],
-  { timestep, sigma }: ScheduledStep,
-  index: number,
-  rest: number,
+  { timestep, sigma, index }: ScheduledStep & { readonly index: number },
+  { plain, parts }: StepParts,
 ): PlanTotals {
   const self = sites.filter(({ kind }) => kind === 'self');
   const cross = sites.filter(({ kind }) => kind === 'cross');
-  const same = rest + sum(cross, ({ plain }) => plain.flops);
+  const crossFlops = (running: RunningParts) => sum(cross.filter(running.runs), (site) => site.plain.flops);
   const selfFlops = {
     plain: sum(self, ({ plain }) => plain.flops),
     patched: sum(self, ({ steps }) => steps[index]?.flops ?? 0),
@@ -26,9 +28,12 @@ export function stepTotals(
     time: timeFactor(sigma),
     kv_tokens: {
       plain: sum(self, ({ kv_tokens }) => kv_tokens),
-      patched: sum(self, ({ steps }) => steps[index]?.kv_tokens ?? 0),
+      patched: sum(self.filter(parts.runs), ({ steps }) => steps[index]?.kv_tokens ?? 0),
     },
-    flops: { plain: same + selfFlops.plain, patched: same + selfFlops.patched },
+    flops: {
+      plain: plain.rest + crossFlops(plain) + selfFlops.plain,
+      patched: parts.rest + crossFlops(parts) + selfFlops.patched,
+    },
     self_flops: selfFlops,
     peak_logits_bytes: {
       plain: Math.max(0, ...sites.map(({ plain }) => plain.logits_bytes ?? 0)),

@@ -17,9 +17,10 @@ import {
   readSlothfulMetadata,
   type SlothfulParameters,
 } from '../passes/index.ts';
-import { graphFlops, restFlops } from './flops.ts';
+import { graphFlops } from './flops.ts';
 import { idleSettings } from './idle-settings.ts';
 import { guessFamily } from './model-facts.ts';
+import { partsAt, type RunningParts, wholeModel } from './plan-parts.ts';
 import {
   PLAN_REPORT,
   type PlanBackend,
@@ -28,7 +29,7 @@ import {
   type PlanStep,
   type Schedule,
 } from './plan-report.ts';
-import { type PlannedSite, planStep, reasonText, type SiteStep } from './plan-step.ts';
+import { NOT_RUN, type PlannedSite, planStep, reasonText, type SiteStep } from './plan-step.ts';
 import { runTotals, stepTotals } from './plan-totals.ts';
 import { attentionFlops, logitsBytes, type SiteWidths, siteTokens, siteWidths } from './site-cost.ts';
 import { type RunSize, reportSize, resolveSize } from './size.ts';
@@ -72,11 +73,16 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
   const planned = measured.flatMap(({ planned: own }) => own ?? []);
   const settings = { sites: planned, parameters, passes, depth, latent };
   const byStep = schedule.steps.map((step, index) => planStep(settings, { ...step, index }));
-  const sites = measured.map((site) => planSite(site, byStep, planned));
   const flops = graphFlops(graph, shapes);
-  const plainFlops = new Map(survey.sites.map((site, index) => [site, sites[index]?.plain.flops ?? 0] as const));
-  const rest = restFlops(flops, survey.sites, (site) => plainFlops.get(site) ?? 0);
-  const steps = schedule.steps.map((step, index) => stepTotals(sites, step, index, rest));
+  const plainFlops = new Map(measured.map((each) => [each.site, plainCost(each).flops] as const));
+  const whole = { graph, flops, sites: survey.sites, attention: (site: SurveyedSite) => plainFlops.get(site) ?? 0 };
+  const partsOf = partsAt(whole, passes);
+  const parts = schedule.steps.map((_, index) => partsOf(index));
+  const sites = measured.map((site) => planSite(site, byStep, { all: planned, parts }));
+  const plain = wholeModel(whole);
+  const steps = schedule.steps.map((step, index) =>
+    stepTotals(sites, { ...step, index }, { plain, parts: parts[index] ?? plain }),
+  );
   return {
     schema: PLAN_REPORT.properties.schema.const,
     model,
@@ -159,17 +165,28 @@ function asPatched({
   return { kind, id, block, level, downscale, heads, headDim, channels, node, scope: exporterName };
 }
 
-/** @param byStep what every planned site does, a list for each step */
+/** What all sites of a plan share. */
+interface PlanOfRun {
+  readonly all: readonly PlannedSite[];
+  /** What runs at each step. */
+  readonly parts: readonly RunningParts[];
+}
+
+/** @param byStep what every planned site does where it runs, a list for each step */
 function planSite(
-  { site, grid, tokens, contextTokens, cost, planned }: MeasuredSite,
+  measured: MeasuredSite,
   byStep: readonly (readonly SiteStep[])[],
-  all: readonly PlannedSite[],
+  { all, parts }: PlanOfRun,
 ): PlanSite {
+  const { site, grid, tokens, contextTokens, cost, planned } = measured;
   const { id, kind, exporterName, block, level, downscale, channels, heads } = site;
   const place = planned ? all.indexOf(planned) : -1;
-  const facts = byStep.flatMap((sites) => sites[place] ?? []);
+  const facts = byStep.flatMap((sites, step): SiteStep[] => {
+    const fact = sites[place];
+    return fact ? [parts[step]?.runs(site) === false ? { ...fact, reason: NOT_RUN } : fact] : [];
+  });
   const steps = facts.map((fact) => stepOf(fact, cost));
-  const plain = costOf(cost, tokens, contextTokens);
+  const plain = plainCost(measured);
   return {
     ...{ id, kind, exporter_name: exporterName, block, level, downscale, channels, heads: heads ?? null },
     ...{ head_dim: site.headDim ?? null, grid: grid ? [...grid] : null, tokens, kv_tokens: contextTokens },
@@ -191,7 +208,15 @@ interface SiteCost {
 
 function stepOf({ tokens, kv_tokens, reason, ...facts }: SiteStep, cost: SiteCost): PlanStep {
   const reduction = cost.keys / kv_tokens;
-  return { tokens, kv_tokens, reason, ...facts, reduction, ...costOf(cost, tokens, kv_tokens) };
+  const costs = reason === NOT_RUN ? NOTHING : costOf(cost, tokens, kv_tokens);
+  return { tokens, kv_tokens, reason, ...facts, reduction, ...costs };
+}
+
+/** What a site that does not run costs. */
+const NOTHING = { flops: 0, logits_bytes: 0, peak_logits_bytes: 0 };
+
+function plainCost({ cost, tokens, contextTokens }: MeasuredSite) {
+  return costOf(cost, tokens, contextTokens);
 }
 
 function costOf({ widths, heads, settings }: SiteCost, tokens: number, keys: number) {

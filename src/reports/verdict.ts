@@ -1,4 +1,4 @@
-import { reasonText, type SiteStep } from './plan-step.ts';
+import { NOT_RUN, reasonText, type SiteStep } from './plan-step.ts';
 
 /** What happens to a self-attention over a run, in words: where it is pooled, and why it is left alone elsewhere. */
 export function verdictOf(steps: readonly SiteStep[]): string {
@@ -24,7 +24,7 @@ function leftAlone(steps: readonly SiteStep[]): Map<string, number[]> {
 
 function detail(reason: string, steps: readonly SiteStep[], indices: readonly number[]): string {
   const text = reasonText(reason);
-  if (reason === 'keep_middle' || reason === 'grid') return text;
+  if (reason === 'keep_middle' || reason === 'grid' || reason === NOT_RUN) return text;
   const highest = Math.max(...indices.map((index) => steps[index]?.asked ?? 0));
   return `${text} (asked ${Number(highest.toFixed(2))} at most)`;
 }

@@ -39,6 +39,7 @@ export { type LoadOptions, loadUNetOn } from './load-unet.ts';
 export type { LoadProgress } from './load-weights.ts';
 export { LoadedModel } from './loaded-model.ts';
 export { nativeTuning } from './native-tuning.ts';
+export { RunMemory } from './run-memory.ts';
 export type { ModelInput, ModelOutput } from './signature.ts';
 export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './unet.ts';
 export type { InputNames, InputRole, UNetInput } from './unet-inputs.ts';

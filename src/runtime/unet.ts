@@ -5,6 +5,7 @@ import { type ExecutedAttention, recordAttention } from '../kernels/index.ts';
 import {
   type ControlState,
   changeParameters,
+  keptByPasses,
   type PassChanges,
   type PassHooks,
   parseParameters,
@@ -16,6 +17,7 @@ import type { ChosenBackend } from './backend.ts';
 import { hooksOf, passFeeds } from './control.ts';
 import { type DataLayout, firstTimestep, makeUNetFeeds, type UNetInputs } from './feeds.ts';
 import type { LoadedModel } from './loaded-model.ts';
+import type { RunMemory } from './run-memory.ts';
 import type { UNetInput } from './unet-inputs.ts';
 
 /** How one prediction is made. */
@@ -32,6 +34,11 @@ export interface PredictOptions {
   readonly slothful?: false | undefined;
   /** Handed to the hook. */
   readonly stepIndex?: number | undefined;
+  /**
+   * Of the run that this prediction belongs to: what passes such as DeepCache keep from one evaluation to the next. Without
+   * it every evaluation runs the whole model.
+   */
+  readonly memory?: RunMemory | undefined;
 }
 
 /** What one attention did. */
@@ -43,6 +50,14 @@ export interface Prediction {
   readonly out_sample: tf.Tensor4D;
   /** Every patched self-attention, in the order of the control table; empty for a model that is not patched. */
   readonly sites: readonly SiteRecord[];
+  /** Whether parts of the model were left out, and what the run's memory keeps of them was taken. */
+  readonly reused?: boolean | undefined;
+}
+
+/** What passes take from a run's memory in an evaluation, and what they have it keep. */
+interface Kept {
+  readonly taken: tf.NamedTensorMap;
+  readonly made: readonly string[];
 }
 
 /** The parts that `loadUNet` puts together. */
@@ -97,25 +112,29 @@ export class UNet {
    *
    * @param inputs sample [B, h, w, C] of any batch and size, timestep, encoder_hidden_states [B, T, C], and what else
    *   the model takes; they stay the caller's
-   * @returns the prediction, of the sample's shape and layout, and what every patched site did
+   * @returns the prediction, of the sample's shape and layout, and what every patched site did; sites that did not run are
+   *   not among them
    * @throws SlothfulError `bad-input` for inputs that do not fit, or where neither timestep nor sigma is told;
    *   `bad-parameter`; `bad-graph` where TF.js fails
    */
   predict(inputs: UNetInputs, options: PredictOptions = {}): Prediction {
     const layout = options.layout ?? 'nhwc';
+    const state = this.stateOf(options);
+    const kept = this.kept(state, inputs, options.memory);
     const sites: SiteRecord[] = [];
     const out_sample = tf.tidy(() => {
       const feeds = makeUNetFeeds(inputs, this.parts.inputs, layout);
-      const control = this.control(inputs, options);
+      const control = state ? this.control(state, inputs, options) : {};
       const output = recordAttention(
         ({ cross, site, ...executed }) => {
           if (!cross) sites[site] = executed;
         },
-        () => this.execute({ ...feeds, ...control }),
+        () => this.execute({ ...feeds, ...control }, kept, options.memory),
       );
       return layout === 'nchw' ? tf.transpose(output, [0, 3, 1, 2]) : output;
     });
-    return { out_sample, sites };
+    // The recorder counts by the table: what did not run left a gap.
+    return { out_sample, sites: sites.filter(() => true), reused: Object.keys(kept.taken).length > 0 };
   }
 
   /**
@@ -156,12 +175,15 @@ export class UNet {
     return changeParameters(state, changes);
   }
 
-  /** What passes feed; nothing where the model is not patched, or shall do as if it were not. */
-  private control(inputs: UNetInputs, options: PredictOptions): tf.NamedTensorMap {
-    const { parameters, passes } = options;
+  /** The passes that act; undefined where the model is not patched, or shall do as if it were not. */
+  private stateOf({ parameters, passes, slothful }: PredictOptions): ControlState | undefined {
     const changes = { ...passes, ...(parameters ? { slothful: parameters } : {}) };
     const state = Object.keys(changes).length ? this.withChanges(changes) : this.state;
-    if (!state || options.slothful === false) return {};
+    return slothful === false ? undefined : state;
+  }
+
+  /** What passes feed. */
+  private control(state: ControlState, inputs: UNetInputs, options: PredictOptions): tf.NamedTensorMap {
     const [, first = 0, second = 0, third = 0] = inputs.sample.shape;
     const [height, width] = options.layout === 'nchw' ? [second, third] : [first, second];
     const { sigma, stepIndex } = options;
@@ -170,9 +192,25 @@ export class UNet {
     return passFeeds(state, clues, this.hooks);
   }
 
-  private execute(feeds: tf.NamedTensorMap): tf.Tensor4D {
+  /** What is to be taken from the memory, and what it shall have after: all of it where it lacks something. */
+  private kept(state: ControlState | undefined, inputs: UNetInputs, memory: RunMemory | undefined): Kept {
+    if (!state || !memory) return { taken: {}, made: [] };
+    const asked = keptByPasses(state, memory.next(this, inputs.sample.shape));
+    const found = asked.map(({ node, reuse }) => ({ node, tensor: reuse ? memory.get(node) : undefined }));
+    return {
+      taken: Object.fromEntries(found.flatMap(({ node, tensor }) => (tensor ? [[node, tensor] as const] : []))),
+      made: found.filter(({ tensor }) => !tensor).map(({ node }) => node),
+    };
+  }
+
+  private execute(feeds: tf.NamedTensorMap, { taken, made }: Kept, memory: RunMemory | undefined): tf.Tensor4D {
     const { model, output: name } = this.parts;
-    const [output] = model.run(feeds, [name]);
+    const [output, ...others] = model.run({ ...feeds, ...taken }, [name, ...made]);
+    const tensors = made.flatMap((node, index) => {
+      const tensor = others[index];
+      return tensor ? [[node, tensor] as const] : [];
+    });
+    memory?.keep(new Map(tensors), Object.keys(taken));
     if (output && isRank4(output)) return output;
     throw new SlothfulError('bad-graph', model.place, `its output "${name}" is not a rank-4 tensor`);
   }

@@ -25,6 +25,8 @@ export interface EvaluatedCall {
   readonly sigma: number;
   /** Every patched self-attention with its K/V tokens; empty for a model that is not patched. */
   readonly sites: readonly SiteRecord[];
+  /** Whether parts of the model were left out, as passes such as DeepCache do. */
+  readonly reused?: boolean | undefined;
   /** The parameters that `control` gave for it. */
   readonly parameters?: SlothfulOptions | undefined;
 }

@@ -24,6 +24,8 @@ export interface Evaluated {
   /** Of the sample's shape. */
   readonly output: Float32Array;
   readonly sites: readonly SiteRecord[];
+  /** Whether parts of the model were left out. */
+  readonly reused: boolean;
 }
 
 /**
@@ -40,14 +42,15 @@ export async function evaluate(model: DenoisingModel, request: Evaluation, place
     }
     const { sample, ...others } = Object.fromEntries(tensors);
     if (!sample) throw new SlothfulError('bug', place, 'no sample');
-    const { out_sample, sites } = await model.predict(
-      { ...others, sample, timestep: request.timestep },
-      request.options,
-    );
+    const {
+      out_sample,
+      sites,
+      reused = false,
+    } = await model.predict({ ...others, sample, timestep: request.timestep }, request.options);
     tensors.set('out_sample', out_sample);
     const output = Float32Array.from(await out_sample.data());
     checkOutput(output, out_sample.shape, request.sample.shape, place);
-    return { output, sites };
+    return { output, sites, reused };
   } finally {
     for (const tensor of tensors.values()) tensor.dispose();
   }

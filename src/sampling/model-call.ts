@@ -18,7 +18,7 @@ export interface ModelAnswer {
  */
 export async function callModel(
   { unet, control, passes, slothful }: DenoiseOptions,
-  { shape, conditioning, guidanceScale }: PreparedRun,
+  { shape, conditioning, guidanceScale, memory }: PreparedRun,
   facts: StepFacts,
   scaledSample: Float32Array,
 ): Promise<ModelAnswer> {
@@ -29,11 +29,11 @@ export async function callModel(
     timestep,
     conditioning,
     sample: guidanceScale === undefined ? sample : doubled(sample),
-    options: { sigma, parameters, passes, slothful, stepIndex: index },
+    options: { sigma, parameters, passes, slothful, stepIndex: index, memory },
   };
-  const { output, sites } = await evaluate(unet, request, `step ${index} (timestep ${timestep})`);
+  const { output, sites, reused } = await evaluate(unet, request, `step ${index} (timestep ${timestep})`);
   return {
     modelOutput: guidanceScale === undefined ? output : guided(output, guidanceScale),
-    call: { timestep, sigma, sites, parameters },
+    call: { timestep, sigma, sites, parameters, reused },
   };
 }

@@ -1,4 +1,5 @@
 import { SlothfulError } from '../errors.ts';
+import { RunMemory } from '../runtime/index.ts';
 import { batchConditioning } from './conditioning.ts';
 import type { DenoiseOptions } from './denoise-options.ts';
 import { type NoiseOptions, type NoiseSource, noiseSource } from './noise/index.ts';
@@ -16,6 +17,8 @@ export interface PreparedRun {
   readonly noise: NoiseSource;
   /** What the noise is made of, for samplers that need another kind of it. */
   readonly noiseOptions: NoiseOptions;
+  /** What passes keep from one call of the model to the next. */
+  readonly memory: RunMemory;
   /** What it begins with, standard normal; zeros where no noise is added. */
   readonly initial: Float32Array;
 }
@@ -49,7 +52,7 @@ export function prepareRun(options: DenoiseOptions): PreparedRun {
   const noiseOptions = { shape, seed, rng, given, batchIndex };
   const noise = noiseSource(noiseOptions);
   return {
-    ...{ shape, noise, noiseOptions },
+    ...{ shape, noise, noiseOptions, memory: new RunMemory() },
     initial: addNoise ? noise.initial() : new Float32Array(batch * height * width * channels),
     guidanceScale: twice ? guidanceScale : undefined,
     conditioning: batchConditioning(cond, twice ? uncond : undefined, batch),
