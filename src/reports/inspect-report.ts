@@ -104,7 +104,7 @@ const TOTALS = object({
 });
 
 /** What `inspect` finds. */
-export const INSPECT_REPORT = ownDocument('inspect', 2, {
+export const INSPECT_REPORT = ownDocument('inspect', 3, {
   model: text(),
   family: FAMILY,
   generated_by: nullable(text()),
