@@ -22,8 +22,10 @@ export {
   type ChosenBackend,
   chooseBackend,
   type FailedBackend,
+  type Unfit,
   WEB_BACKENDS,
 } from './backend.ts';
+export { lackingKernels } from './check-kernels.ts';
 export { ControlNet, loadControlNetOn, type Residuals } from './control-net.ts';
 export type { DataLayout, DataLayout as Layout, NamedInputs, UNetInputs } from './feeds.ts';
 export {
