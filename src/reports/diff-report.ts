@@ -1,6 +1,6 @@
 import { choice, type DocumentOf, list, named, nullable, object, ownDocument, text } from '../documents/index.ts';
 import { REPORT_SITE } from './inspect-report.ts';
-import { COUNT, FLOPS, NAMES, REPORT_PARAMETERS, REPORT_SIZE, SITE_PLACE } from './report-parts.ts';
+import { COUNT, FLOPS, LOOK_SIZE, NAMES, REPORT_PARAMETERS, SITE_PLACE } from './report-parts.ts';
 
 const SIDE = named(
   'side',
@@ -62,7 +62,7 @@ const WEIGHTS = object({
 export const DIFF_REPORT = ownDocument('diff', 3, {
   a: SIDE,
   b: SIDE,
-  size: REPORT_SIZE,
+  size: LOOK_SIZE,
   counts: COUNTS,
   sites: list(SITE),
   nodes: object({

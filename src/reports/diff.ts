@@ -61,7 +61,12 @@ export function diffGraphs(a: DiffModel, b: DiffModel, options: DiffOptions = {}
 /** Models of other shapes than the first one's are looked at in their own size. */
 function sizeOf({ size }: InspectReport): InspectOptions['size'] {
   const { rows, columns, batch, context_tokens: contextTokens } = size;
-  return { rows, columns, batch, contextTokens };
+  return {
+    batch,
+    ...(rows === null ? {} : { rows }),
+    ...(columns === null ? {} : { columns }),
+    ...(contextTokens === null ? {} : { contextTokens }),
+  };
 }
 
 function sideOf({ model, family, nodes, weights, totals, patch, passes }: InspectReport): DiffSide {

@@ -6,7 +6,7 @@ import { type GraphFlops, graphFlops, isConvolution, restFlops } from './flops.t
 import { INSPECT_REPORT, type InspectReport, type ReportShare, type ReportSite } from './inspect-report.ts';
 import { guessFamily, inputsOf, outputsOf } from './model-facts.ts';
 import { attentionFlops, logitsBytes, siteTokens, siteWeights, siteWidths } from './site-cost.ts';
-import { type RunSize, reportSize, resolveSize } from './size.ts';
+import { assumedSizes, lookSize, type RunSize, resolveSize } from './size.ts';
 import { isParameter, parametersOf, sum, weightTotals } from './weights.ts';
 
 /** What a report can be told besides the graph. */
@@ -42,7 +42,7 @@ export function inspectGraph(graph: Graph, options: InspectOptions = {}): Inspec
     family: guessFamily(graph, survey.sites),
     generated_by: text(graph.extras.generatedBy),
     converted_by: text(graph.extras.convertedBy),
-    size: reportSize(graph, size),
+    size: lookSize(graph, size),
     inputs: inputsOf(graph),
     outputs: outputsOf(graph),
     nodes: graph.size,
@@ -55,7 +55,7 @@ export function inspectGraph(graph: Graph, options: InspectOptions = {}): Inspec
     sites,
     rejections: survey.rejections.map(({ kind: _, ...rejection }) => rejection),
     totals: totalsOf(graph, survey, sites, flops),
-    notes: [...(options.notes ?? []), ...flopNotes(flops), ...kernelNotes(graph)],
+    notes: [...(options.notes ?? []), ...assumedSizes(graph, options.size), ...flopNotes(flops), ...kernelNotes(graph)],
   };
 }
 

@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import { type PredictedSite, type PredictRecord, predictFile } from '../../jobs/node.ts';
 import { type Field, tableOf } from '../../pages/index.ts';
 import { parametersLine, passLines } from '../../pipeline/index.ts';
+import { parseTimestepInput } from '../../runtime/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { parameterFiles, readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
 import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
@@ -20,13 +21,22 @@ function options(cli: Argv<object>) {
           .option('inputs', {
             type: 'string',
             demandOption: true,
-            describe: 'safetensors file, names as diffusers has them',
+            describe: "safetensors file, names as diffusers has them or the model's own",
           })
           .option('out', { type: 'string', demandOption: true, describe: 'safetensors file for out_sample' })
           .option('timestep', { type: 'number', describe: 'timestep, where the inputs have none' })
           .option('sigma', {
             type: 'number',
             describe: 'noise level of the step, where it is not that of the timestep',
+          })
+          .option('timestep-input', {
+            type: 'string',
+            describe:
+              'how an embedding of the timestep that the model takes is made: sinusoid:cos-sin or sinusoid:sin-cos',
+          })
+          .option('output', {
+            type: 'string',
+            describe: "the model's name of the output to write, where it has several",
           })
           .option('force', { type: 'boolean', default: false, describe: 'replace an earlier prediction' })
           .option('layout', { choices: LAYOUTS, default: 'nchw' as const, describe: 'order of the axes in the files' })
@@ -40,11 +50,15 @@ function options(cli: Argv<object>) {
 export const predictCommand = defineCommand({
   builder: options,
   async handler(argv) {
-    const { model, inputs, out, force, timestep, sigma, layout, backend } = argv;
+    const { model, inputs, out, output, force, timestep, sigma, layout, backend } = argv;
+    const timestepInput = argv.timestepInput === undefined ? undefined : parseTimestepInput(argv.timestepInput);
     const parameters = await readParameterChanges(argv);
     const passes = readPasses(argv);
     const alsoRead = parameterFiles(argv);
-    const asked = { model, inputs, out, force, alsoRead, timestep, sigma, layout, backend, parameters, passes };
+    const asked = {
+      ...{ model, inputs, out, output, force, alsoRead, timestep, timestepInput, sigma, layout, backend },
+      ...{ parameters, passes },
+    };
     print(await predictFile({ ...asked, log: sayLine, onNote: printNote }), argv.json);
   },
 });
@@ -61,11 +75,11 @@ function print(record: PredictRecord, json: boolean): void {
     printJson(record);
     return;
   }
-  const { sites, parameters, out, shape, layout } = record;
+  const { sites, parameters, out, output, shape, layout } = record;
   const table = tableOf('sites', 'self-attentions', SITE_FIELDS, sites);
   if (sites.length) printTables([table]);
   else printLine('the model is not patched: no K/V tokens to report');
   if (parameters) printLine(parametersLine(parameters));
   for (const line of passLines(record.passes)) printLine(line);
-  printLine(`${out}: out_sample [${shape.join(', ')}] ${layout}`);
+  printLine(`${out}: ${output} [${shape.join(', ')}] ${layout}`);
 }
