@@ -64,11 +64,16 @@ function layoutTurnedBy(order: string): PictureLayout | undefined {
 const formatOf = (node: GraphNode): PictureLayout =>
   readString(node.attributes, 'data_format').toUpperCase() === 'NCHW' ? 'nchw' : 'nhwc';
 
-/** Channels are few and known; where both ends look like them, they are last. */
+/** Channels of pictures, of latents, and of latents with those of a mask and a masked image. */
+const USUAL_CHANNELS: readonly number[] = [1, 3, 4, 9];
+
+/** Channels are few and known; where both ends look like them as much, they are last. */
 function declaredLayout(shape: readonly number[]): PictureLayout {
-  const areChannels = (size: number | undefined) => size !== undefined && size > 0 && size <= MOST_CHANNELS;
-  const [, first, , last] = shape;
-  return areChannels(first) && !areChannels(last) ? 'nchw' : 'nhwc';
+  const [, first = -1, , last = -1] = shape;
+  const areChannels = (size: number) => size > 0 && size <= MOST_CHANNELS;
+  if (!areChannels(first)) return 'nhwc';
+  if (!areChannels(last)) return 'nchw';
+  return USUAL_CHANNELS.includes(first) && !USUAL_CHANNELS.includes(last) ? 'nchw' : 'nhwc';
 }
 
 /**

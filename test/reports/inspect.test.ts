@@ -120,7 +120,7 @@ test('invalid sizes are refused', async () => {
 test('a graph that fixes its size is looked at in that size, and no other can be asked for', async () => {
   const graph = fixedSize(goldenGraph('sd15'));
   assert.equal(inspectGraph(graph).sites[0]?.grid, [16, 24]);
-  await failsWith('bad-input', /size \(rows\): the model takes 16 only, not 32/, () =>
+  await failsWith('bad-input', /size: the model takes 16 x 16 only, not 32 x 16; .*--latent 16x16/, () =>
     inspectGraph(graph, { size: { rows: 32 } }),
   );
 });
