@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Graph } from '../../src/graph/index.ts';
+import { attr, Graph } from '../../src/graph/index.ts';
 import { inspectSummary } from '../../src/pages/index.ts';
 import { slothful } from '../../src/passes/index.ts';
 import { type InspectReport, inspectGraph } from '../../src/reports/index.ts';
@@ -142,6 +142,26 @@ test('a softmax that is not an attention is listed with the reason', () => {
   assert.ok(report.rejections[0]?.reason);
   assert.equal([report.top, report.family.name], [null, null]);
   assert.match(inspectSummary(report), /0 self- and 0 cross-attentions.*1 softmaxes rejected/);
+});
+
+test('norms that TF.js computes wrongly are named, and others are not', () => {
+  const graph = Graph.create();
+  const x = graph.add({ name: 'x', op: 'Placeholder', attributes: { dtype: attr.type('float32') } });
+  const norm = (name: string, isTraining: boolean, format: string) =>
+    graph.add({
+      ...{ name, op: 'FusedBatchNormV3', inputs: [x] },
+      attributes: { is_training: attr.bool(isTraining), data_format: attr.string(format) },
+    });
+  norm('fine', false, 'NHWC');
+  assert.not(inspectGraph(graph).notes.some((note) => note.includes('cannot run')));
+  for (const name of ['a', 'b']) norm(name, true, 'NHWC');
+  norm('c', false, 'NCHW');
+  const notes = inspectGraph(graph).notes.filter((note) => note.includes('cannot run'));
+  assert.match(
+    notes[0] ?? '',
+    /node "a" is a FusedBatchNormV3 that norms by .* \(is_training = true\).* \(and 1 more\)$/,
+  );
+  assert.match(notes[1] ?? '', /node "c" is a FusedBatchNormV3 in NCHW/);
 });
 
 test('what the document does not tell is null, with the reason', () => {

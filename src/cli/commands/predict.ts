@@ -2,11 +2,11 @@ import type { Argv } from 'yargs';
 import { type PredictedSite, type PredictRecord, predictFile } from '../../jobs/node.ts';
 import { type Field, tableOf } from '../../pages/index.ts';
 import { parametersLine, passLines } from '../../pipeline/index.ts';
-import { parseTimestepInput } from '../../runtime/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { parameterFiles, readParameterChanges, withParameterFlags } from '../flags/parameter-flags.ts';
 import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
 import { withBackendFlag } from '../flags/run-flags.ts';
+import { readTimestepInput, withTimestepFlag } from '../flags/timestep-flag.ts';
 import { printJson, printLine, printTables, sayLine } from '../printer.ts';
 import { printNote } from '../terminal.ts';
 
@@ -15,32 +15,33 @@ const LAYOUTS = ['nchw', 'nhwc'] as const;
 function options(cli: Argv<object>) {
   return withPassFlags(
     withParameterFlags(
-      withBackendFlag(
-        cli
-          .positional('model', { type: 'string', demandOption: true, describe: 'converted model, patched or plain' })
-          .option('inputs', {
-            type: 'string',
-            demandOption: true,
-            describe: "safetensors file, names as diffusers has them or the model's own",
-          })
-          .option('out', { type: 'string', demandOption: true, describe: 'safetensors file for out_sample' })
-          .option('timestep', { type: 'number', describe: 'timestep, where the inputs have none' })
-          .option('sigma', {
-            type: 'number',
-            describe: 'noise level of the step, where it is not that of the timestep',
-          })
-          .option('timestep-input', {
-            type: 'string',
-            describe:
-              'how an embedding of the timestep that the model takes is made: sinusoid:cos-sin or sinusoid:sin-cos',
-          })
-          .option('output', {
-            type: 'string',
-            describe: "the model's name of the output to write, where it has several",
-          })
-          .option('force', { type: 'boolean', default: false, describe: 'replace an earlier prediction' })
-          .option('layout', { choices: LAYOUTS, default: 'nchw' as const, describe: 'order of the axes in the files' })
-          .option('json', { type: 'boolean', default: false, describe: 'print K/V tokens as JSON' }),
+      withTimestepFlag(
+        withBackendFlag(
+          cli
+            .positional('model', { type: 'string', demandOption: true, describe: 'converted model, patched or plain' })
+            .option('inputs', {
+              type: 'string',
+              demandOption: true,
+              describe: "safetensors file, names as diffusers has them or the model's own",
+            })
+            .option('out', { type: 'string', demandOption: true, describe: 'safetensors file for out_sample' })
+            .option('timestep', { type: 'number', describe: 'timestep, where the inputs have none' })
+            .option('sigma', {
+              type: 'number',
+              describe: 'noise level of the step, where it is not that of the timestep',
+            })
+            .option('output', {
+              type: 'string',
+              describe: "the model's name of the output to write, where it has several",
+            })
+            .option('force', { type: 'boolean', default: false, describe: 'replace an earlier prediction' })
+            .option('layout', {
+              choices: LAYOUTS,
+              default: 'nchw' as const,
+              describe: 'order of the axes in the files',
+            })
+            .option('json', { type: 'boolean', default: false, describe: 'print K/V tokens as JSON' }),
+        ),
       ),
     ),
   );
@@ -51,7 +52,7 @@ export const predictCommand = defineCommand({
   builder: options,
   async handler(argv) {
     const { model, inputs, out, output, force, timestep, sigma, layout, backend } = argv;
-    const timestepInput = argv.timestepInput === undefined ? undefined : parseTimestepInput(argv.timestepInput);
+    const timestepInput = readTimestepInput(argv);
     const parameters = await readParameterChanges(argv);
     const passes = readPasses(argv);
     const alsoRead = parameterFiles(argv);
