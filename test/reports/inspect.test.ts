@@ -120,7 +120,7 @@ test('invalid sizes are refused', async () => {
 test('a graph that fixes its size is looked at in that size, and no other can be asked for', async () => {
   const graph = fixedSize(goldenGraph('sd15'));
   assert.equal(inspectGraph(graph).sites[0]?.grid, [16, 24]);
-  await failsWith('bad-input', /size: the model takes 16 x 16 only, not 32 x 16; .*--latent 16x16/, () =>
+  await failsWith('bad-input', /size: the model takes 16 x 24 only, not 32 x 24; .*--latent 16x24/, () =>
     inspectGraph(graph, { size: { rows: 32 } }),
   );
 });
@@ -174,7 +174,7 @@ test('what the document does not tell is null, with the reason', () => {
   assert.ok(site?.unknown);
   assert.ok(report.totals.unknown_flops > 0);
   assert.is(report.totals.self.flop_share, null);
-  assert.match(report.notes[0] ?? '', /FLOPs of \d+ nodes are not known/);
+  assert.ok(report.notes.some((note) => /FLOPs of \d+ nodes are not known/.test(note)));
 });
 
 /** The document as another exporter writes it: constants in the shards only. */
