@@ -18,9 +18,9 @@ interface Published {
 const PUBLISHED: readonly Published[] = [
   { name: 'run-1', schema: RUN_DOCUMENT, writtenBy: 'us' },
   { name: 'sweep-1', schema: SWEEP_DOCUMENT, writtenBy: 'us' },
-  { name: 'inspect-2', schema: INSPECT_REPORT, writtenBy: 'us' },
+  { name: 'inspect-3', schema: INSPECT_REPORT, writtenBy: 'us' },
   { name: 'plan-2', schema: PLAN_REPORT, writtenBy: 'us' },
-  { name: 'diff-2', schema: DIFF_REPORT, writtenBy: 'us' },
+  { name: 'diff-3', schema: DIFF_REPORT, writtenBy: 'us' },
   { name: 'attention-metadata', schema: ATTENTION_METADATA, writtenBy: 'us' },
   { name: 'pipeline-1', schema: PIPELINE_DOCUMENT, writtenBy: 'us' },
   { name: 'workflow-1', schema: WORKFLOW_DOCUMENT, writtenBy: 'us' },

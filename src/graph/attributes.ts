@@ -45,11 +45,18 @@ export type Attributes = Readonly<Record<string, Attribute>>;
 /** TensorFlow's numbers for the types, which some exporters write in place of the names. */
 const TYPE_NAMES: Readonly<Record<number, string>> = {
   1: 'DT_FLOAT',
+  2: 'DT_DOUBLE',
   3: 'DT_INT32',
+  4: 'DT_UINT8',
+  5: 'DT_INT16',
+  6: 'DT_INT8',
   7: 'DT_STRING',
   8: 'DT_COMPLEX64',
   9: 'DT_INT64',
   10: 'DT_BOOL',
+  14: 'DT_BFLOAT16',
+  18: 'DT_COMPLEX128',
+  19: 'DT_HALF',
 };
 
 const DTYPE_OF: Readonly<Record<string, DType>> = {
@@ -65,6 +72,7 @@ const DTYPE_OF: Readonly<Record<string, DType>> = {
   DT_BOOL: 'bool',
   DT_STRING: 'string',
   DT_COMPLEX64: 'complex64',
+  DT_COMPLEX128: 'complex64',
 };
 
 const NAME_OF: Readonly<Record<DType, string>> = {

@@ -12,6 +12,7 @@ export { Graph, type Pass } from './graph.ts';
 export { checkGraph, type Finding, lint } from './lint.ts';
 export { type GraphOp, registerGraphOp, shapeRuleOf } from './ops.ts';
 export { type PassRecord, type PassResult, recordedPasses } from './pass.ts';
+export { inputLayout, outputLayout, type PictureLayout } from './picture-layout.ts';
 export * from './shapes/index.ts';
 export { executionOrder, neededNodes, outputNodes } from './traverse.ts';
 export type { WeightEdit } from './weight-edit.ts';

@@ -1,5 +1,5 @@
 import { SlothfulError } from '../errors.ts';
-import { readString } from './attributes.ts';
+import { readBool, readString } from './attributes.ts';
 import type { GraphNode, GraphView } from './document.ts';
 import { outputCount } from './ops.ts';
 import { executionOrder } from './traverse.ts';
@@ -12,6 +12,7 @@ export interface Finding {
     | 'colon-in-name'
     | 'missing-weight'
     | 'nchw'
+    | 'training-norm'
     | 'cycle'
     | 'default-not-const';
   readonly node: string;
@@ -24,6 +25,7 @@ const NCHW_OPS: ReadonlySet<string> = new Set([
   'AvgPool',
   'MaxPool',
   'FusedBatchNorm',
+  'FusedBatchNormV2',
   'FusedBatchNormV3',
   'BiasAdd',
 ]);
@@ -63,6 +65,10 @@ function lintNode(graph: GraphView, node: GraphNode): Finding[] {
     say('missing-weight', 'is a Const without an entry in the weights manifest');
   if (NCHW_OPS.has(node.op) && readString(node.attributes, 'data_format').toUpperCase() === 'NCHW') {
     say('nchw', `is a ${node.op} in NCHW; TF.js computes NHWC, or gives wrong numbers`);
+  }
+  if (node.op.startsWith('FusedBatchNorm') && readBool(node.attributes, 'is_training')) {
+    const stored = 'TF.js takes its stored mean and variance for them';
+    say('training-norm', `is a ${node.op} that norms by the values it is given (is_training = true); ${stored}`);
   }
   if (node.op === 'PlaceholderWithDefault' && graph.node(node.inputs[0]?.node ?? '')?.op !== 'Const') {
     say('default-not-const', 'has a default that is not a Const');

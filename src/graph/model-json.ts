@@ -2,6 +2,7 @@ import { parseJson } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
 import type { Attribute, Attributes, DType } from './attributes.ts';
 import { type Endpoint, formatEndpoint, type GraphNode, isObject, type JsonObject, parseInput } from './document.ts';
+import { readAttribute } from './read-attribute.ts';
 import type { Quantization, WeightGroup, WeightSpec } from './weights.ts';
 
 /** The parts of a model.json that the document understands; `rest` keeps everything else for writing it back. */
@@ -34,7 +35,7 @@ export function parseModelJson(text: string, place = 'model.json'): ParsedModel 
 /** Validates a parsed model.json once, at the edge. */
 export function readModelJson(value: unknown, place = 'model.json'): ParsedModel {
   if (!isObject(value)) bad(place, 'is not a JSON object', 'give the model.json of a TF.js graph model');
-  const { modelTopology, weightsManifest, userDefinedMetadata, signature, ...rest } = value;
+  const { modelTopology, weightsManifest, userDefinedMetadata, signature, ...rest } = withTopology(value);
   if (value.format !== undefined && value.format !== 'graph-model') {
     bad(place, `has the format ${JSON.stringify(value.format)}`, 'only TF.js graph models can be read; export one');
   }
@@ -48,11 +49,24 @@ export function readModelJson(value: unknown, place = 'model.json'): ParsedModel
   return {
     nodes: modelTopology.node.map((item, index) => readNode(item, `${place} node ${index}`)),
     weights: readManifest(weightsManifest ?? [], place),
-    signature: isObject(signature) ? signature : undefined,
-    metadata: isObject(userDefinedMetadata) ? userDefinedMetadata : {},
+    ...readSignature(signature, userDefinedMetadata),
     rest,
     topologyRest,
   };
+}
+
+/** A graph by itself, as TensorFlow spells one in JSON, is the topology of a model without weights. */
+function withTopology(value: JsonObject): JsonObject {
+  if (value.modelTopology !== undefined || !Array.isArray(value.node)) return value;
+  const { node, versions, library, ...rest } = value;
+  return { ...rest, modelTopology: { node, ...(versions === undefined ? {} : { versions }), library } };
+}
+
+/** Earlier converters wrote the signature into the metadata, where TF.js prefers it: a changed one would not be seen there. */
+function readSignature(signature: unknown, metadata: unknown): Pick<ParsedModel, 'signature' | 'metadata'> {
+  const { signature: inner, ...rest } = isObject(metadata) ? metadata : {};
+  if (isObject(inner)) return { signature: inner, metadata: rest };
+  return { signature: isObject(signature) ? signature : undefined, metadata: isObject(metadata) ? metadata : {} };
 }
 
 function readNode(value: unknown, place: string): GraphNode {
@@ -72,67 +86,22 @@ function readNode(value: unknown, place: string): GraphNode {
 }
 
 function readInputs(value: unknown, place: string): readonly string[] {
-  if (value === undefined) return [];
+  if (value === undefined || value === null) return [];
   if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
   return bad(place, 'has an input list that is not a list of texts');
 }
 
 function readAttributes(value: unknown, place: string): Attributes {
-  if (value === undefined) return {};
+  if (value === undefined || value === null) return {};
   if (!isObject(value)) bad(place, 'has attributes that are not an object');
   const attributes: Record<string, Attribute> = {};
   for (const [name, item] of Object.entries(value)) {
-    if (!isAttribute(item)) bad(place, `has an attribute "${name}" that cannot be read`);
-    if (name !== '__proto__') attributes[name] = item;
+    if (item === null || name === '__proto__') continue;
+    const attribute = readAttribute(item);
+    if (!attribute) bad(place, `has an attribute "${name}" that cannot be read`);
+    attributes[name] = attribute;
   }
   return attributes;
-}
-
-function isShape(value: unknown): boolean {
-  if (!isObject(value)) return false;
-  if (value.dim === undefined) return true;
-  const isSize = (size: unknown) => size === undefined || typeof size === 'string' || typeof size === 'number';
-  return Array.isArray(value.dim) && value.dim.every((dim) => isObject(dim) && isSize(dim.size));
-}
-
-const isOptional = (value: unknown, ...types: string[]) => value === undefined || types.includes(typeof value);
-const isList = (value: unknown, ...types: string[]) =>
-  value === undefined || (Array.isArray(value) && value.every((item) => types.includes(typeof item)));
-
-function isAttribute(value: unknown): value is Attribute {
-  if (!isObject(value)) return false;
-  const { s, i, f, b, type, shape, tensor, list } = value;
-  return (
-    isOptional(s, 'string') &&
-    isOptional(i, 'string', 'number') &&
-    isOptional(f, 'string', 'number') &&
-    isOptional(b, 'boolean') &&
-    isOptional(type, 'string', 'number') &&
-    (shape === undefined || isShape(shape)) &&
-    (tensor === undefined || isTensor(tensor)) &&
-    (list === undefined || isListAttribute(list))
-  );
-}
-
-function isTensor(value: unknown): boolean {
-  return (
-    isObject(value) &&
-    isOptional(value.dtype, 'string', 'number') &&
-    isOptional(value.tensorContent, 'string') &&
-    (value.tensorShape === undefined || isShape(value.tensorShape))
-  );
-}
-
-function isListAttribute(value: unknown): boolean {
-  if (!isObject(value)) return false;
-  const { s, i, f, b, type } = value;
-  return (
-    isList(s, 'string') &&
-    isList(i, 'string', 'number') &&
-    isList(f, 'number', 'string') &&
-    isList(b, 'boolean') &&
-    isList(type, 'string', 'number')
-  );
 }
 
 function readManifest(value: unknown, place: string): WeightGroup[] {

@@ -62,14 +62,14 @@ export async function openJob({ model, use = [], onNote }: FolderJob): Promise<O
  * @throws SlothfulError `io`, `bad-input`, `bad-checkpoint`, `bad-model`, `usage`
  */
 export async function setupOf(job: FolderJob, model: OpenedModel): Promise<PipelineSetup> {
-  const { imageEmbeds: place, patchControlNets, ipAdapterScale, sizes, decoder, tile } = job;
+  const { imageEmbeds: place, patchControlNets, ipAdapterScale, timestepInput, sizes, decoder, tile } = job;
   const { hook, backend, signal, onNote, log, onProgress } = job;
   return {
     text: await readText(model, job),
     start: await readStart(job),
     controlNets: await readControlNets(job.controlNets ?? []),
     imageEmbeds: place === undefined ? undefined : { tensors: await readTensorValues(place), place },
-    ...{ patchControlNets, ipAdapterScale, sizes, decoder, tile },
+    ...{ patchControlNets, ipAdapterScale, timestepInput, sizes, decoder, tile },
     ...{ hook, backend, signal, onNote, log, onProgress },
   };
 }

@@ -9,12 +9,23 @@ import {
   type RunChoices,
   resolveParameters,
 } from '../pipeline/index.ts';
-import type { BackendName, Layout, UNetInputs } from '../runtime/index.ts';
-import { loadUNetOn } from '../runtime/index.ts';
+import {
+  type BackendName,
+  byInputNames,
+  type Layout,
+  loadUNetOn,
+  type TimestepSinusoid,
+  type UNetInput,
+  type UNetInputs,
+  unetInputs,
+} from '../runtime/index.ts';
 import { checkFinite, encodeSafetensors, type Float32Tensor, firstNonFinite } from '../tensors/index.ts';
 import { openSafetensors } from '../tensors/node.ts';
 import { openModel } from './folder-job.ts';
 import { makeTensors, readTensorValues } from './read-inputs.ts';
+
+/** What a prediction is called in files. */
+const OUTPUT = 'out_sample';
 
 /** One evaluation of a UNet, from a file of tensors to a file of tensors. */
 export interface PredictJob extends Pick<RunChoices, 'parameters' | 'passes'> {
@@ -31,6 +42,10 @@ export interface PredictJob extends Pick<RunChoices, 'parameters' | 'passes'> {
   readonly timestep?: number | undefined;
   /** Noise level of the step, where it is not that of the timestep. */
   readonly sigma?: number | undefined;
+  /** How the model makes an embedding of the timestep, where it takes one and it is not KerasCV's. */
+  readonly timestepInput?: TimestepSinusoid | undefined;
+  /** The model's name of the output to write, where it has several; the file has it under that name. */
+  readonly output?: string | undefined;
   /** Order of the axes in the files, default nchw. */
   readonly layout?: Layout | undefined;
   readonly backend?: BackendName | undefined;
@@ -42,6 +57,8 @@ export interface PredictJob extends Pick<RunChoices, 'parameters' | 'passes'> {
 export interface PredictRecord {
   readonly out: string;
   readonly layout: Layout;
+  /** Name of the tensor in it. */
+  readonly output: string;
   readonly shape: readonly number[];
   readonly backend: string;
   /** Slothful Attention's in force; null for a plain evaluation. */
@@ -65,18 +82,19 @@ export interface PredictedSite extends ExecutedSite {
  * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input`, `bad-parameter`, `bad-model`, `bad-graph`, `backend`, `exists`
  */
 export async function predictFile(job: PredictJob): Promise<PredictRecord> {
-  const { inputs, out, layout = 'nchw', sigma, backend, log } = job;
+  const { inputs, out, layout = 'nchw', sigma, backend, timestepInput, log } = job;
+  const name = job.output ?? OUTPUT;
   const output = outputOptions(job);
   await checkOutputFile(out, output);
-  const values = await readInputs(inputs);
   const model = await openModel(job.model);
+  const values = byOwnNames(await readInputs(inputs), unetInputs(model.graph, {}, [], job.model, timestepInput));
   for (const note of model.notes) job.onNote?.(note);
   const parameters = resolveParameters(model, job);
   const passes = passesInForce(model.graph.metadata, job.passes);
   const evaluation = { layout, backend, asNodes: parameters !== undefined, onNote: job.onNote };
   await checkEvaluation(model, { ...evaluation, shape: values.get('sample')?.shape ?? [] });
   const unet = await loadUNetOn(model.platform, model.file.store, {
-    ...{ backend, slothful: parameters, passes: passesOf(passes), log },
+    ...{ backend, slothful: parameters, passes: passesOf(passes), timestepInput, outputName: job.output, log },
   });
   const tensors = makeTensors(values);
   try {
@@ -85,9 +103,9 @@ export async function predictFile(job: PredictJob): Promise<PredictRecord> {
     const data = Float32Array.from(await out_sample.data());
     out_sample.dispose();
     checkAnswer(data, job.model);
-    await atomicFile(out, encodeSafetensors(new Map([['out_sample', { shape, data }]])), output);
+    await atomicFile(out, encodeSafetensors(new Map([[name, { shape, data }]])), output);
     return {
-      ...{ out, layout, shape, backend: unet.backend.name, parameters: unet.parameters ?? null, passes },
+      ...{ out, layout, output: name, shape, backend: unet.backend.name, parameters: unet.parameters ?? null, passes },
       sites: sites.map((site) => {
         return { ...executedSite(site), logits_bytes: site.logitsBytes, pooled: site.pooled };
       }),
@@ -120,20 +138,31 @@ function checkAnswer(data: Float32Array, model: string): void {
   throw new SlothfulError('bad-model', model, problem, cure);
 }
 
-function outputOptions({ model, inputs, force, alsoRead = [] }: PredictJob): FileOptions {
-  return { force, inputs: [model, inputs, ...alsoRead], isOurs: isPrediction };
+function outputOptions({ model, inputs, force, output = OUTPUT, alsoRead = [] }: PredictJob): FileOptions {
+  return { force, inputs: [model, inputs, ...alsoRead], isOurs: (path) => isPrediction(path, output) };
 }
 
 /** Whether a file holds what a prediction writes, and nothing else. */
-async function isPrediction(path: string): Promise<boolean> {
+async function isPrediction(path: string, output: string): Promise<boolean> {
   const file = await openSafetensors(path).catch(() => undefined);
   await file?.close();
-  return [...(file?.tensors.keys() ?? [])].join() === 'out_sample';
+  const [name, ...others] = file?.tensors.keys() ?? [];
+  return !others.length && (name === OUTPUT || name === output);
+}
+
+/** Tensors of a file, under the names of diffusers or of the model, by the names of the model's inputs. */
+function byOwnNames(values: Map<string, Float32Tensor>, inputs: readonly UNetInput[]): Map<string, Float32Tensor> {
+  return new Map(Object.entries(byInputNames(Object.fromEntries(values), inputs)));
 }
 
 function namedInputs(tensors: ReadonlyMap<string, tf.Tensor>, timestep: number | undefined, place: string): UNetInputs {
   const { sample, ...rest } = Object.fromEntries(tensors);
   if (!sample)
-    throw new SlothfulError('bad-input', place, 'has no tensor "sample"', 'name the tensors as diffusers does');
+    throw new SlothfulError(
+      'bad-input',
+      place,
+      'has no tensor "sample"',
+      'name the tensors as diffusers or the model does',
+    );
   return { ...rest, ...(timestep === undefined ? {} : { timestep }), sample };
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { COMPOSED_KERNELS } from '../backends/index.ts';
 import { einsumOf } from './einsum.ts';
+import { tensorOf } from './tensor-info.ts';
 
 type Compute = (inputs: readonly tf.Tensor[], attributes: tf.NamedAttrMap) => tf.Tensor;
 
@@ -22,10 +23,8 @@ export function registerComposedKernels(): void {
   }
 }
 
-/** Ops hand tensors to kernels, other kernels what tensors are made of. */
 function tensorsOf(inputs: tf.NamedTensorInfoMap): tf.Tensor[] {
   return Object.values(inputs).flatMap((input) => {
-    if (!input) return [];
-    return input instanceof tf.Tensor ? input : tf.engine().makeTensorFromTensorInfo(input);
+    return input ? tensorOf(input) : [];
   });
 }

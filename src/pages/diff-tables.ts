@@ -37,18 +37,28 @@ function sideTable({ a, b }: DiffReport): Table {
 const SITE_FIELDS: readonly Field<DiffSite>[] = [
   { key: 'id', title: 'site', of: ({ id }) => id },
   { key: 'kind', title: 'kind', of: ({ kind }) => kind },
-  { key: 'change', title: 'change', of: ({ change }) => change },
+  { key: 'change', title: 'change', of: changeText },
   { key: 'details', title: 'what', of: ({ details }) => details.join('; ') },
   { key: 'node_a', title: 'node of a', of: ({ a }) => a?.node ?? '' },
   { key: 'node_b', title: 'node of b', of: ({ b }) => b?.node ?? '' },
   { key: 'exporter_name', title: 'exporter name', of: ({ exporter_name }) => exporter_name },
 ];
 
-/** The attentions that changed; all of them where none did not. What `--csv` prints. */
-export function diffSiteTable({ sites }: DiffReport): Table {
+/** What changed at an attention, in words. */
+export function changeText({ change, b }: DiffSite): string {
+  if (change !== 'same_result') return change;
+  return b?.patched ? 'same result, one node' : 'same result, stock ops';
+}
+
+/** The attentions that are not the same, those of the same result included. What `--csv` prints. */
+export function diffSiteTable({ sites, counts }: DiffReport): Table {
   const changed = sites.filter(({ change }) => change !== 'same');
-  const title = `Attentions: ${changed.length} of ${sites.length} changed`;
-  return tableOf('sites', title, SITE_FIELDS, changed);
+  return tableOf('sites', `Attentions: ${countsText(counts)}`, SITE_FIELDS, changed);
+}
+
+function countsText({ attentions, can_differ, same_result }: DiffReport['counts']): string {
+  const others = same_result ? `, ${same_result} are made another way and compute the same` : '';
+  return `results of ${can_differ} of ${attentions} can change${others}`;
 }
 
 interface CountRow {
@@ -129,11 +139,10 @@ function parameterTable({ parameters }: DiffReport): Table {
 }
 
 /** One line that sums a comparison up. */
-export function diffSummary({ sites, nodes, weights, parameters }: DiffReport): string {
-  const changed = sites.filter(({ change }) => change !== 'same').length;
+export function diffSummary({ counts, nodes, weights, parameters }: DiffReport): string {
   const same = weights.compared_by === 'bytes' ? 'equal weights' : 'weights of the same shape';
   const parts = [
-    `${changed} of ${sites.length} attentions changed`,
+    `attentions: ${countsText(counts)}`,
     `${nodes.added.length} nodes added, ${nodes.removed.length} removed, ${nodes.changed.length} changed`,
     `${weights.equal} ${same}, ${weights.different.length + weights.reshaped.length} different`,
     `${parameters.length} parameters changed`,

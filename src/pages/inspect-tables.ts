@@ -25,7 +25,8 @@ function headsText({ heads, head_dim }: ReportSite): string {
 
 /** The table of sites of an inspect report: what `--csv` prints. */
 export function siteTable({ sites, size }: InspectReport): Table {
-  const title = `Attentions at ${size.pixels.width} x ${size.pixels.height} pixels, batch ${size.batch}`;
+  const at = size.pixels ? ` at ${size.pixels.width} x ${size.pixels.height} pixels` : '';
+  const title = `Attentions${at}, batch ${size.batch}`;
   const patched = sites.some((site) => site.patched) ? [PATCHED] : [];
   const unknown = sites.some((site) => site.unknown !== null) ? [UNKNOWN] : [];
   return tableOf('sites', title, [...SITE_FIELDS, ...patched, ...unknown], sites);
@@ -50,7 +51,7 @@ function facts({ family, size, inputs, outputs, nodes, weights, patch, ...report
   const rows: [string, string][] = [
     ['family', `${family.name ?? 'unknown'} (${family.basis})`],
     ['made by', [report.generated_by, report.converted_by].filter(Boolean).join(', ') || 'not told'],
-    ['size', `${size.rows} x ${size.columns} latent, batch ${size.batch}, ${size.context_tokens} tokens of text`],
+    ['size', sizeText(size)],
     ['inputs', list(inputs)],
     ['outputs', list(outputs)],
     ['nodes', String(nodes)],
@@ -59,6 +60,17 @@ function facts({ family, size, inputs, outputs, nodes, weights, patch, ...report
     ['patch', patch ? `Slothful Attention, control input "${patch.control}"` : 'none'],
   ];
   return rows;
+}
+
+/** A size in words, without what the model has not. */
+function sizeText({ rows, columns, batch, context_tokens, pixels }: InspectReport['size']): string {
+  const parts = [`batch ${batch}`];
+  if (pixels && rows !== null) {
+    const isPicture = pixels.height === rows;
+    parts.unshift(isPicture ? `${pixels.width} x ${pixels.height} pixels` : `${rows} x ${columns} latent`);
+  }
+  if (context_tokens !== null) parts.push(`${context_tokens} tokens of text`);
+  return parts.join(', ');
 }
 
 /** An input or output in words: `sample [?, ?, ?, 4]`. */

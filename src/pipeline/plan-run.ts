@@ -4,7 +4,7 @@ import { SlothfulError } from '../errors.ts';
 import type { Graph } from '../graph/index.ts';
 import { DEFAULT_PARAMETERS } from '../passes/slothful/index.ts';
 import { attentionFlops, type PlanBackend, type PlanReport, planGraph, siteWidths } from '../reports/index.ts';
-import { chooseBackend } from '../runtime/index.ts';
+import { chooseBackend, lackingKernels } from '../runtime/index.ts';
 import type { RunSettings } from '../sampling/index.ts';
 import type { OpenedDocument, OpenedModel } from './open-model.ts';
 import type { ResolvedRun } from './resolve-run.ts';
@@ -42,12 +42,15 @@ export function planRun(
 }
 
 /**
- * The backend on which a run would compute: the first of the platform's that works. It is made TF.js's.
+ * The backend on which a run would compute: the first of the platform's that works and has what the model needs. It is made TF.js's.
  *
  * @throws SlothfulError `backend` where none works
  */
-export async function backendToRun({ platform }: Pick<OpenedModel, 'platform'>): Promise<PlanBackend['name']> {
-  const { tfjsName } = await chooseBackend({}, platform.backends);
+export async function backendToRun({
+  platform,
+  graph,
+}: Pick<OpenedModel, 'platform' | 'graph'>): Promise<PlanBackend['name']> {
+  const { tfjsName } = await chooseBackend({}, platform.backends, lackingKernels(graph));
   return backendNameOf(tfjsName) ?? 'wasm';
 }
 

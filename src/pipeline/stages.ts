@@ -105,11 +105,12 @@ export class PipelineStages {
 
   /** The UNet and what steers it, loaded; the caller's to dispose of. */
   steer(extent: RunExtent, { parameters, passes }: Pick<ResolvedRun, 'parameters' | 'passes'>): Promise<SteeredUNet> {
-    const { controlNets, patchControlNets, ipAdapterScale, backend, hook, onNote, onProgress } = this.setup;
+    const { controlNets, patchControlNets, ipAdapterScale, timestepInput, backend, hook, onNote, onProgress } =
+      this.setup;
     this.model.platform.releaseMemory?.();
     return this.clock.time('load unet', () =>
       steer(this.model, {
-        ...{ controlNets, patchControlNets, ipAdapterScale, backend, hook, onNote, parameters, passes },
+        ...{ controlNets, patchControlNets, ipAdapterScale, timestepInput, backend, hook, onNote, parameters, passes },
         ...{ pixels: pixelsOf(extent), log: this.log },
         onProgress: (done, total) => onProgress?.({ part: 'loading', done, total }),
       }),

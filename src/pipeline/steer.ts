@@ -15,6 +15,7 @@ import {
   loadUNetOn,
   type ModelStore,
   type SlothfulHook,
+  type TimestepSinusoid,
   type UNet,
 } from '../runtime/index.ts';
 import {
@@ -47,6 +48,8 @@ export interface Companions {
   readonly patchControlNets?: boolean | undefined;
   /** How much the image of an IP-Adapter counts, default 1. */
   readonly ipAdapterScale?: number | undefined;
+  /** How the UNet makes an embedding of the timestep, where it takes one and it is not KerasCV's. */
+  readonly timestepInput?: TimestepSinusoid | undefined;
 }
 
 /** How a model is loaded for runs. */
@@ -86,9 +89,9 @@ export interface SteeredUNet {
  * @throws SlothfulError as `loadUNet` and `loadControlNet`; nothing stays loaded then
  */
 export async function steer(model: OpenedModel, options: SteerOptions): Promise<SteeredUNet> {
-  const { controlNets = [], parameters, passes = {}, hook, backend, log, onProgress } = options;
+  const { controlNets = [], parameters, passes = {}, hook, backend, timestepInput, log, onProgress } = options;
   const unet = await loadUNetOn(model.platform, model.file.store, {
-    ...{ backend, log, onProgress, hook, slothful: parameters, controlNet: controlNets.length > 0 },
+    ...{ backend, timestepInput, log, onProgress, hook, slothful: parameters, controlNet: controlNets.length > 0 },
     // The result is the same, and logits of all heads at once are never held.
     passes: [...(canBecomeNodes(model.graph) ? [attentionNodes()] : []), ...passesOf(passes)],
   });

@@ -1,6 +1,6 @@
 import { choice, type DocumentOf, list, named, nullable, object, ownDocument, text } from '../documents/index.ts';
 import { REPORT_SITE } from './inspect-report.ts';
-import { COUNT, FLOPS, NAMES, REPORT_PARAMETERS, REPORT_SIZE, SITE_PLACE } from './report-parts.ts';
+import { COUNT, FLOPS, LOOK_SIZE, NAMES, REPORT_PARAMETERS, SITE_PLACE } from './report-parts.ts';
 
 const SIDE = named(
   'side',
@@ -19,7 +19,9 @@ const SIDE = named(
 /** One of the two models. */
 export type DiffSide = DocumentOf<typeof SIDE>;
 
-const CHANGE = choice(['same', 'patched', 'unpatched', 'changed', 'added', 'removed']);
+const CHANGE = choice(['same', 'same_result', 'patched', 'unpatched', 'changed', 'added', 'removed'], {
+  description: 'same_result: one attention node in place of stock ops, or the other way round, on which no pass acts',
+});
 export type SiteChange = DocumentOf<typeof CHANGE>;
 
 const SITE = object({
@@ -31,6 +33,15 @@ const SITE = object({
 });
 /** One attention in both models, or in one. */
 export type DiffSite = DocumentOf<typeof SITE>;
+
+const COUNTS = object({
+  attentions: COUNT,
+  can_differ: { ...COUNT, description: 'whose results can change: patched, unpatched, changed, added, removed' },
+  same_result: { ...COUNT, description: 'made another way, which computes the same' },
+  same: COUNT,
+});
+/** How many attentions there are of each kind of change. */
+export type DiffCounts = DocumentOf<typeof COUNTS>;
 
 const CHANGED_NAMES = named('names', object({ added: NAMES, removed: NAMES }));
 /** What is in one list and not in the other. */
@@ -48,10 +59,11 @@ const WEIGHTS = object({
 });
 
 /** What two models have in common and what not. */
-export const DIFF_REPORT = ownDocument('diff', 2, {
+export const DIFF_REPORT = ownDocument('diff', 3, {
   a: SIDE,
   b: SIDE,
-  size: REPORT_SIZE,
+  size: LOOK_SIZE,
+  counts: COUNTS,
   sites: list(SITE),
   nodes: object({
     same: COUNT,

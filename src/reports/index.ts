@@ -17,6 +17,7 @@ export {
   type ReportShare,
   type ReportSite,
 } from './inspect-report.ts';
+export { pictureInput, textInput } from './model-inputs.ts';
 export { type PlanOptions, planGraph } from './plan.ts';
 export {
   PLAN_REPORT,

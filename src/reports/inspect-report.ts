@@ -13,7 +13,7 @@ import {
   table,
   text,
 } from '../documents/index.ts';
-import { COUNT, FAMILY, FLOPS, NAMES, REPORT_PARAMETERS, REPORT_SIZE, SITE_MAKE, SITE_PLACE } from './report-parts.ts';
+import { COUNT, FAMILY, FLOPS, LOOK_SIZE, NAMES, REPORT_PARAMETERS, SITE_MAKE, SITE_PLACE } from './report-parts.ts';
 
 const ENDPOINT = named(
   'endpoint',
@@ -104,12 +104,12 @@ const TOTALS = object({
 });
 
 /** What `inspect` finds. */
-export const INSPECT_REPORT = ownDocument('inspect', 2, {
+export const INSPECT_REPORT = ownDocument('inspect', 3, {
   model: text(),
   family: FAMILY,
   generated_by: nullable(text()),
   converted_by: nullable(text()),
-  size: REPORT_SIZE,
+  size: LOOK_SIZE,
   inputs: list(ENDPOINT),
   outputs: list(ENDPOINT),
   nodes: COUNT,

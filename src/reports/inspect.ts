@@ -1,12 +1,12 @@
 import { type Survey, type SurveyedSite, surveyGraph } from '../attention/index.ts';
 import { BACKEND_NAMES, backendsFor } from '../backends/index.ts';
-import { type Graph, inferShapes, recordedPasses, type ShapeTable } from '../graph/index.ts';
+import { type Graph, inferShapes, lint, recordedPasses, type ShapeTable } from '../graph/index.ts';
 import { readSlothfulMetadata } from '../passes/index.ts';
 import { type GraphFlops, graphFlops, isConvolution, restFlops } from './flops.ts';
 import { INSPECT_REPORT, type InspectReport, type ReportShare, type ReportSite } from './inspect-report.ts';
 import { guessFamily, inputsOf, outputsOf } from './model-facts.ts';
 import { attentionFlops, logitsBytes, siteTokens, siteWeights, siteWidths } from './site-cost.ts';
-import { type RunSize, reportSize, resolveSize } from './size.ts';
+import { assumedSizes, lookSize, type RunSize, resolveSize } from './size.ts';
 import { isParameter, parametersOf, sum, weightTotals } from './weights.ts';
 
 /** What a report can be told besides the graph. */
@@ -42,7 +42,7 @@ export function inspectGraph(graph: Graph, options: InspectOptions = {}): Inspec
     family: guessFamily(graph, survey.sites),
     generated_by: text(graph.extras.generatedBy),
     converted_by: text(graph.extras.convertedBy),
-    size: reportSize(graph, size),
+    size: lookSize(graph, size),
     inputs: inputsOf(graph),
     outputs: outputsOf(graph),
     nodes: graph.size,
@@ -55,7 +55,14 @@ export function inspectGraph(graph: Graph, options: InspectOptions = {}): Inspec
     sites,
     rejections: survey.rejections.map(({ kind: _, ...rejection }) => rejection),
     totals: totalsOf(graph, survey, sites, flops),
-    notes: [...(options.notes ?? []), ...flopNotes(flops), ...kernelNotes(graph)],
+    notes: [
+      ...(options.notes ?? []),
+      ...assumedSizes(graph, options.size),
+      ...flopNotes(flops),
+      ...kernelNotes(graph),
+      ...faultNotes(graph),
+      ...assumedSizes(graph, options.size),
+    ],
   };
 }
 
@@ -146,6 +153,18 @@ function kernelNotes(graph: Graph): string[] {
     const able = backendsFor(op);
     if (able.length === BACKEND_NAMES.length) return [];
     return [`it runs only on backends that have ${op}: ${able.join(', ') || 'none'}`];
+  });
+}
+
+/** What a rewrite, a load and a run refuse: the first node of each kind. */
+function faultNotes(graph: Graph): string[] {
+  const findings = lint(graph);
+  const rules = [...new Set(findings.map(({ rule }) => rule))];
+  return rules.flatMap((rule) => {
+    const [first, ...others] = findings.filter((each) => each.rule === rule);
+    if (!first) return [];
+    const more = others.length ? ` (and ${others.length} more)` : '';
+    return [`TF.js cannot run it as it is: node "${first.node}" ${first.problem}${more}`];
   });
 }
 

@@ -41,6 +41,25 @@ export const REPORT_SIZE = named(
 );
 export type ReportSize = DocumentOf<typeof REPORT_SIZE>;
 
+/** The size at which any model is looked at. */
+export const LOOK_SIZE = named(
+  'size',
+  object(
+    {
+      rows: nullable(size()),
+      columns: nullable(size()),
+      batch: size('samples that are evaluated at once; guidance doubles them'),
+      context_tokens: nullable(size(), { description: 'tokens of the text; null where none enters' }),
+      pixels: nullable(object({ width: size(), height: size() }), { description: 'of the picture' }),
+    },
+    {
+      description:
+        'the size that the report is for; rows and columns are of the sample (latent), null where no picture enters',
+    },
+  ),
+);
+export type LookSize = DocumentOf<typeof LOOK_SIZE>;
+
 /** Which family of UNets a model is of, and what says so. */
 export const FAMILY = named(
   'family',

@@ -1,8 +1,9 @@
 import { probeShapes } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
-import { type Graph, type GraphNode, type InputShapes, readShape } from '../graph/index.ts';
+import type { Graph, InputShapes } from '../graph/index.ts';
 import { unetField } from '../models/index.ts';
-import type { ReportSize } from './report-parts.ts';
+import { channelsOf, pictureInput, textInput } from './model-inputs.ts';
+import type { LookSize, ReportSize } from './report-parts.ts';
 
 /** The size at which a model is looked at. */
 export interface RunSize {
@@ -25,11 +26,46 @@ const SD_SIZE = 64;
 const SD_CONTEXT = 77;
 /** Pixels of the picture for one of the latent, by side. */
 const LATENT_SCALE = 8;
+const PICTURE_CHANNELS: readonly number[] = [1, 3];
 
-/** How many pixels of the picture one pixel of the sample stands for, by side: 8 for latents, 1 for pictures. */
+/**
+ * How many pixels of the picture one pixel of the sample stands for, by side: 8 for latents, 1 for pictures. Where the metadata
+ * do not say, what enters in 1 or 3 channels is a picture: grey, or red, green and blue.
+ */
 export function pixelScale(graph: Graph): number {
   const space = graph.metadata.data_space;
-  return space === undefined || space === 'latent' ? LATENT_SCALE : 1;
+  if (space !== undefined) return space === 'latent' ? LATENT_SCALE : 1;
+  const picture = pictureInput(graph);
+  return picture && PICTURE_CHANNELS.includes(channelsOf(picture)) ? 1 : LATENT_SCALE;
+}
+
+/** A size as reports of any model have it: null for what the model has not. */
+export function lookSize(graph: Graph, size: RunSize): LookSize {
+  const { rows, columns, batch, context_tokens, pixels } = reportSize(graph, size);
+  const hasText = textInput(graph) !== undefined;
+  const tokens = hasText ? context_tokens : null;
+  if (!pictureInput(graph)) return { rows: null, columns: null, batch, context_tokens: tokens, pixels: null };
+  return { rows, columns, batch, context_tokens: tokens, pixels };
+}
+
+/** What of a size nobody said, neither the caller nor the model, in words with the option that says it. */
+export function assumedSizes(graph: Graph, asked: Partial<RunSize> = {}): string[] {
+  const { size } = resolveSize(graph, asked);
+  const picture = pictureInput(graph);
+  const isOpen = ({ shape, layout }: NonNullable<typeof picture>) =>
+    (layout === 'nchw' ? shape.slice(2) : shape.slice(1, 3)).some((extent) => extent < 0);
+  const isAsked = asked.rows !== undefined && asked.columns !== undefined;
+  const notes: string[] = [];
+  if (picture && isOpen(picture) && !isAsked && ownSampleSize(graph) === undefined) {
+    const options = pixelScale(graph) === 1 ? '--size' : '--size or --latent';
+    notes.push(`it takes pictures of any size; ${size.rows} x ${size.columns} is assumed (${options} gives another)`);
+  }
+  const text = textInput(graph);
+  const isKnown = asked.contextTokens !== undefined || typeof graph.metadata.family === 'string';
+  if (text && (text.shape[1] ?? -1) < 0 && !isKnown) {
+    notes.push(`it takes text of any length; ${size.contextTokens} tokens are assumed (--context-tokens gives others)`);
+  }
+  return notes;
 }
 
 /** A size as reports have it. */
@@ -46,7 +82,7 @@ export function reportSize(graph: Graph, { rows, columns, batch, contextTokens }
  */
 export function resolveSize(graph: Graph, asked: Partial<RunSize> = {}): ResolvedSize {
   for (const [name, value] of Object.entries(asked)) checkCount(name, value);
-  const own = sampleSizeOf(graph);
+  const own = ownSampleSize(graph) ?? SD_SIZE;
   const wanted: RunSize = {
     rows: asked.rows ?? own,
     columns: asked.columns ?? own,
@@ -56,12 +92,29 @@ export function resolveSize(graph: Graph, asked: Partial<RunSize> = {}): Resolve
   const inputShapes = probeShapes(graph, { ...wanted, tokens: wanted.contextTokens });
   const size = actualSize(graph, inputShapes, wanted);
   checkSize(size);
-  for (const name of ['rows', 'columns', 'batch', 'contextTokens'] as const) {
-    if (asked[name] === undefined || asked[name] === size[name]) continue;
-    const problem = `the model takes ${size[name]} only, not ${asked[name]}`;
-    throw new SlothfulError('bad-input', `size (${name})`, problem, 'its inputs have fixed shapes');
-  }
+  checkTaken(graph, asked, size);
   return { size, inputShapes };
+}
+
+/** @throws SlothfulError `bad-input` where a graph fixes another size than was asked, with the options that fit */
+function checkTaken(graph: Graph, asked: Partial<RunSize>, size: RunSize): void {
+  const isOther = (name: keyof RunSize) => asked[name] !== undefined && asked[name] !== size[name];
+  const { rows, columns, batch, contextTokens } = size;
+  if (isOther('rows') || isOther('columns')) {
+    const scale = pixelScale(graph);
+    const pixels = `--size ${columns * scale}x${rows * scale}`;
+    const problem = `the model takes ${rows} x ${columns} only, not ${asked.rows ?? rows} x ${asked.columns ?? columns}`;
+    const fits = scale === 1 ? pixels : `${pixels} or --latent ${rows}x${columns}`;
+    throw new SlothfulError('bad-input', 'size', problem, `its inputs have fixed shapes: ask for ${fits}`);
+  }
+  if (isOther('batch')) refuse('batch', batch, asked.batch, '--batch');
+  if (isOther('contextTokens')) refuse('contextTokens', contextTokens, asked.contextTokens, '--context-tokens');
+}
+
+function refuse(name: string, taken: number, asked: number | undefined, flag: string): never {
+  const problem = `the model takes ${taken} only, not ${asked}`;
+  const cure = `its inputs have fixed shapes: ask for ${flag} ${taken}`;
+  throw new SlothfulError('bad-input', `size (${name})`, problem, cure);
 }
 
 function checkCount(name: string, value: number | undefined): void {
@@ -81,30 +134,18 @@ function checkSize(size: RunSize): void {
   throw new SlothfulError('bad-input', 'size', problem, 'ask for a smaller picture');
 }
 
-function sampleSizeOf({ metadata }: Graph): number {
+function ownSampleSize({ metadata }: Graph): number | undefined {
   const size = unetField(metadata, 'sample_size');
-  return typeof size === 'number' && Number.isInteger(size) && size > 0 ? size : SD_SIZE;
-}
-
-/** The placeholder that holds the noisy sample: the one of that name, or else the first of rank 4. */
-export function sampleInput(graph: Graph): GraphNode | undefined {
-  const images = [...graph.nodes].filter(
-    ({ op, attributes }) => op === 'Placeholder' && readShape(attributes, 'shape')?.length === 4,
-  );
-  return images.find(({ name }) => name === 'sample') ?? images[0];
-}
-
-function contextInput(graph: Graph): GraphNode | undefined {
-  const texts = [...graph.nodes].filter(
-    ({ op, attributes }) => op === 'Placeholder' && readShape(attributes, 'shape')?.length === 3,
-  );
-  return texts.find(({ name }) => name === 'encoder_hidden_states') ?? texts[0];
+  return typeof size === 'number' && Number.isInteger(size) && size > 0 ? size : undefined;
 }
 
 /** What the shapes come to where the graph fixes some of them. */
 function actualSize(graph: Graph, shapes: InputShapes, wanted: RunSize): RunSize {
-  const [batch = wanted.batch, rows = wanted.rows, columns = wanted.columns] =
-    shapes[sampleInput(graph)?.name ?? ''] ?? [];
-  const [, contextTokens = wanted.contextTokens] = shapes[contextInput(graph)?.name ?? ''] ?? [];
-  return { batch, rows, columns, contextTokens };
+  const picture = pictureInput(graph);
+  const text = textInput(graph);
+  const [images, first, second, third] = shapes[picture?.name ?? ''] ?? [];
+  const [rows = wanted.rows, columns = wanted.columns] = picture?.layout === 'nchw' ? [second, third] : [first, second];
+  const [texts, contextTokens = wanted.contextTokens] = shapes[text?.name ?? ''] ?? [];
+  const [others] = picture || text ? [] : (Object.values(shapes)[0] ?? []);
+  return { batch: images ?? texts ?? others ?? wanted.batch, rows, columns, contextTokens };
 }

@@ -46,6 +46,9 @@ export interface BackendOptions {
   readonly log?: ((line: string) => void) | undefined;
 }
 
+/** Why a backend cannot run what is to be run, in words; undefined where it can. */
+export type Unfit = (name: KnownBackend) => string | undefined;
+
 /** The backends that work in browsers too, fastest first. Their packages are loaded when they are tried. */
 export const WEB_BACKENDS: readonly BackendCandidate[] = [
   {
@@ -69,14 +72,16 @@ export const WEB_BACKENDS: readonly BackendCandidate[] = [
 /**
  * Makes the first candidate that works TF.js's backend: one works when it multiplies two matrices rightly.
  *
+ * @param unfit tells which cannot run what is to be run: they are passed over, and not loaded, where none is asked for
  * @throws SlothfulError `backend` where the asked one, or none, works: with the reason of each
  */
 export async function chooseBackend(
   { backend, log }: BackendOptions = {},
   candidates: readonly BackendCandidate[] = WEB_BACKENDS,
+  unfit?: Unfit,
 ): Promise<ChosenBackend> {
   const before = tf.engine().backendName;
-  const chosen = backend === 'current' ? await useCurrent() : await useFirst(candidates, backend, before);
+  const chosen = backend === 'current' ? await useCurrent() : await useFirst(candidates, backend, before, unfit);
   log?.(`backend: ${chosen.name} on ${chosen.device}; ${chosen.reason}`);
   return chosen;
 }
@@ -93,9 +98,15 @@ async function useFirst(
   candidates: readonly BackendCandidate[],
   asked: BackendName | undefined,
   before: string | null | undefined,
+  unfit: Unfit | undefined,
 ): Promise<ChosenBackend> {
   const failed: FailedBackend[] = [];
   for (const candidate of candidates.filter(({ name }) => asked === undefined || name === asked)) {
+    const lack = asked === undefined ? unfit?.(candidate.name) : undefined;
+    if (lack !== undefined) {
+      failed.push({ name: candidate.name, from: candidate.name, reason: lack });
+      continue;
+    }
     const remarks: string[] = [];
     try {
       const tfjsName = await activate(candidate, (text) => remarks.push(text));
@@ -148,7 +159,7 @@ function explain(failed: readonly FailedBackend[]): string {
 }
 
 function reasonsOf(failed: readonly FailedBackend[]): string {
-  return failed.map(({ from, reason }) => `${from}: ${reason}`).join('; ');
+  return [...new Set(failed.map(({ from, reason }) => `${from}: ${reason}`))].join('; ');
 }
 
 /** Each cure once: two packages of one backend have the same. */

@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
+import { byInputNames } from './input-names.ts';
 import { listOf, type ModelInput, shapeText } from './signature.ts';
-import type { UNetInput } from './unet-inputs.ts';
+import { timestepEmbeddings } from './timestep-embedding.ts';
+import { canBeEmbedding, type UNetInput } from './unet-inputs.ts';
 
 /** Tensors for a model under the names of its inputs; what has rank 0, or 1 element, may be a number. */
 export interface NamedInputs {
@@ -44,14 +46,45 @@ export function makeFeeds(inputs: NamedInputs, model: readonly ModelInput[]): tf
 export function makeUNetFeeds(inputs: UNetInputs, model: readonly UNetInput[], layout: DataLayout): tf.NamedTensorMap {
   checkNames(inputs, new Set(['timestep', ...model.map(({ name }) => name)]), model);
   const batch = batchOf(inputs.sample);
-  return feedEach(inputs, model, (value, input) => {
-    const takesNumber = input.role === 'timestep' || input.shape?.length === 0;
+  return feedEach(withEmbedding(inputs, model, batch), model, (value, input) => {
+    const takesNumber = (input.role === 'timestep' && !input.sinusoid) || input.shape?.length === 0;
     const given = takesNumber ? numberTensor(value, input, batch) : value;
-    const turned = layout === 'nchw' && typeof given !== 'number' && given.rank === 4;
-    const tensor = checkTensor(turned ? tf.transpose(given, [0, 2, 3, 1]) : given, input, layout);
+    const isTurned = layout !== input.layout && typeof given !== 'number' && given.rank === 4;
+    const tensor = checkTensor(isTurned ? turned(given, input.layout) : given, input, layout);
     checkBatch(tensor, input, batch);
     return tensor;
   });
+}
+
+/** A picture in another order of axes. */
+export function turned<T extends tf.Tensor>(picture: T, to: DataLayout): T {
+  return tf.transpose(picture, to === 'nhwc' ? [0, 2, 3, 1] : [0, 3, 1, 2]);
+}
+
+/**
+ * A step's inputs under the names that `makeUNetFeeds` takes, of those under names of the model's own.
+ *
+ * @throws SlothfulError `bad-input` without a sample, or for two spellings of one input
+ */
+export function byRoles(given: NamedInputs, model: readonly UNetInput[]): UNetInputs {
+  const inputs: NamedInputs = byInputNames(given, model);
+  if (hasSample(inputs)) return inputs;
+  throw wrong('sample', 'is missing', 'feed a tensor: the latent');
+}
+
+const hasSample = (inputs: NamedInputs): inputs is UNetInputs => inputs.sample instanceof tf.Tensor;
+
+/** What a model takes in the place of the timestep, made of it where it is not given. */
+function withEmbedding(inputs: UNetInputs, model: readonly UNetInput[], batch: number): NamedInputs {
+  const { timestep } = inputs;
+  const input = model.find(({ sinusoid }) => sinusoid);
+  const width = input?.shape?.[1] ?? 0;
+  if (!input?.sinusoid || timestep === undefined || inputs[input.name] !== undefined) return inputs;
+  const given = typeof timestep === 'number' ? [timestep] : [...timestep.dataSync()];
+  const count = input.shape?.[0] === 1 ? 1 : batch;
+  const timesteps = given.length === 1 ? Array<number>(count).fill(given[0] ?? 0) : given;
+  const embeddings = timestepEmbeddings(timesteps, width, input.sinusoid);
+  return { ...inputs, [input.name]: tf.tensor(embeddings, [timesteps.length, width]) };
 }
 
 /** The number of a timestep, that of the first image where there are several. */
@@ -68,9 +101,15 @@ function feedEach<Input extends ModelInput>(
   for (const input of model) {
     const value = inputs[input.name];
     if (value !== undefined) feeds[input.node] = feed(value, input);
-    else if (!input.optional) throw wrong(input.name, 'is missing', `feed ${describe(input)}`);
+    else if (!input.optional) throw wrong(input.name, 'is missing', `feed ${describe(input)}${embeddingHint(input)}`);
   }
   return feeds;
+}
+
+/** What a model of another maker may want in the place of a timestep. */
+function embeddingHint(input: ModelInput): string {
+  if (!canBeEmbedding(input)) return '';
+  return '; where it is the embedding of the timestep, --timestep-input sinusoid:cos-sin or sinusoid:sin-cos makes it';
 }
 
 function checkNames(inputs: NamedInputs, known: ReadonlySet<string>, model: readonly ModelInput[]): void {
@@ -97,6 +136,7 @@ function numberTensor(value: tf.Tensor | number, input: ModelInput, batch: numbe
   if (typed.rank === rank || typed.size !== 1) return typed;
   if (rank === 0) return tf.reshape(typed, []);
   const count = input.shape?.[0] === 1 ? 1 : batch;
+  if (rank === 2) return tf.fill([count, 1], typed.dataSync()[0] ?? 0, input.dtype);
   return typed.rank === 0 ? tf.fill([count], typed.dataSync()[0] ?? 0, input.dtype) : typed;
 }
 

@@ -22,10 +22,13 @@ export {
   type ChosenBackend,
   chooseBackend,
   type FailedBackend,
+  type Unfit,
   WEB_BACKENDS,
 } from './backend.ts';
+export { lackingKernels } from './check-kernels.ts';
 export { ControlNet, loadControlNetOn, type Residuals } from './control-net.ts';
 export type { DataLayout, DataLayout as Layout, NamedInputs, UNetInputs } from './feeds.ts';
+export { byInputNames } from './input-names.ts';
 export {
   checkFitsOn,
   type LoadModelOptions,
@@ -41,8 +44,9 @@ export { LoadedModel } from './loaded-model.ts';
 export { nativeTuning } from './native-tuning.ts';
 export { RunMemory } from './run-memory.ts';
 export type { ModelInput, ModelOutput } from './signature.ts';
+export { parseTimestepInput, type TimestepSinusoid } from './timestep-embedding.ts';
 export { type Prediction, type PredictOptions, type SiteRecord, UNet } from './unet.ts';
-export type { InputNames, InputRole, UNetInput } from './unet-inputs.ts';
+export { type InputNames, type InputRole, type UNetInput, unetInputs } from './unet-inputs.ts';
 
 /** Places and backends of browsers. */
 export const WEB_PLATFORM: Platform = { openStore: openUrl, backends: WEB_BACKENDS };

@@ -3,11 +3,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { BACKENDS } from '../backends/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
 import { checkGraph, type Graph, isObject, loadedBytes, type Pass, type WeightSpec } from '../graph/index.ts';
-import { registerAttentionOp, registerComposedKernels, setLogitsLimit } from '../kernels/index.ts';
+import { registerAttentionOp, registerComposedKernels, repairKernels, setLogitsLimit } from '../kernels/index.ts';
 import { ModelFile, type ModelStore, type UrlRequest } from '../models/index.ts';
 import { passDefinitions, registerPass } from '../passes/index.ts';
 import { type BackendCandidate, type BackendOptions, type ChosenBackend, chooseBackend } from './backend.ts';
-import { checkKernels } from './check-kernels.ts';
+import { checkKernels, lackingKernels } from './check-kernels.ts';
 import { type LoadProgress, loadWeights, usedWeights } from './load-weights.ts';
 import { LoadedModel } from './loaded-model.ts';
 import { nativeTuning, registerNativeOps } from './native-tuning.ts';
@@ -85,7 +85,7 @@ export async function checkFitsOn(
   { graph, place }: Pick<ModelFile, 'graph' | 'place'>,
   options: BackendOptions,
 ): Promise<ChosenBackend> {
-  const backend = await chooseBackend(options, platform.backends);
+  const backend = await chooseBackend(options, platform.backends, lackingKernels(graph));
   guardBackend(graph, place);
   return backend;
 }
@@ -93,14 +93,14 @@ export async function checkFitsOn(
 function guardBackend(graph: Graph, place: string): void {
   guardMemory(usedWeights(graph, place), place);
   registerComposedKernels();
+  repairKernels();
   checkKernels(graph, place);
 }
 
 /** Starts a backend and reads the weights of an open model whose document is ready to run. */
 export async function startModel(platform: Platform, file: ModelFile, options: LoadModelOptions): Promise<LoadedModel> {
   const { place } = file;
-  const backend = await chooseBackend(options, platform.backends);
-  guardBackend(file.graph, place);
+  const backend = await checkFitsOn(platform, file, options);
   if (options.logitsLimit !== undefined) setLogitsLimit(options.logitsLimit);
   registerSlothfulOps();
   const graph = isNativeCPU(backend) ? await file.graph.clone().transform(nativeTuning()) : file.graph;

@@ -11,6 +11,7 @@ import {
   slothful,
 } from '../passes/index.ts';
 import { type LoadModelOptions, openModelOn, type Platform, prepareGraph, startModel } from './load-model.ts';
+import type { TimestepSinusoid } from './timestep-embedding.ts';
 import { UNet, type UNetParts } from './unet.ts';
 import { type InputNames, unetInputs, unetOutput } from './unet-inputs.ts';
 
@@ -32,6 +33,8 @@ export interface LoadOptions extends LoadModelOptions {
   readonly hook?: SlothfulHook | undefined;
   /** Names of the model's inputs where they cannot be told. */
   readonly inputNames?: InputNames | undefined;
+  /** How the model makes an embedding of the timestep, where it takes one and it is not KerasCV's. */
+  readonly timestepInput?: TimestepSinusoid | undefined;
   /** Name of the model's output where it has several and none is called `out_sample`. */
   readonly outputName?: string | undefined;
 }
@@ -70,7 +73,7 @@ export async function loadRolesOn<Output>(
   const graph = await prepareGraph(file, passesOf(file.graph, place, options));
   const patch = appliedPasses(graph, place);
   const owned = patch ? [patch.control, ...patch.passes.flatMap((pass) => pass.inputs.map(({ name }) => name))] : [];
-  const inputs = unetInputs(graph, options.inputNames ?? {}, owned, place);
+  const inputs = unetInputs(graph, options.inputNames ?? {}, owned, place, options.timestepInput);
   const model = await startModel(platform, file, options);
   return { model, inputs, output, patch, hook: options.hook };
 }

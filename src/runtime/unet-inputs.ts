@@ -1,13 +1,19 @@
 import { SlothfulError } from '../errors.ts';
-import type { Graph } from '../graph/index.ts';
+import { type Graph, inputLayout, type PictureLayout } from '../graph/index.ts';
+import { bareName, type Spelled, usualName } from './input-names.ts';
 import { listOf, type ModelInput, signatureInputs, signatureOutputs } from './signature.ts';
+import { KERAS_CV, type TimestepSinusoid } from './timestep-embedding.ts';
 
 /** What an input of a UNet is for; models of any exporter have them, under many names. */
 export type InputRole = 'sample' | 'timestep' | 'encoder_hidden_states';
 
 /** One input of a UNet; `name` is its role's name, or where it has none the name that the model gives it. */
-export interface UNetInput extends ModelInput {
+export interface UNetInput extends ModelInput, Spelled {
   readonly role: InputRole | undefined;
+  /** Order of its axes, where it is of rank 4. */
+  readonly layout: PictureLayout;
+  /** How it is made of the timestep, where it takes an embedding of it. */
+  readonly sinusoid: TimestepSinusoid | undefined;
 }
 
 /** Which of the model's inputs has which role, where that cannot be told from names and ranks. */
@@ -26,9 +32,16 @@ const RANKS: Readonly<Record<InputRole, readonly number[]>> = {
  * 0 or 1: timestep) where one input alone has it.
  *
  * @param owned inputs of a patched model that its passes feed, which are not the caller's business
+ * @param sinusoid how an embedding of the timestep is made that the model takes in its place; KerasCV's is known
  * @throws SlothfulError `bad-input` where the sample cannot be told, or `names` names no input
  */
-export function unetInputs(graph: Graph, names: InputNames, owned: readonly string[], place: string): UNetInput[] {
+export function unetInputs(
+  graph: Graph,
+  names: InputNames,
+  owned: readonly string[],
+  place: string,
+  sinusoid?: TimestepSinusoid,
+): UNetInput[] {
   const found = signatureInputs(graph).filter(({ node }) => !owned.includes(node));
   const roles = new Map<ModelInput, InputRole>();
   for (const role of ROLES) {
@@ -36,10 +49,50 @@ export function unetInputs(graph: Graph, names: InputNames, owned: readonly stri
     if (input) roles.set(input, role);
   }
   if (![...roles.values()].includes('sample')) throw noSample(found, place);
-  return found.map((input) => {
+  const embedding = [...roles.values()].includes('timestep') ? undefined : embeddingInput(found, roles, sinusoid);
+  if (sinusoid && !embedding) throw noEmbedding(found, place);
+  return found.map((input): UNetInput => {
     const role = roles.get(input);
-    return { ...input, name: role ?? input.name, role };
+    const own = { ...input, ownName: input.name, role, layout: inputLayout(graph, input.node) };
+    if (input === embedding?.input) return { ...own, role: 'timestep', sinusoid: embedding.sinusoid };
+    return { ...own, name: role ?? companionName(input) ?? input.name, sinusoid: undefined };
   });
+}
+
+/** SDXL's inputs beside the text, under the names that diffusers gives them. */
+function companionName(input: ModelInput): string | undefined {
+  const usual = usualName(input.name) ?? usualName(input.node);
+  return usual === 'text_embeds' || usual === 'time_ids' ? usual : undefined;
+}
+
+const KERAS_CV_INPUT = { name: 'timestep_embedding', width: 320 };
+
+/** Whether an input can take an embedding of the timestep: [B, an even number]. */
+export function canBeEmbedding(input: Pick<ModelInput, 'name' | 'node' | 'shape' | 'dtype'>): boolean {
+  const width = input.shape?.length === 2 ? (input.shape[1] ?? 0) : 0;
+  const usual = usualName(input.name) ?? usualName(input.node);
+  const isOther = usual !== undefined && usual !== 'timestep';
+  return width >= 2 && width % 2 === 0 && input.dtype === 'float32' && !isOther;
+}
+
+const isOfTime = ({ name, node }: ModelInput): boolean => [name, node].some((each) => /time|t_?emb|^t$/i.test(each));
+
+function embeddingInput(
+  found: readonly ModelInput[],
+  taken: ReadonlyMap<ModelInput, InputRole>,
+  asked: TimestepSinusoid | undefined,
+): { input: ModelInput; sinusoid: TimestepSinusoid } | undefined {
+  const fits = found.filter((input) => canBeEmbedding(input) && !input.optional && !taken.has(input));
+  const isKerasCv = (input: ModelInput) =>
+    [input.name, input.node].map(bareName).includes(KERAS_CV_INPUT.name) && input.shape?.[1] === KERAS_CV_INPUT.width;
+  const [named, only] = [fits.find(isOfTime), fits.length === 1 ? fits[0] : undefined];
+  const input = asked ? (named ?? only) : fits.find(isKerasCv);
+  return input && { input, sinusoid: asked ?? KERAS_CV };
+}
+
+function noEmbedding(found: readonly ModelInput[], place: string): SlothfulError {
+  const problem = `no input of ${place} could take an embedding of the timestep; it has ${listOf(found)}`;
+  return new SlothfulError('usage', '--timestep-input', problem, 'leave it out');
 }
 
 /**
@@ -50,13 +103,21 @@ export function unetInputs(graph: Graph, names: InputNames, owned: readonly stri
  */
 export function unetOutput(graph: Graph, asked: string | undefined, place: string): string {
   const outputs = signatureOutputs(graph);
-  const named = outputs.find(({ name }) => name === (asked ?? 'out_sample'));
+  const wanted = asked ?? 'out_sample';
+  const named =
+    outputs.find(({ name, tensor }) => name === wanted || tensor === wanted) ??
+    outputs.find(({ name, tensor }) => [name, tensor].map(bareName).includes(bareName(wanted)));
   const [only, ...others] = outputs;
   if (named) return named.tensor;
   if (asked === undefined && only && !others.length) return only.tensor;
   const list = outputs.map(({ name }) => `"${name}"`).join(', ') || 'none';
   const problem = asked === undefined ? 'has several outputs or none' : `has no output "${asked}"`;
-  throw new SlothfulError('bad-input', place, `${problem}; it has ${list}`, 'name one with outputName');
+  throw new SlothfulError(
+    'bad-input',
+    place,
+    `${problem}; it has ${list}`,
+    'name one: --output NAME (outputName in programs)',
+  );
 }
 
 const isCalled = (input: ModelInput, name: string) => input.name === name || input.node === name;
@@ -73,11 +134,19 @@ function guess(
   taken: ReadonlyMap<ModelInput, InputRole>,
 ): ModelInput | undefined {
   const byName = found.find((input) => isCalled(input, role));
-  if (byName) return byName;
-  const fits = ({ shape }: ModelInput) => shape !== undefined && RANKS[role].includes(shape.length);
+  if (byName && !isEmbedding(byName, role)) return byName;
+  const isColumn = (shape: readonly number[]) => role === 'timestep' && shape.length === 2 && shape[1] === 1;
+  const fits = ({ shape }: ModelInput) => shape && (RANKS[role].includes(shape.length) || isColumn(shape));
+  const isUsual = (input: ModelInput) => usualName(input.name) === role || usualName(input.node) === role;
+  const byUsualName = found.find((input) => isUsual(input) && fits(input) && !taken.has(input));
+  if (byUsualName) return byUsualName;
   const [first, ...others] = found.filter((input) => fits(input) && !input.optional && !taken.has(input));
   return others.length ? undefined : first;
 }
+
+/** An input called `timestep` that takes more than a number of each image takes its embedding. */
+const isEmbedding = ({ shape }: ModelInput, role: InputRole): boolean =>
+  role === 'timestep' && shape?.length === 2 && (shape[1] ?? 1) > 1;
 
 function noSample(found: readonly ModelInput[], place: string): SlothfulError {
   const problem = `has no input that must be the sample; it has ${listOf(found)}`;

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
-import type { JsonObject } from '../graph/index.ts';
+import { endpoint, type JsonObject, outputLayout } from '../graph/index.ts';
 import { type ExecutedAttention, recordAttention } from '../kernels/index.ts';
 import {
   type ControlState,
@@ -15,7 +15,7 @@ import {
 } from '../passes/index.ts';
 import type { ChosenBackend } from './backend.ts';
 import { hooksOf, passFeeds } from './control.ts';
-import { type DataLayout, firstTimestep, makeUNetFeeds, type UNetInputs } from './feeds.ts';
+import { byRoles, type DataLayout, firstTimestep, makeUNetFeeds, turned, type UNetInputs } from './feeds.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import type { RunMemory } from './run-memory.ts';
 import type { UNetInput } from './unet-inputs.ts';
@@ -75,7 +75,14 @@ export class UNet {
   private state: ControlState | undefined;
   private hooks: PassHooks;
 
+  /** Order of the axes of what the model itself predicts. */
+  private readonly outputLayout: DataLayout;
+
   constructor(private readonly parts: UNetParts) {
+    const { model, inputs, output } = parts;
+    const [node = output, index] = output.split(':');
+    const sample = inputs.find(({ role }) => role === 'sample')?.layout ?? 'nhwc';
+    this.outputLayout = outputLayout(model.graph, endpoint(node, Number(index ?? 0)), sample);
     this.state = parts.patch;
     this.hooks = hooksOf(parts.hook);
   }
@@ -117,7 +124,8 @@ export class UNet {
    * @throws SlothfulError `bad-input` for inputs that do not fit, or where neither timestep nor sigma is told;
    *   `bad-parameter`; `bad-graph` where TF.js fails
    */
-  predict(inputs: UNetInputs, options: PredictOptions = {}): Prediction {
+  predict(given: UNetInputs, options: PredictOptions = {}): Prediction {
+    const inputs = byRoles(given, this.parts.inputs);
     const layout = options.layout ?? 'nhwc';
     const state = this.stateOf(options);
     const kept = this.kept(state, inputs, options.memory);
@@ -131,7 +139,7 @@ export class UNet {
         },
         () => this.execute({ ...feeds, ...control }, kept, options.memory),
       );
-      return layout === 'nchw' ? tf.transpose(output, [0, 3, 1, 2]) : output;
+      return layout === this.outputLayout ? output : turned(output, layout);
     });
     // The recorder counts by the table: what did not run left a gap.
     return { out_sample, sites: sites.filter(() => true), reused: Object.keys(kept.taken).length > 0 };

@@ -28,7 +28,7 @@ test('convert says what it made of a folder, and every command takes the result 
     assert.match(printed, new RegExp(`^ {2}${part}`, 'm'));
   }
   const inspected = JSON.parse(await succeeds(['inspect', model, '--json']));
-  assert.is(inspected.schema, 'slothful-inspect/2');
+  assert.is(inspected.schema, 'slothful-inspect/3');
   assert.match(JSON.stringify(inspected), /"input\.0\.0\.0"/);
   await succeeds(['plan', model, '--steps', '2', '--in-strength', '8']);
   assert.match(await succeeds(['patch', model, patched, '--in-strength', '8']), /16 self-attentions patched/);

@@ -29,7 +29,7 @@ test('inspect: JSON of a lone model.json, without its weights', async () => {
   const { code, stdout, stderr } = await slothful(['inspect', lone, '--size', '512x768', '--json']);
   assert.equal([code, stderr], [0, '']);
   const report = JSON.parse(stdout);
-  assert.is(report.schema, 'slothful-inspect/2');
+  assert.is(report.schema, 'slothful-inspect/3');
   assert.equal(report.size, {
     rows: 96,
     columns: 64,
@@ -84,10 +84,11 @@ test('diff: what a patch changed, and that the weights are shared', async () => 
   const { code, stdout, stderr } = await slothful(['diff', plain, patched, '--json']);
   assert.equal([code, stderr], [0, '']);
   const report = JSON.parse(stdout);
-  assert.is(report.schema, 'slothful-diff/2');
+  assert.is(report.schema, 'slothful-diff/3');
   assert.is(report.weights.compared_by, 'bytes');
   assert.equal([report.weights.different, report.weights.shared], [[], report.weights.equal]);
-  assert.ok(report.sites.every((site: { change: string }) => site.change === 'patched'));
+  const changes = report.sites.map((site: { kind: string; change: string }) => `${site.kind} ${site.change}`);
+  assert.equal([...new Set(changes)].sort(), ['cross same_result', 'self patched']);
 });
 
 test('diff: other bytes are found; without the files, shapes are compared and a note says so', async () => {

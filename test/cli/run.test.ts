@@ -281,7 +281,7 @@ const REFUSED: readonly (readonly [title: string, args: () => string[], stderr: 
   [
     'a size that the model cannot have',
     () => ['run', at('fixed'), '--prompt', 'cat', '--size', '40x32'],
-    /the model takes 32 only, not 40/,
+    /the model takes 32 x 32 only, not 32 x 40/,
   ],
   [
     'text of another width',

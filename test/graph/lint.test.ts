@@ -31,6 +31,12 @@ const FAULTS: ReadonlyArray<readonly [title: string, nodes: Node[], rule: string
   ['a Const without weights', [{ name: 'c', op: 'Const' }], 'missing-weight', /weights manifest/],
   ['NCHW', [X, { name: 'y', op: 'AvgPool', input: ['x'], attr: { data_format: attr.string('NCHW') } }], 'nchw', /NCHW/],
   [
+    'a norm of the values it is given',
+    [X, { name: 'n', op: 'FusedBatchNormV3', input: ['x'], attr: { is_training: { b: true } } }],
+    'training-norm',
+    /is_training = true/,
+  ],
+  [
     'a cycle',
     [X, { name: 'a', op: 'Add', input: ['x', 'b'] }, { name: 'b', op: 'Relu', input: ['a'] }],
     'cycle',

@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { attentionNodes, surveyGraph } from '../../src/attention/index.ts';
 import type { Graph } from '../../src/graph/index.ts';
-import { diffSummary } from '../../src/pages/index.ts';
+import { diffPage, diffSiteTable, diffSummary } from '../../src/pages/index.ts';
 import { slothful } from '../../src/passes/index.ts';
 import { comparableWeights, diffGraphs } from '../../src/reports/index.ts';
 import { goldenGraph } from '../support/golden-graph.ts';
@@ -18,14 +19,17 @@ test('a model and itself', () => {
   assert.equal([report.nodes.added, report.nodes.removed, report.nodes.changed], [[], [], []]);
   assert.equal([report.ops, report.parameters], [[], []]);
   assert.is(report.nodes.same, report.a.nodes);
-  assert.match(diffSummary(report), /^0 of 68 attentions changed; 0 nodes added, 0 removed, 0 changed/);
+  assert.match(diffSummary(report), /^attentions: results of 0 of 68 can change; 0 nodes added, 0 removed, 0 changed/);
 });
 
 test('a model and its patch', async () => {
   const plain = goldenGraph('sd15');
   const patched = await plain.clone().transform(slothful({ in_strength: 8 }));
   const report = diff(plain, patched);
-  assert.is(report.sites.filter(({ change }) => change === 'patched').length, 32);
+  assert.is(report.sites.filter(({ change }) => change === 'patched').length, 16);
+  assert.ok(report.sites.every(({ kind, change }) => change === (kind === 'self' ? 'patched' : 'same_result')));
+  assert.equal(report.counts, { attentions: 32, can_differ: 16, same_result: 16, same: 0 });
+  assert.match(diffSummary(report), /^attentions: results of 16 of 32 can change, 16 are made another way and compute/);
   assert.is(report.nodes.same + report.nodes.changed.length + report.nodes.removed.length, plain.size);
   assert.is(report.nodes.same + report.nodes.changed.length + report.nodes.added.length, patched.size);
   assert.equal(report.inputs, { added: ['slothful_control'], removed: [] });
@@ -38,7 +42,22 @@ test('a model and its patch', async () => {
   assert.is(report.a.flops, report.b.flops);
   assert.is(report.weights.equal_parameters, report.a.parameters + constantsOf(plain, patched));
   const back = diff(patched, plain);
-  assert.is(back.sites.filter(({ change }) => change === 'unpatched').length, 32);
+  assert.equal(back.counts, report.counts);
+  assert.is(back.sites.filter(({ change }) => change === 'unpatched').length, 16);
+  assert.is(diffSiteTable(back).rows[1]?.[2], 'same result, stock ops');
+});
+
+test('a model whose attentions only became nodes computes the same', async () => {
+  const plain = goldenGraph('ssd1b');
+  const nodes = await plain.clone().transform(attentionNodes());
+  const report = diff(plain, nodes);
+  assert.equal(report.counts, { attentions: 68, can_differ: 0, same_result: 68, same: 0 });
+  assert.ok(diffSiteTable(report).rows.every((row) => row[2] === 'same result, one node'));
+  assert.match(diffPage(report), /results of 0 of 68 can change, 68 are made another way/);
+  const staged = await nodes.clone().transform(slothful());
+  const { counts, sites } = diff(nodes, staged);
+  assert.is(counts.can_differ, sites.filter(({ kind }) => kind === 'self').length);
+  assert.is(counts.same_result, 0);
 });
 
 /** Elements of the constants that both graphs use. */
@@ -80,6 +99,10 @@ test('weights of other bytes are told from equal ones', () => {
   const [a, b] = [goldenGraph('sd15'), goldenGraph('sd15')];
   const [first = '', ...equal] = comparableWeights(a, b);
   const report = diff(a, b, { weights: { equal, different: [first], shared: 3 } });
+  const weight = surveyGraph(a).sites[0]?.query.weight.node ?? '';
+  const tuned = diff(a, b, { weights: { equal, different: [weight], shared: 3 } });
+  assert.equal([tuned.sites[0]?.change, tuned.sites[0]?.details], ['changed', ['weights: 1 not the same']]);
+  assert.is(tuned.counts.can_differ, 1);
   assert.equal([report.weights.compared_by, report.weights.shared], ['bytes', 3]);
   assert.equal(report.weights.different, [first]);
   assert.is(report.weights.equal, equal.length);

@@ -20,9 +20,9 @@ import { FAMILIES } from '../support/unet-goldens.ts';
 const test = suite('report schemas');
 
 const validate = {
-  inspect: publishedSchema('inspect-2'),
+  inspect: publishedSchema('inspect-3'),
   plan: publishedSchema('plan-2'),
-  diff: publishedSchema('diff-2'),
+  diff: publishedSchema('diff-3'),
 };
 const declared = { inspect: INSPECT_REPORT, plan: PLAN_REPORT, diff: DIFF_REPORT };
 

@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { BACKENDS, backendsFor, SCARCE_KERNELS } from '../../src/backends/index.ts';
 import { attr, Graph } from '../../src/graph/index.ts';
 import { inspectGraph } from '../../src/reports/index.ts';
-import { loadModel } from '../../src/runtime/node.ts';
+import { loadModelOn, WEB_BACKENDS } from '../../src/runtime/index.ts';
+import { loadModel, NODE_PLATFORM } from '../../src/runtime/node.ts';
 import { TEST_BACKENDS, useBackend } from '../support/backend.ts';
 import { failsWith } from '../support/errors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -85,11 +86,27 @@ test('an op without a kernel is refused before anything is read, with the backen
   const folder = writeModel('FFT', {}, false);
   const read: number[] = [];
   const onProgress = (done: number) => void read.push(done);
-  const refused = /needs FFT \(node "y"\), which the wasm backend does not have; use --backend native or cpu$/;
+  const refused =
+    /needs FFT \(node "y"\), which the wasm backend does not have; use --backend native or --backend cpu$/;
   await failsWith('backend', refused, () => loadModel(folder, { backend: 'wasm', onProgress }));
   assert.equal(read, []);
   await useBackend('cpu');
   (await loadModel(folder, { backend: 'cpu' })).dispose();
+});
+
+test('without a choice the next backend that has all ops is taken, and its line says why', async () => {
+  const platform = { ...NODE_PLATFORM, backends: WEB_BACKENDS };
+  const lines: string[] = [];
+  const choose = async (op: string) => {
+    const model = await loadModelOn(platform, writeModel(op, {}, false), { log: (line) => lines.push(line) });
+    model.dispose();
+    return model.backend.name;
+  };
+  assert.equal([await choose('FFT'), await choose('Relu')], ['cpu', 'wasm']);
+  assert.equal(lines, [
+    'backend: cpu on CPU; the first that works (wasm: it has no FFT, which the model needs)',
+    'backend: wasm on CPU; the first choice',
+  ]);
 });
 
 test.run();

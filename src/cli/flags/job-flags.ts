@@ -20,6 +20,7 @@ import {
   withRunFlags,
 } from './run-flags.ts';
 import { readExtent, type SizeArguments, withSizeFlags } from './size-flags.ts';
+import { readTimestepInput, type TimestepArguments, withTimestepFlag } from './timestep-flag.ts';
 
 /** The flags that `run` and `sweep` have in common. */
 export interface JobArguments
@@ -28,6 +29,7 @@ export interface JobArguments
     SizeArguments,
     ParameterArguments,
     PassArguments,
+    TimestepArguments,
     Pick<FolderJob, 'model' | 'noise' | 'decoder' | 'tile' | 'out' | 'force' | 'backend'> {}
 
 /** Adds the model of a job, its size, what it is told and what goes beside it. */
@@ -54,7 +56,7 @@ export function withJobModel<T>(cli: Argv<T>) {
 
 /** Adds what computes a job, and the passes that act. */
 export function withSteeringFlags<T>(cli: Argv<T>) {
-  return withPassFlags(withParameterFlags(withBackendFlag(cli)));
+  return withPassFlags(withParameterFlags(withTimestepFlag(withBackendFlag(cli))));
 }
 
 /** What the flags ask of a job. @throws SlothfulError `usage`, `bad-parameter` and what reading parameters throws */
@@ -63,7 +65,9 @@ export async function readJob(argv: JobArguments) {
   const { model, noise, decoder, tile, out, force, backend } = argv;
   const parameters = await readParameterChanges(argv);
   const alsoRead = parameterFiles(argv);
-  return { ...asked, model, noise, decoder, tile, out, force, backend, parameters, passes: readPasses(argv), alsoRead };
+  const passes = readPasses(argv);
+  const timestepInput = readTimestepInput(argv);
+  return { ...asked, model, noise, decoder, tile, out, force, backend, timestepInput, parameters, passes, alsoRead };
 }
 
 /** What the progress of a part counts; bytes are not said. */

@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import { SlothfulError } from '../../errors.ts';
 import type { Graph } from '../../graph/index.ts';
 import { type AskedExtent, sampleSize } from '../../pipeline/without-tfjs.ts';
-import type { RunSize } from '../../reports/index.ts';
+import { pictureInput, type RunSize, textInput } from '../../reports/index.ts';
 import type { PictureSize } from '../../sampling/index.ts';
 import { givenOf } from './given.ts';
 
@@ -25,7 +25,7 @@ export function withSizeFlags<T>(cli: Argv<T>) {
 export function withReportSizeFlags<T>(cli: Argv<T>) {
   return withSizeFlags(cli)
     .option('batch', { type: 'number', describe: 'samples at once, 1; guidance doubles them' })
-    .option('context-tokens', { type: 'number', describe: 'tokens of the text, 77' });
+    .option('context-tokens', { type: 'number', describe: 'tokens of the text; 77 where the model takes any' });
 }
 
 /**
@@ -44,12 +44,19 @@ export function readExtent({ size, latent, batch }: SizeArguments): AskedExtent 
 /**
  * The size that the flags ask of a report; what they leave open is the model's own.
  *
- * @throws SlothfulError `usage` as `readExtent`, and for pixels that do not make a whole latent
+ * @throws SlothfulError `usage` as `readExtent`, for pixels that do not make a whole latent, and for what the model has not
  */
 export function readReportSize(argv: SizeArguments, graph: Graph): Partial<RunSize> {
   const { size, ...extent } = readExtent(argv);
+  const picture = argv.size === undefined ? '--latent' : '--size';
+  if ((size || extent.rows !== undefined) && !pictureInput(graph)) throw hasNone(picture, 'picture');
+  if (argv.contextTokens !== undefined && !textInput(graph)) throw hasNone('--context-tokens', 'text');
   const asked = { ...extent, contextTokens: argv.contextTokens, ...(size && sampleSize(size, graph)) };
   return givenOf(asked);
+}
+
+function hasNone(flag: string, what: string): SlothfulError {
+  return new SlothfulError('usage', flag, `no ${what} enters the model by an input that it declares`, 'leave it out');
 }
 
 /** A size in pixels that a flag has. @throws SlothfulError `usage` */

@@ -1,6 +1,6 @@
 import type { DiffReport, DiffSite, Drawing, SiteChange } from '../../reports/index.ts';
 import type { ClientSite } from '../client/data.ts';
-import { diffSummary, diffTables } from '../diff-tables.ts';
+import { changeText, diffSummary, diffTables } from '../diff-tables.ts';
 import { drawingSection } from '../drawings/print-drawings.ts';
 import { formatValue } from '../units.ts';
 import { type Html, html } from './html.ts';
@@ -9,6 +9,7 @@ import { type CellLook, mapSection } from './unet-map.ts';
 
 const MARKS: Readonly<Record<SiteChange, string | undefined>> = {
   same: undefined,
+  same_result: undefined,
   patched: 'added',
   unpatched: 'removed',
   changed: 'changed',
@@ -17,6 +18,7 @@ const MARKS: Readonly<Record<SiteChange, string | undefined>> = {
 };
 const LETTERS: Readonly<Record<SiteChange, string>> = {
   same: '=',
+  same_result: '≡',
   patched: 'S',
   unpatched: 'u',
   changed: '!',
@@ -53,7 +55,7 @@ function changeMap(sites: readonly DiffSite[]): Html {
     ['added', 'S patched, + only in b'],
     ['removed', 'u no longer patched, - only in a'],
     ['changed', '! changed'],
-    ['cold', '= the same.'],
+    ['cold', '= the same, ≡ the same result in one node or in stock ops.'],
   ].map(([name, text]) => html`<span class="swatch" style="background:var(--${name})"></span>${text}`);
   return mapSection(shown, {
     title: 'What changed',
@@ -66,16 +68,17 @@ function changeMap(sites: readonly DiffSite[]): Html {
 function lookOf(site: DiffSite | undefined): CellLook {
   if (!site) return { label: '', shade: 0, title: '' };
   const { id, change, details } = site;
-  const title = `${id}: ${change}${details.length ? ` (${details.join('; ')})` : ''}`;
+  const title = `${id}: ${changeText(site)}${details.length ? ` (${details.join('; ')})` : ''}`;
   return { label: LETTERS[change], shade: 0, title, mark: MARKS[change] };
 }
 
-function clientSite({ id, kind, exporter_name, change, details, a, b }: DiffSite): ClientSite {
+function clientSite(site: DiffSite): ClientSite {
+  const { id, kind, exporter_name, details, a, b } = site;
   const facts: [string, string][] = [
     ['site', id],
     ['kind', kind],
     ['exporter name', exporter_name],
-    ['change', change],
+    ['change', changeText(site)],
     ...details.map((detail): [string, string] => ['', detail]),
     ['node of a', a?.node ?? '-'],
     ['node of b', b?.node ?? '-'],
