@@ -86,8 +86,8 @@ function siteOf(context: Context, match: Match, situation: Situation, id: string
 }
 
 function projection({ projected, bias }: Operand): Projection {
-  const { weight, transposed } = projected;
-  return { weight, bias, transposed };
+  const { weight, transposed, part } = projected;
+  return { weight, bias, transposed, part };
 }
 
 /** Why heads or scale are not known: the first node on the way whose shape is not, or else a constant. */

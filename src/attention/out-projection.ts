@@ -42,7 +42,7 @@ function projectionAt(graph: Graph, node: GraphNode): OutProjection | undefined 
   const weight = node.inputs[1] && constantBehind(graph, node.inputs[1]);
   if (!weight) return undefined;
   const transposed = readBool(node.attributes, 'transpose_b') || readBool(node.attributes, 'adj_y');
-  return { node: node.name, weight, bias: fusedBias(node) ?? addedBias(graph, node), transposed };
+  return { node: node.name, weight, bias: fusedBias(node) ?? addedBias(graph, node), transposed, part: undefined };
 }
 
 /** The Const that an endpoint is, or only renames. */

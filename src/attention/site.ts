@@ -5,12 +5,24 @@ export type Block = 'input' | 'middle' | 'output';
 /** How the tokens of a tensor are laid out: [B, N, C], [B*N, C], [B, h, w, C], or with heads apart [B, N, heads, dim]. */
 export type TokenForm = 'tokens' | 'flat' | 'grid' | 'heads';
 
+/**
+ * Which of the channels that a weight makes a projection takes: of every `period` of them, `length` from `start` on. One period
+ * where queries, keys and values lie one behind the other, one a head where each head has its own three.
+ */
+export interface ChannelPart {
+  readonly start: number;
+  readonly length: number;
+  readonly period: number;
+}
+
 /** The projection from hidden states to queries, keys or values. */
 export interface Projection {
   /** Weight as the graph holds it: [in, out], [out, in] where `transposed`, [1, 1, in, out], or [in, heads, dim]. */
   readonly weight: Endpoint;
   readonly bias: Endpoint | undefined;
   readonly transposed: boolean;
+  /** The channels that it takes of a weight that several projections share; undefined: all. */
+  readonly part: ChannelPart | undefined;
 }
 
 /**

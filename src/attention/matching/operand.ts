@@ -9,6 +9,7 @@ import {
   wholeAxis,
 } from './axis-layout.ts';
 import { type Context, isProblem, type Problem, problem } from './context.ts';
+import { applyCut, composeParts } from './cut.ts';
 import { type ProjectionNode, projectionOf, type Role } from './projection.ts';
 import { type Step, walkBack } from './walk.ts';
 
@@ -25,7 +26,7 @@ export interface Operand {
 
 /** Reads an operand of a product back to its projection. */
 export function readOperand(context: Context, from: Endpoint, role: Role): Operand | Problem {
-  const { source, steps } = walkBack(context, from);
+  const { source, steps } = walkBack(context, from, { cuts: true });
   const projected = projectionOf(context, source, role);
   if (isProblem(projected)) return projected;
   let operand: Operand = { role, projected, bias: projected.bias, scale: 1, layout: projected.layout, steps };
@@ -38,6 +39,7 @@ export function readOperand(context: Context, from: Endpoint, role: Role): Opera
 }
 
 function pass(context: Context, operand: Operand, step: Step): Operand | Problem {
+  if (step.kind === 'cut') return passCut(context, operand, step);
   const layout = applyStep(context, operand.layout, step);
   if (isProblem(layout)) return layout;
   if (step.kind === 'bias') {
@@ -47,6 +49,19 @@ function pass(context: Context, operand: Operand, step: Step): Operand | Problem
   if (step.kind !== 'scale') return { ...operand, layout };
   const known = operand.scale !== undefined && step.factor !== undefined;
   return { ...operand, layout, scale: known ? (operand.scale ?? 1) * (step.factor ?? 1) : undefined };
+}
+
+/** A cut makes a projection of some of the product's channels. */
+function passCut(context: Context, operand: Operand, step: Step): Operand | Problem {
+  const { role, projected } = operand;
+  const cut = applyCut(context, operand.layout, step, role);
+  if (isProblem(cut)) return cut;
+  if (!cut.part) return { ...operand, layout: cut.layout };
+  const part = composeParts(projected.part, cut.part);
+  if (!part)
+    return problem(step.node.name, `the ${role.name} are cut twice, and what is left is not one range of channels`);
+  const channels = (projected.channels / cut.part.period) * cut.part.length;
+  return { ...operand, layout: cut.layout, projected: { ...projected, channels, part, apart: undefined } };
 }
 
 /** A bias belongs to the projection where it adds one number a channel, before anything else was done. */

@@ -1,4 +1,12 @@
-import { type Endpoint, endpoint, type GraphNode, readType, sameEndpoint, type Use } from '../../graph/index.ts';
+import {
+  type Endpoint,
+  endpoint,
+  type GraphNode,
+  readType,
+  sameEndpoint,
+  slotOfCut,
+  type Use,
+} from '../../graph/index.ts';
 import { type Context, type Problem, problem, readsShape } from './context.ts';
 
 /** A node that a value passes on its way through an attention without becoming another value. */
@@ -6,11 +14,13 @@ export interface Step {
   readonly node: GraphNode;
   /** The input by which the value enters. */
   readonly slot: number;
-  readonly kind: 'same' | 'reshape' | 'transpose' | 'scale' | 'bias';
+  readonly kind: 'same' | 'reshape' | 'transpose' | 'scale' | 'bias' | 'cut';
   /** Of a scale: the factor, undefined where its value is not known. */
   readonly factor?: number | undefined;
   /** Of a bias: what is added. */
   readonly bias?: Endpoint;
+  /** Of a cut: the output that is the part. */
+  readonly output?: number;
 }
 
 const SAME = new Set(['Identity', 'StopGradient', 'Snapshot', 'CheckNumerics', 'EnsureShape']);
@@ -98,18 +108,23 @@ export interface Walk {
   readonly steps: readonly Step[];
 }
 
-/** Walks back from an endpoint as long as the nodes are steps. */
-export function walkBack(context: Context, from: Endpoint): Walk {
+/** Walks back from an endpoint as long as the nodes are steps, or with `cuts` take a part of what is a step. */
+export function walkBack(context: Context, from: Endpoint, { cuts = false }: { cuts?: boolean } = {}): Walk {
   const steps: Step[] = [];
   let source = from;
   for (let node = context.producer(source); node; node = context.producer(source)) {
-    const step = stepOf(context, node);
+    const step = stepOf(context, node) ?? (cuts ? cutStep(node, source) : undefined);
     const next = step && node.inputs[step.slot];
     if (!next) break;
     steps.unshift(step);
     source = next;
   }
   return { source, steps };
+}
+
+function cutStep(node: GraphNode, { output }: Endpoint): Step | undefined {
+  const slot = slotOfCut(node.op);
+  return slot === undefined ? undefined : { node, slot, kind: 'cut', output };
 }
 
 /** The users of an endpoint that read its values. */

@@ -5,6 +5,7 @@ import type { AttentionSite, Location, TokenForm } from '../site.ts';
 import {
   ATTENTION_OP,
   encodeAttributes,
+  encodeParts,
   type HiddenForm,
   inputFlags,
   type NodeAttributes,
@@ -129,6 +130,7 @@ function attributesOf(
     outputForm: site.outputForm,
     stages: [],
     columns: [],
+    parts: encodeParts({ query: site.query.part, key: site.key.part, value: site.value.part }),
   };
 }
 
