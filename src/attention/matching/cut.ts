@@ -2,7 +2,7 @@ import { type CutRanges, cutRanges, formatEndpoint } from '../../graph/index.ts'
 import type { ChannelPart } from '../site.ts';
 import { type AxisLayout, type Digit, type KnownLayout, reshapeLayout } from './axis-layout.ts';
 import { type Context, isProblem, type Problem, problem } from './context.ts';
-import type { Role } from './projection.ts';
+import { type Role, sharedHeads } from './projection.ts';
 import type { Step } from './walk.ts';
 
 /** What is left of a projection after a cut: its channels, counted anew from 0. */
@@ -93,6 +93,8 @@ function whyNotKnown(context: Context, { node, slot }: Step, { name }: Role): st
   }
   const whole = node.inputs[slot];
   const reason = whole && context.shapes.reason(whole);
+  const indices = /^Gather/.test(node.op) && node.inputs[1] ? context.shapes.values(node.inputs[1]) : undefined;
+  if (indices && new Set(indices).size < indices.length) return sharedHeads(node, { name });
   if (reason) return `not known without the weights: what the ${name} are cut from, for ${reason}`;
   return `the ${name} are part of another tensor (${node.op}), and not one range of it`;
 }

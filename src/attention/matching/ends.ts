@@ -23,18 +23,18 @@ export function findInputs(
 ): Inputs | Problem {
   const [queries, keys, values] = [query, key, value].map(({ input }) => reshapeChain(context, input));
   if (!queries || !keys || !values) return problem(query.node.name, 'has no input');
-  const shared = nearestCommon(queries, keys, values);
+  const shared = nearestCommon(context, queries, keys, values);
   if (shared) return withForms(context, 'self', shared, shared);
-  const source = nearestCommon(keys, values);
-  const alike = nearestCommon(queries, source ? keys : []) ?? nearestCommon(queries, values);
+  const source = nearestCommon(context, keys, values);
+  const alike = nearestCommon(context, queries, source ? keys : []) ?? nearestCommon(context, queries, values);
   if (source && !alike) return withForms(context, 'cross', preferTokens(context, queries), source);
-  return problem(value.node.name, mixture(queries, keys, values));
+  return problem(value.node.name, mixture(context, queries, keys, values));
 }
 
-function mixture(queries: Endpoint[], keys: Endpoint[], values: Endpoint[]): string {
+function mixture(context: Context, queries: Endpoint[], keys: Endpoint[], values: Endpoint[]): string {
   const names = [queries, keys, values].map((chain) => `"${chain[0] ? formatEndpoint(chain[0]) : '?'}"`);
-  if (nearestCommon(queries, keys)) return `queries and keys are made of ${names[0]}, values of ${names[2]}`;
-  if (nearestCommon(queries, values)) return `queries and values are made of ${names[0]}, keys of ${names[1]}`;
+  if (nearestCommon(context, queries, keys)) return `queries and keys are made of ${names[0]}, values of ${names[2]}`;
+  if (nearestCommon(context, queries, values)) return `queries and values are made of ${names[0]}, keys of ${names[1]}`;
   return `queries, keys and values are made of three tensors: ${names.join(', ')}`;
 }
 
@@ -86,7 +86,7 @@ export function findMerge(context: Context, start: Endpoint, layout: KnownLayout
   while (true) {
     const form = formOfLayout(current.layout, sizes);
     const found = form && { output: current.output, form, steps: [...steps] };
-    if (found && form !== 'heads') return found;
+    if (found && form !== 'heads' && form !== 'grid-heads') return found;
     apart = found ?? apart;
     const next = advance(context, current.output, current.layout);
     if (isProblem(next)) return apart ?? next;
@@ -121,6 +121,7 @@ export function formOfLayout(
   if (sizes.length === 4 && first === batch && second === queryTokens && third === heads && last === headDim) {
     return 'heads';
   }
+  if (sizes.length === 5 && first === batch && sizes[3] === heads && sizes[4] === headDim) return 'grid-heads';
   if (sizes.at(-1) !== heads * headDim) return undefined;
   if (sizes.length === 2) return 'flat';
   if (first !== batch) return undefined;
@@ -141,7 +142,8 @@ function guessMerge(context: Context, start: Endpoint): Merge | Problem {
   const kept = merged < 0 ? steps : steps.slice(0, merged + 1);
   const last = kept.at(-1);
   const end = last ? outputOf(last.node) : start;
-  const form = formOfRank(rankOf(context, end), 'heads');
+  const rank = rankOf(context, end);
+  const form = rank === 5 ? 'grid-heads' : formOfRank(rank, 'heads');
   return form ? { output: end, form, steps: kept } : problem(end.node, 'the rank of the merged heads is not known');
 }
 

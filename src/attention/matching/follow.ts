@@ -43,8 +43,20 @@ export function readOperands(context: Context, { scores, sum, probabilities }: P
   if (isProblem(value)) return value;
   if (value.scale !== 1) return problem(sum.name, 'the values are scaled');
   const [a, b, c] = [left, right, value].map(({ projected }) => projected.channels);
+  if (a !== undefined && b !== undefined && a !== b && isGrouped([a, b, c])) {
+    return problem(
+      scores.name,
+      `${other === 'keys' ? other : one} and values have ${Math.min(a, b)} channels for ${Math.max(a, b)} of the queries: grouped-query or multi-query attention`,
+    );
+  }
   if (a !== b || a !== c) return problem(scores.name, `queries, keys and values have ${a}, ${b} and ${c} channels`);
   return { left, right, value };
+}
+
+/** Whether keys and values have a part of the queries' channels: fewer heads, which several of the queries' share. */
+function isGrouped([a = 0, b = 0, c]: readonly (number | undefined)[]): boolean {
+  const [fewer, more] = [Math.min(a, b), Math.max(a, b)];
+  return fewer > 0 && c === fewer && more % fewer === 0;
 }
 
 /** Keras multiplies keys by queries: the last letter of its equation's result is the first operand's. */
@@ -77,8 +89,8 @@ export function followScores(
   const compared = applySteps(context, scores.layout, products.before);
   if (isProblem(compared)) return compared;
   if (!compared) return asWritten;
-  const keySide = softmaxSide(compared, scores);
-  if (!keySide) return problem(products.softmax.name, 'the softmax is not over all keys of one query');
+  const keySide = softmaxSide(compared, products.softmax.axes, scores);
+  if (!keySide) return problem(products.softmax.node.name, 'the softmax is not over all keys of one query');
   const sizes = sizesOf(scores, keySide);
   const layout = applySteps(context, nameAxes(compared, keySide, sizes), products.after);
   if (isProblem(layout)) return layout;
@@ -86,9 +98,13 @@ export function followScores(
   return { query, key, sizes, layout };
 }
 
-/** The operand whose tokens the last dimension of the scores counts: the keys. */
-function softmaxSide(layout: AxisLayout, { leftTokens, rightTokens }: Scores): 'left' | 'right' | undefined {
-  const last = layout.at(-1) ?? [];
+/** The operand whose tokens the axes of the softmax count: the keys. */
+function softmaxSide(
+  layout: AxisLayout,
+  axes: readonly number[],
+  { leftTokens, rightTokens }: Scores,
+): 'left' | 'right' | undefined {
+  const last = axes.flatMap((axis) => layout.at(axis) ?? []);
   if (sameDigits(last, wholeAxis('right.token', rightTokens))) return 'right';
   return sameDigits(last, wholeAxis('left.token', leftTokens)) ? 'left' : undefined;
 }

@@ -5,6 +5,7 @@ import { findInputs, findMerge, type Inputs, type Merge } from './ends.ts';
 import { followScores, followValues, type ProbedSizes, readOperands } from './follow.ts';
 import type { Operand } from './operand.ts';
 import { findProducts, isDataProduct, type Products } from './products.ts';
+import type { Softmax } from './softmax.ts';
 import { outputOf, stepOf } from './walk.ts';
 
 /** An attention as the nodes around a softmax say it, before its place in the UNet is known. */
@@ -25,7 +26,8 @@ export interface Match {
 type Reached = Rejection['reached'];
 
 /** Reads the attention around a softmax, or says why it is none that can be used. */
-export function matchAttention(context: Context, softmax: GraphNode): Match | Rejection {
+export function matchAttention(context: Context, found: Softmax): Match | Rejection {
+  const softmax = found.node;
   const reject = (reached: Reached, { problem: reason, node }: Problem): Rejection => ({
     kind: 'rejected',
     softmax: softmax.name,
@@ -33,7 +35,7 @@ export function matchAttention(context: Context, softmax: GraphNode): Match | Re
     node,
     reached,
   });
-  const products = findProducts(context, softmax);
+  const products = findProducts(context, found);
   if (isProblem(products)) return reject(products.reached, products);
   const operands = readOperands(context, products);
   if (isProblem(operands)) return reject('values', operands);
@@ -47,7 +49,7 @@ export function matchAttention(context: Context, softmax: GraphNode): Match | Re
   if (isProblem(inputs)) return reject('projections', inputs);
   const merge = findMerge(context, outputOf(products.sum), sums.layout, sums.sizes ?? NO_SIZES);
   if (isProblem(merge)) return reject('projections', merge);
-  const inside = insideOf(softmax, products, [query, key, value], merge);
+  const inside = insideOf(products, [query, key, value], merge);
   const leak = findEscape(context, { inside, queries: nodesOf(query), output: merge.output.node });
   if (leak) return reject('merge', leak);
   const scale = multiply(products.scale, query.scale, key.scale);
@@ -70,13 +72,12 @@ function nodesOf({ steps, projected }: Operand): Set<string> {
 }
 
 function insideOf(
-  softmax: GraphNode,
-  { scores, sum, before, after }: Products,
+  { softmax, scores, sum, before, after }: Products,
   operands: readonly Operand[],
   { output, steps }: Merge,
 ): Set<string> {
   const passed = [...before, ...after, ...steps].map(({ node }) => node.name);
-  const names = new Set([softmax.name, scores.name, sum.name, ...passed]);
+  const names = new Set([...softmax.nodes, scores.name, sum.name, ...passed]);
   for (const name of operands.flatMap((operand) => [...nodesOf(operand)])) names.add(name);
   names.delete(output.node);
   return names;

@@ -10,8 +10,8 @@ import {
 } from './axis-layout.ts';
 import { type Context, isProblem, type Problem, problem } from './context.ts';
 import { applyCut, composeParts } from './cut.ts';
-import { type ProjectionNode, projectionOf, type Role } from './projection.ts';
-import { type Step, walkBack } from './walk.ts';
+import { type ProjectionNode, projectionOf, type Role, sharedHeads } from './projection.ts';
+import { outputOf, type Step, walkBack } from './walk.ts';
 
 /** Queries, keys or values: their projection and what they pass until the product. */
 export interface Operand {
@@ -40,6 +40,8 @@ export function readOperand(context: Context, from: Endpoint, role: Role): Opera
 
 function pass(context: Context, operand: Operand, step: Step): Operand | Problem {
   if (step.kind === 'cut') return passCut(context, operand, step);
+  const repeated = findRepeat(context, operand, step);
+  if (repeated) return repeated;
   const layout = applyStep(context, operand.layout, step);
   if (isProblem(layout)) return layout;
   if (step.kind === 'bias') {
@@ -49,6 +51,14 @@ function pass(context: Context, operand: Operand, step: Step): Operand | Problem
   if (step.kind !== 'scale') return { ...operand, layout };
   const known = operand.scale !== undefined && step.factor !== undefined;
   return { ...operand, layout, scale: known ? (operand.scale ?? 1) * (step.factor ?? 1) : undefined };
+}
+
+/** An op that broadcasts keys and values to more heads than they have, as exporters spell an Expand. */
+function findRepeat(context: Context, { role, layout }: Operand, { node }: Step): Problem | undefined {
+  const shape = context.shapes.shape(outputOf(node));
+  if (!layout || !shape) return undefined;
+  const count = shape.reduce((product, size) => product * size, 1);
+  return count > countDigits(layout.flat()) ? problem(node.name, sharedHeads(node, role)) : undefined;
 }
 
 /** A cut makes a projection of some of the product's channels. */

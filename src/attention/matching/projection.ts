@@ -173,9 +173,15 @@ export interface Role {
   readonly name: 'queries' | 'keys' | 'values';
 }
 
+/** What keys and values are whose heads are repeated for several heads of queries. */
+export function sharedHeads({ op }: GraphNode, { name }: Pick<Role, 'name'>): string {
+  return `the ${name} are repeated (${op}): several heads share them, as in grouped-query or multi-query attention`;
+}
+
 /** Why the queries, keys or values are not a projection. */
-export function otherSource(node: GraphNode, { name }: Role): string {
+export function otherSource(node: GraphNode, { name }: Pick<Role, 'name'>): string {
   if (/^(Add|AddV2|Sub|AddN)$/.test(node.op)) return `the ${name} are a sum of tensors (an adapter that is not fused?)`;
+  if (/^(Tile|BroadcastTo)$/.test(node.op)) return sharedHeads(node, { name });
   if (node.op === 'Mul') return `the ${name} are multiplied by another tensor (a rotary position, a norm?)`;
   if (node.op.startsWith('Placeholder')) return `the ${name} are an input of the graph, without a projection`;
   return `the ${name} come from a ${node.op}, not from a projection`;

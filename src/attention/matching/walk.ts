@@ -40,6 +40,11 @@ export function stepOf(context: Context, node: GraphNode): Step | undefined {
   return undefined;
 }
 
+/** Whether a node gives its first input on as it is. */
+export function isPassive(node: GraphNode): boolean {
+  return SAME.has(node.op) || (node.op === 'Cast' && castStep(node) !== undefined);
+}
+
 /** Casts between floats are nothing in TF.js, which has one float type. */
 function castStep(node: GraphNode): Step | undefined {
   const to = readType(node.attributes, 'DstT');
@@ -108,14 +113,21 @@ export interface Walk {
   readonly steps: readonly Step[];
 }
 
+interface WalkOptions {
+  /** Also through what takes a part of a tensor. */
+  readonly cuts?: boolean;
+  /** Where to stop: before the step is taken. */
+  readonly until?: (step: Step) => boolean;
+}
+
 /** Walks back from an endpoint as long as the nodes are steps, or with `cuts` take a part of what is a step. */
-export function walkBack(context: Context, from: Endpoint, { cuts = false }: { cuts?: boolean } = {}): Walk {
+export function walkBack(context: Context, from: Endpoint, { cuts = false, until }: WalkOptions = {}): Walk {
   const steps: Step[] = [];
   let source = from;
   for (let node = context.producer(source); node; node = context.producer(source)) {
     const step = stepOf(context, node) ?? (cuts ? cutStep(node, source) : undefined);
     const next = step && node.inputs[step.slot];
-    if (!next) break;
+    if (!next || until?.(step)) break;
     steps.unshift(step);
     source = next;
   }
@@ -171,8 +183,23 @@ function keepsChannels(context: Context, before: Endpoint, after: Endpoint): boo
 }
 
 /** The nearest endpoint that all chains share. */
-export function nearestCommon(first: readonly Endpoint[], ...others: readonly Endpoint[][]): Endpoint | undefined {
-  return first.find((item) => others.every((chain) => chain.some((other) => sameEndpoint(item, other))));
+export function nearestCommon(
+  context: Context,
+  first: readonly Endpoint[],
+  ...others: readonly Endpoint[][]
+): Endpoint | undefined {
+  return first.find((item) => others.every((chain) => chain.some((other) => isSameTensor(context, item, other))));
+}
+
+/** The same output, or the same tensor turned in the same way: a context laid out [B, C, T] is turned for each who reads it. */
+function isSameTensor(context: Context, a: Endpoint, b: Endpoint): boolean {
+  if (sameEndpoint(a, b)) return true;
+  const [x, y] = [context.producer(a), context.producer(b)];
+  const [from, order] = x?.inputs ?? [];
+  const [other, otherOrder] = y?.inputs ?? [];
+  if (x?.op !== 'Transpose' || y?.op !== 'Transpose' || !from || !order || !other || !otherOrder) return false;
+  const turns = context.shapes.values(order)?.join();
+  return sameEndpoint(from, other) && turns !== undefined && turns === context.shapes.values(otherOrder)?.join();
 }
 
 /** The first output of a node. */

@@ -10,11 +10,11 @@ export const ATTENTION_OP = 'SlothfulAttention';
 
 /** How tokens enter: [B, N, C], [B*N, C] or [B, h, w, C]. */
 export type HiddenForm = 'tokens' | 'flat' | 'grid';
-/** How the merged heads leave: [B, N, inner], [B*N, inner], [B, h, w, inner] or [B, N, heads, headDim]. */
-export type OutputForm = HiddenForm | 'heads';
+/** How the merged heads leave: as tokens enter, with `inner` channels, or as [B, N, heads, headDim] or [B, h, w, heads, headDim]. */
+export type OutputForm = HiddenForm | 'heads' | 'grid-heads';
 
 export const HIDDEN_FORMS: readonly HiddenForm[] = ['tokens', 'flat', 'grid'];
-export const OUTPUT_FORMS: readonly OutputForm[] = ['tokens', 'flat', 'grid', 'heads'];
+export const OUTPUT_FORMS: readonly OutputForm[] = ['tokens', 'flat', 'grid', 'heads', 'grid-heads'];
 
 /** The attributes of an attention node. */
 export interface NodeAttributes {

@@ -20,7 +20,9 @@ export function attentionShape(inputs: NodeInputs<Sizes>, attributes: NodeAttrib
   const tokens = hiddenForm === 'tokens' ? hidden[1] : multiply(rows, columns);
   if (outputForm === 'flat') return [multiply(batch, tokens), inner];
   if (outputForm === 'grid') return [batch, rows, columns, inner];
-  if (outputForm === 'heads') return [batch, tokens, heads, inner === undefined ? undefined : inner / heads];
+  const width = inner === undefined ? undefined : inner / heads;
+  if (outputForm === 'heads') return [batch, tokens, heads, width];
+  if (outputForm === 'grid-heads') return [batch, rows, columns, heads, width];
   return [batch, tokens, inner];
 }
 
