@@ -16,11 +16,10 @@ export function findReduced(context: Context, terrain: Terrain, { inputs, query,
   if (map !== undefined) own.add(map);
   if (!isMadeOf(context, inputs.context.node, own)) return undefined;
   const { keyTokens, queryTokens } = sizes ?? {};
-  const isReduced = keyTokens === undefined || queryTokens === undefined || keyTokens < queryTokens;
-  const counts = sizes && isReduced ? `, ${keyTokens} tokens for ${queryTokens}` : '';
+  const isReduced = keyTokens !== undefined && queryTokens !== undefined && keyTokens < queryTokens;
   const what = isReduced
-    ? `are reduced from the map that the queries are made of${counts}: a reduced self-attention`
-    : 'are made of another tensor than the queries, of the same map: neither a self-attention nor a cross-attention';
+    ? `are reduced from the map that the queries are made of, ${keyTokens} tokens for ${queryTokens}: a reduced self-attention`
+    : 'are made of another tensor than the queries, and of the same map: neither a plain self-attention nor a cross-attention';
   return problem(inputs.context.node, `keys and values ${what}`);
 }
 

@@ -9,6 +9,7 @@ import {
   numbersAt,
   type ShapeCall,
 } from './abstract.ts';
+import { axisOfSplit } from './layout.ts';
 import { type AxisRange, stridedRanges } from './slices.ts';
 
 /** What an output of a node takes of each axis of the tensor that it cuts. Axes that it removes have one index. */
@@ -52,8 +53,8 @@ function along(dims: Dims, axis: number, range: AxisRange): CutRanges | undefine
 }
 
 function split(call: ShapeCall, output: number): CutRanges | undefined {
-  const [axis] = numbersAt(call, 0) ?? [];
   const dims = dimsAt(call, 1);
+  const axis = axisOfSplit(call);
   const size = axis === undefined || !dims ? undefined : dims[fromStart(axis, dims.length)];
   if (axis === undefined || !dims || size === undefined) return undefined;
   const length = size / readInt(call.attributes, 'num_split', 1);
@@ -92,7 +93,7 @@ function sliced(call: ShapeCall): CutRanges | undefined {
 function gathered(call: ShapeCall): CutRanges | undefined {
   const dims = dimsAt(call, 0);
   const indices: AbstractTensor | undefined = call.inputs[1];
-  const axis = call.inputs[2] ? numbersAt(call, 2)?.[0] : 0;
+  const axis = call.inputs[2] && dims?.length !== 1 ? numbersAt(call, 2)?.[0] : 0;
   if (!dims || !indices?.values || !isConcrete(indices.values) || axis === undefined) return undefined;
   const size = dims[fromStart(axis, dims.length)];
   if (readInt(call.attributes, 'batch_dims') !== 0 || countOf(indices.dims ?? []) === undefined || size === undefined) {

@@ -117,7 +117,8 @@ function vectorSlice(call: ShapeCall, entries: readonly Entry[], x: Dims): Value
 function gather(call: ShapeCall): AbstractTensor | undefined {
   const [x, indices, axisInput] = call.inputs;
   if (!x?.dims || !indices?.dims) return undefined;
-  const axis = axisInput ? axisInput.values?.[0] : 0;
+  // A vector has one axis, whatever the constant says.
+  const axis = axisInput && x.dims.length !== 1 ? axisInput.values?.[0] : 0;
   const batch = readInt(call.attributes, 'batch_dims');
   if (axis === undefined) return { dims: ofRank(x.dims.length + indices.dims.length - 1 - batch) };
   const at = fromStart(axis, x.dims.length);
