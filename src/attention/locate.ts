@@ -1,8 +1,8 @@
-import type { Graph } from '../graph/index.ts';
+import { endpoint, type Graph } from '../graph/index.ts';
 import { Context, isProblem } from './matching/context.ts';
 import { type Match, matchAttention } from './matching/match.ts';
 import type { Operand } from './matching/operand.ts';
-import { strayExp } from './matching/products.ts';
+import { isDataProduct, strayExp } from './matching/products.ts';
 import { readExp, type Softmax, softmaxOf } from './matching/softmax.ts';
 import { outputOf } from './matching/walk.ts';
 import { findReduced } from './placing/reduced.ts';
@@ -65,7 +65,22 @@ function findSoftmaxes(context: Context): { softmaxes: readonly Softmax[]; stray
     if (!stray) return [];
     return [{ kind: 'rejected', softmax: node.name, reason: stray.problem, node: stray.node, reached: 'softmax' }];
   });
-  return { softmaxes, strays };
+  // An Exp inside what another one subtracts is a part of that one's softmax.
+  const inner = new Set(strays.flatMap(({ softmax }) => innerExps(context, softmax)));
+  return { softmaxes, strays: strays.filter(({ softmax }) => !inner.has(softmax)) };
+}
+
+/** The exponentials between a product and an Exp. */
+function innerExps(context: Context, exp: string): string[] {
+  const seen = new Set<string>();
+  const queue = [exp];
+  for (let name = queue.pop(); name !== undefined && seen.size < FAR; name = queue.pop()) {
+    const node = context.graph.node(name);
+    if (!node || seen.has(name) || isDataProduct(context, node)) continue;
+    seen.add(name);
+    queue.push(...node.inputs.map((input) => input.node));
+  }
+  return [...seen].filter((name) => name !== exp && context.graph.node(name)?.op === 'Exp');
 }
 
 /** The nodes that compute what a softmax of several ops subtracts: all that they lead to is the softmax. */
@@ -138,10 +153,11 @@ function projection({ projected, bias }: Operand): Projection {
 }
 
 /** Why heads or scale are not known: the first node on the way whose shape is not, or else a constant. */
-function unknownOf(context: Context, { sizes, scale, query, key }: Match): string | undefined {
-  const steps = [...query.steps, ...key.steps];
+function unknownOf(context: Context, { sizes, scale, query, key, inside }: Match): string | undefined {
+  const steps = [...query.steps, ...key.steps].map(({ node }) => outputOf(node));
   if (!sizes) {
-    const reasons = steps.map(({ node }) => context.shapes.reason(outputOf(node)));
+    const all = [...steps, ...[...inside].map((name) => endpoint(name))];
+    const reasons = all.map((of) => context.shapes.reason(of));
     return reasons.find((reason) => reason !== undefined) ?? 'the shapes inside the attention are not known';
   }
   if (scale !== undefined) return undefined;

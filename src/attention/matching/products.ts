@@ -75,11 +75,11 @@ export function findProducts(context: Context, softmax: Softmax): Products | Fai
 }
 
 /** Walks back from the logits, past what shifts all logits of a query by one number, which a softmax does not feel. */
-function walkScores(context: Context, { logits, axes }: Softmax): Walk {
+function walkScores(context: Context, { logits, axes }: Softmax, shifted: typeof shiftedBy = shiftedBy): Walk {
   let { source, steps } = walkBack(context, logits, { until: (step) => step.kind === 'bias' });
   for (let node = context.producer(source); node; node = context.producer(source)) {
     const isTurned = steps.some(({ kind }) => kind === 'transpose' || kind === 'reshape');
-    const slot = shiftedBy(context, node, isTurned ? undefined : axes);
+    const slot = shifted(context, node, isTurned ? undefined : axes);
     const next = slot === undefined ? undefined : node.inputs[slot];
     if (slot === undefined || !next) break;
     const further = walkBack(context, next, { until: (step) => step.kind === 'bias' });
@@ -139,7 +139,8 @@ function findScores(context: Context, softmax: Softmax): Pick<Products, 'scores'
 export function strayExp(context: Context, node: GraphNode): Problem | undefined {
   const [logits] = node.inputs;
   if (node.op !== 'Exp' || !logits) return undefined;
-  const { source } = walkScores(context, { node, logits, axes: [-1], nodes: [] });
+  const whole = { node, logits, axes: [-1], nodes: [] };
+  const { source } = walkScores(context, whole, (_, { op }) => (op === 'Sub' ? 0 : undefined));
   const maker = context.producer(source);
   if (!maker || !isDataProduct(context, maker)) return undefined;
   const read = readExp(context, node);
@@ -162,6 +163,13 @@ function notScores(context: Context, node: GraphNode): string {
     return maker !== undefined && isDataProduct(context, maker);
   });
   if (products.length === 1) {
+    const shift = node.inputs.find(
+      (input) => input.node !== products[0]?.node && context.shapes.shape(input) === undefined,
+    );
+    if (shift && /^(Add|AddV2|Sub)$/.test(node.op)) {
+      const what = `whether a mask or one number a query is added to the logits (${node.op})`;
+      return `not known without the weights: ${what}, for ${context.shapes.reason(shift)}`;
+    }
     if (/^(Add|AddV2|Sub|AddN)$/.test(node.op)) return `a mask or a position bias is added to the logits (${node.op})`;
     if (/^Select/.test(node.op)) return `the logits are masked (${node.op})`;
     return `the logits pass a ${node.op} before the softmax`;
