@@ -6,5 +6,5 @@ export * from './node/index.ts';
 export { findSkips, type SkipConnection } from './placing/terrain.ts';
 export { findUpJoints, type UpJoint } from './placing/up-joints.ts';
 export { probeShapes } from './probe.ts';
-export type { AttentionSite, Block, Location, Projection, Rejection, TokenForm } from './site.ts';
+export type { AttentionSite, Block, ChannelPart, Location, Projection, Rejection, TokenForm } from './site.ts';
 export { type Survey, surveyGraph } from './survey.ts';

@@ -42,7 +42,7 @@ function projectionAt(graph: Graph, node: GraphNode): OutProjection | undefined 
   const weight = node.inputs[1] && constantBehind(graph, node.inputs[1]);
   if (!weight) return undefined;
   const transposed = readBool(node.attributes, 'transpose_b') || readBool(node.attributes, 'adj_y');
-  return { node: node.name, weight, bias: fusedBias(node) ?? addedBias(graph, node), transposed };
+  return { node: node.name, weight, bias: fusedBias(node) ?? addedBias(graph, node), transposed, part: undefined };
 }
 
 /** The Const that an endpoint is, or only renames. */
@@ -60,12 +60,17 @@ function fusedBias(node: GraphNode): Endpoint | undefined {
   return readStrings(node.attributes, 'fused_ops').includes('BiasAdd') ? node.inputs[2] : undefined;
 }
 
-/** A bias that the next node adds. */
-function addedBias(graph: Graph, node: GraphNode): Endpoint | undefined {
-  for (const { node: user, slot } of graph.consumers(node.name)) {
-    const other = /^(BiasAdd|AddV2|Add)$/.test(user.op) ? user.inputs[1 - slot] : undefined;
-    const bias = other && constantBehind(graph, other);
-    if (bias) return bias;
+/** A bias that is added behind the product: by the next node, or after the tokens were reshaped or turned. */
+function addedBias(graph: Graph, product: GraphNode): Endpoint | undefined {
+  let nodes = [product];
+  for (let step = 0; step < FURTHEST && nodes.length; step++) {
+    const uses = nodes.flatMap((node) => graph.consumers(node.name));
+    for (const { node: user, slot } of uses) {
+      const other = /^(BiasAdd|AddV2|Add)$/.test(user.op) ? user.inputs[1 - slot] : undefined;
+      const bias = other && constantBehind(graph, other);
+      if (bias) return bias;
+    }
+    nodes = uses.filter(({ node, slot }) => slot === 0 && TRANSPARENT.test(node.op)).map(({ node }) => node);
   }
   return undefined;
 }

@@ -2,8 +2,21 @@ import type { Endpoint } from '../graph/index.ts';
 
 export type Block = 'input' | 'middle' | 'output';
 
-/** How the tokens of a tensor are laid out: [B, N, C], [B*N, C], [B, h, w, C], or with heads apart [B, N, heads, dim]. */
-export type TokenForm = 'tokens' | 'flat' | 'grid' | 'heads';
+/**
+ * How the tokens of a tensor are laid out: [B, N, C], [B*N, C], [B, h, w, C], or with heads apart [B, N, heads, dim] and
+ * [B, h, w, heads, dim].
+ */
+export type TokenForm = 'tokens' | 'flat' | 'grid' | 'heads' | 'grid-heads';
+
+/**
+ * Which of the channels that a weight makes a projection takes: of every `period` of them, `length` from `start` on. One period
+ * where queries, keys and values lie one behind the other, one a head where each head has its own three.
+ */
+export interface ChannelPart {
+  readonly start: number;
+  readonly length: number;
+  readonly period: number;
+}
 
 /** The projection from hidden states to queries, keys or values. */
 export interface Projection {
@@ -11,6 +24,8 @@ export interface Projection {
   readonly weight: Endpoint;
   readonly bias: Endpoint | undefined;
   readonly transposed: boolean;
+  /** The channels that it takes of a weight that several projections share; undefined: all. */
+  readonly part: ChannelPart | undefined;
 }
 
 /**

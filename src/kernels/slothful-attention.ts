@@ -9,6 +9,7 @@ import {
   type NodeInputs,
   nameInputs,
   parseAttributes,
+  partsOf,
   stagesOf,
 } from '../attention/index.ts';
 import { SlothfulError } from '../errors.ts';
@@ -62,8 +63,9 @@ export class SlothfulAttention extends tfl.layers.Layer {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { stages, columns, ...attributes } = this.attributes;
-    return { ...super.getConfig(), ...attributes, stages: [...stages], columns: [...columns], scale: this.scale };
+    const { stages, columns, parts, ...attributes } = this.attributes;
+    const lists = { stages: [...stages], columns: [...columns], parts: [...parts] };
+    return { ...super.getConfig(), ...attributes, ...lists, scale: this.scale };
   }
 
   private run(inputs: NodeInputs<tf.Tensor>): tf.Tensor {
@@ -80,10 +82,11 @@ export class SlothfulAttention extends tfl.layers.Layer {
 
   private weightsOf(inputs: NodeInputs<tf.Tensor>): Weights {
     const { transposeWeights: transposed } = this.attributes;
+    const { query, key, value } = partsOf(this.attributes);
     return {
-      query: { weight: inputs.queryWeight, bias: inputs.queryBias, transposed },
-      key: { weight: inputs.keyWeight, bias: inputs.keyBias, transposed },
-      value: { weight: inputs.valueWeight, bias: inputs.valueBias, transposed },
+      query: { weight: inputs.queryWeight, bias: inputs.queryBias, transposed, part: query },
+      key: { weight: inputs.keyWeight, bias: inputs.keyBias, transposed, part: key },
+      value: { weight: inputs.valueWeight, bias: inputs.valueBias, transposed, part: value },
     };
   }
 

@@ -9,7 +9,7 @@ import {
   type StageRow,
 } from '../attention/index.ts';
 import { type Attention, attend, planOf } from './attend.ts';
-import { type ProjectionTensors, project } from './project.ts';
+import { type ProjectionTensors, projectAll } from './project.ts';
 import { type ExecutedAttention, report } from './recorder.ts';
 import { inHostMemory } from './token-forms.ts';
 
@@ -78,11 +78,12 @@ export function attendWithStages(attention: StagedAttention): tf.Tensor3D {
     (inputs, { stage, row }) => stage.keysValues?.(inside, inputs, row) ?? inputs,
     [text ?? hiddenStates, text ?? hiddenStates],
   );
-  const projected: Projected = {
-    query: project(queryInput, weights.query),
-    key: project(keyInput, weights.key),
-    value: project(valueInput, weights.value),
-  };
+  const [query, key, value] = projectAll([
+    [queryInput, weights.query],
+    [keyInput, weights.key],
+    [valueInput, weights.value],
+  ]);
+  const projected: Projected = { query, key, value };
   const merged = attendProjected(attention, active, inside, projected);
   const pooled = active.some(({ stage }) => stage.keysValues !== undefined);
   report(() => recordOf(attention, projected, pooled));

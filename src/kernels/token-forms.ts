@@ -73,7 +73,8 @@ export function fromTokens(tokens: tf.Tensor3D, form: OutputForm, heads: number,
     const known = grid ? grid.join(' x ') : 'unknown';
     throw new SlothfulError('bad-model', 'output', `${count} tokens do not fill the grid, which is ${known}`);
   }
-  return tf.reshape(tokens, [batch, grid[0], grid[1], channels]);
+  const inner = form === 'grid-heads' ? [heads, channels / heads] : [channels];
+  return tf.reshape(tokens, [batch, grid[0], grid[1], ...inner]);
 }
 
 export function isRank3(tensor: tf.Tensor): tensor is tf.Tensor3D {

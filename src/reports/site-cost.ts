@@ -57,9 +57,10 @@ export interface SiteWidths {
 export function siteWidths(graph: Graph, site: SurveyedSite): SiteWidths {
   const { channels, contextChannels } = site;
   const size = (weight: { node: string }) => sizeOf(graph.weight(weight.node)?.shape ?? []);
-  const value = size(site.value.weight) / contextChannels;
+  const share = ({ part }: SurveyedSite['value']) => (part ? part.length / part.period : 1);
+  const value = (size(site.value.weight) * share(site.value)) / contextChannels;
   return {
-    hidden: size(site.query.weight) / channels,
+    hidden: (size(site.query.weight) * share(site.query)) / channels,
     context: contextChannels,
     query: channels,
     value,

@@ -26,6 +26,7 @@ const ATTRIBUTES: NodeAttributes = {
   outputForm: 'heads',
   stages: [],
   columns: [],
+  parts: [],
 };
 const NEEDED = { hiddenStates: 'h', queryWeight: 'q', keyWeight: 'k', valueWeight: 'v' };
 const TABLE = { control: 'c', grid: 'g' };

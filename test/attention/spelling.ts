@@ -13,6 +13,8 @@ export interface Spelling {
   readonly bias?: boolean;
   /** Of the logits, where it is not dim ** -0.5: what the weights have in them already. */
   readonly scale?: number;
+  /** Weights that it has, the output projection's among them. Default: four. */
+  readonly weights?: number;
   /** Where the values of constants decide whether it is an attention: why it is rejected without them. */
   readonly needsValues?: RegExp;
   /** What is wrong with the near miss, how far it is followed, the reason that is given, and at which node. */

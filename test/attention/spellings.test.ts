@@ -84,6 +84,8 @@ for (const spelling of SPELLINGS) {
     const isApart = spelling.outputForm === 'heads';
     assert.is(sites[0]?.heads, isApart ? heads : undefined);
     assert.ok(sites[0]?.unknown, 'says what is not known');
+    const known = locate(spelling.build().graph).sites[0];
+    assert.equal([sites[0]?.query, sites[0]?.key], [known?.query, known?.key], 'queries and keys by their names');
     assert.equal(sites[0]?.grid, spelling.hiddenForm === 'grid' ? sites[0]?.hiddenStates : undefined);
     assert.is(sites[0]?.output.node, locate(spelling.build().graph).sites[0]?.output.node);
     assert.is(sites[0]?.channels, channels);

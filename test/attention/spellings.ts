@@ -1,4 +1,5 @@
 import type { Spelling } from './spelling.ts';
+import { FUSED_SPELLINGS } from './spellings/fused.ts';
 import { kerasAttention, kerasCv, kerasDense } from './spellings/keras.ts';
 import {
   channelsFirst,
@@ -29,4 +30,5 @@ export const SPELLINGS: readonly Spelling[] = [
   swappedSum,
   channelsFirst,
   crossAttention,
+  ...FUSED_SPELLINGS,
 ];

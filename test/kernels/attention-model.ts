@@ -82,6 +82,7 @@ function attributesOf({ attributes }: AttentionModel, inputs: NodeInputs<string>
     site: 0,
     id: 'input.0.0.0',
     transposeWeights: false,
+    parts: [],
     hiddenForm: 'tokens',
     contextForm: 'tokens',
     outputForm: 'tokens',

@@ -18,10 +18,11 @@ const OUTPUT: Record<OutputForm, number[]> = {
   tokens: [B, N, INNER],
   flat: [B * N, INNER],
   grid: [B, H, W, INNER],
+  'grid-heads': [B, H, W, HEADS, WIDTH],
   heads: [B, N, HEADS, WIDTH],
 };
 const HIDDEN_FORMS: readonly HiddenForm[] = ['tokens', 'flat', 'grid'];
-const OUTPUT_FORMS: readonly OutputForm[] = ['tokens', 'flat', 'grid', 'heads'];
+const OUTPUT_FORMS: readonly OutputForm[] = ['tokens', 'flat', 'grid', 'heads', 'grid-heads'];
 
 const hidden = pseudoRandom(B * N * C, 5);
 const weights = {

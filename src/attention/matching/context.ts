@@ -5,6 +5,7 @@ import {
   type GraphNode,
   inferShapes,
   outputNodes,
+  type ShapeCall,
   type ShapeTable,
 } from '../../graph/index.ts';
 import { OTHER_PROBE, probeShapes } from '../probe.ts';
@@ -49,6 +50,14 @@ export class Context {
   get otherShapes(): ShapeTable {
     this.other ??= inferShapes(this.graph, probeShapes(this.graph, OTHER_PROBE), this.order);
     return this.other;
+  }
+
+  /** A node as a shape function sees it. */
+  callOf(node: GraphNode): ShapeCall {
+    const inputs = node.inputs.map((input) => {
+      return { dims: this.shapes.dims(input), values: this.shapes.partialValues(input) };
+    });
+    return { node, attributes: node.attributes, inputs };
   }
 
   /** The node of an endpoint; undefined where the edge dangles. */

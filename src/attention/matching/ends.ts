@@ -23,18 +23,18 @@ export function findInputs(
 ): Inputs | Problem {
   const [queries, keys, values] = [query, key, value].map(({ input }) => reshapeChain(context, input));
   if (!queries || !keys || !values) return problem(query.node.name, 'has no input');
-  const shared = nearestCommon(queries, keys, values);
+  const shared = nearestCommon(context, queries, keys, values);
   if (shared) return withForms(context, 'self', shared, shared);
-  const source = nearestCommon(keys, values);
-  const alike = nearestCommon(queries, source ? keys : []) ?? nearestCommon(queries, values);
+  const source = nearestCommon(context, keys, values);
+  const alike = nearestCommon(context, queries, source ? keys : []) ?? nearestCommon(context, queries, values);
   if (source && !alike) return withForms(context, 'cross', preferTokens(context, queries), source);
-  return problem(value.node.name, mixture(queries, keys, values));
+  return problem(value.node.name, mixture(context, queries, keys, values));
 }
 
-function mixture(queries: Endpoint[], keys: Endpoint[], values: Endpoint[]): string {
+function mixture(context: Context, queries: Endpoint[], keys: Endpoint[], values: Endpoint[]): string {
   const names = [queries, keys, values].map((chain) => `"${chain[0] ? formatEndpoint(chain[0]) : '?'}"`);
-  if (nearestCommon(queries, keys)) return `queries and keys are made of ${names[0]}, values of ${names[2]}`;
-  if (nearestCommon(queries, values)) return `queries and values are made of ${names[0]}, keys of ${names[1]}`;
+  if (nearestCommon(context, queries, keys)) return `queries and keys are made of ${names[0]}, values of ${names[2]}`;
+  if (nearestCommon(context, queries, values)) return `queries and values are made of ${names[0]}, keys of ${names[1]}`;
   return `queries, keys and values are made of three tensors: ${names.join(', ')}`;
 }
 
@@ -54,7 +54,16 @@ function withForms(
   const hiddenForm = formOfRank(rankOf(context, hiddenStates), 'grid');
   const contextForm = formOfRank(rankOf(context, source), 'grid');
   const unknown = hiddenForm ? source : hiddenStates;
-  if (!hiddenForm || !contextForm) return problem(unknown.node, 'the rank of the hidden states is not 2, 3 or 4');
+  if (!hiddenForm || !contextForm) {
+    const isKnown = rankOf(context, unknown) !== undefined;
+    const reason = isKnown ? undefined : context.shapes.reason(unknown);
+    if (reason)
+      return problem(
+        unknown.node,
+        `not known without the weights: how the tokens of the hidden states lie, for ${reason}`,
+      );
+    return problem(unknown.node, 'the rank of the hidden states is not 2, 3 or 4');
+  }
   return { kind, hiddenStates, hiddenForm, context: source, contextForm };
 }
 
@@ -64,6 +73,8 @@ export interface Merge {
   readonly form: TokenForm;
   /** What the sum of the values passed until there. */
   readonly steps: readonly Step[];
+  /** It is told by the ops alone: the values of constants that would prove it are not in the document. */
+  readonly guessed?: boolean;
 }
 
 /** ProbedSizes that tell the forms apart. */
@@ -79,18 +90,18 @@ export interface MergeSizes {
  * where the output projection takes the heads apart, to that form.
  */
 export function findMerge(context: Context, start: Endpoint, layout: KnownLayout, sizes: MergeSizes): Merge | Problem {
-  if (!layout) return guessMerge(context, start);
+  if (!layout) return guessMerge(context, start, sizes.heads * sizes.headDim);
   const steps: Step[] = [];
   let apart: Merge | undefined;
   let current = { output: start, layout };
   while (true) {
     const form = formOfLayout(current.layout, sizes);
     const found = form && { output: current.output, form, steps: [...steps] };
-    if (found && form !== 'heads') return found;
+    if (found && form !== 'heads' && form !== 'grid-heads') return found;
     apart = found ?? apart;
     const next = advance(context, current.output, current.layout);
     if (isProblem(next)) return apart ?? next;
-    if (!next.layout) return apart ?? guessMerge(context, start);
+    if (!next.layout) return apart ?? guessMerge(context, start, sizes.heads * sizes.headDim);
     steps.push(next.step);
     current = { output: outputOf(next.step.node), layout: next.layout };
   }
@@ -121,6 +132,7 @@ export function formOfLayout(
   if (sizes.length === 4 && first === batch && second === queryTokens && third === heads && last === headDim) {
     return 'heads';
   }
+  if (sizes.length === 5 && first === batch && sizes[3] === heads && sizes[4] === headDim) return 'grid-heads';
   if (sizes.at(-1) !== heads * headDim) return undefined;
   if (sizes.length === 2) return 'flat';
   if (first !== batch) return undefined;
@@ -129,7 +141,7 @@ export function formOfLayout(
 }
 
 /** Without layouts: the first reshape after the last transpose, or the end of the way. */
-function guessMerge(context: Context, start: Endpoint): Merge | Problem {
+function guessMerge(context: Context, start: Endpoint, channels: number): Merge | Problem {
   const steps: Step[] = [];
   let output = start;
   for (let step = passive(context, output); step; step = passive(context, output)) {
@@ -141,8 +153,24 @@ function guessMerge(context: Context, start: Endpoint): Merge | Problem {
   const kept = merged < 0 ? steps : steps.slice(0, merged + 1);
   const last = kept.at(-1);
   const end = last ? outputOf(last.node) : start;
-  const form = formOfRank(rankOf(context, end), 'heads');
-  return form ? { output: end, form, steps: kept } : problem(end.node, 'the rank of the merged heads is not known');
+  return asMerge(context, end, kept, channels) ?? problem(end.node, noRank(context, end));
+}
+
+/** The result of the second product as it is, where it is told by the ops alone. */
+export function unmerged(context: Context, start: Endpoint, channels: number): Merge | undefined {
+  return asMerge(context, start, [], channels);
+}
+
+function asMerge(context: Context, output: Endpoint, steps: readonly Step[], channels: number): Merge | undefined {
+  const dims = context.shapes.dims(output);
+  const isWhole = dims?.at(-1) === channels;
+  const form = dims?.length === 5 ? 'grid-heads' : formOfRank(dims?.length, isWhole ? 'grid' : 'heads');
+  return form && { output, form, steps, guessed: true };
+}
+
+function noRank(context: Context, of: Endpoint): string {
+  const reason = context.shapes.reason(of) ?? 'its rank is not known';
+  return `not known without the weights: how the heads are merged, for ${reason}`;
 }
 
 function passive(context: Context, from: Endpoint): Step | undefined {

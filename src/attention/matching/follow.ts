@@ -8,7 +8,7 @@ import {
   sameDigits,
   wholeAxis,
 } from './axis-layout.ts';
-import { type Context, isProblem, type Problem, problem } from './context.ts';
+import { type Context, isProblem, type Problem, problem, rankOf } from './context.ts';
 import { contract, readScores, readValues, type Scores } from './heads.ts';
 import { type Operand, readOperand } from './operand.ts';
 import { equationOf, type Products } from './products.ts';
@@ -43,8 +43,20 @@ export function readOperands(context: Context, { scores, sum, probabilities }: P
   if (isProblem(value)) return value;
   if (value.scale !== 1) return problem(sum.name, 'the values are scaled');
   const [a, b, c] = [left, right, value].map(({ projected }) => projected.channels);
+  if (a !== undefined && b !== undefined && a !== b && isGrouped([a, b, c])) {
+    return problem(
+      scores.name,
+      `${other === 'keys' ? other : one} and values have ${Math.min(a, b)} channels for ${Math.max(a, b)} of the queries: grouped-query or multi-query attention`,
+    );
+  }
   if (a !== b || a !== c) return problem(scores.name, `queries, keys and values have ${a}, ${b} and ${c} channels`);
   return { left, right, value };
+}
+
+/** Whether keys and values have a part of the queries' channels: fewer heads, which several of the queries' share. */
+function isGrouped([a = 0, b = 0, c]: readonly (number | undefined)[]): boolean {
+  const [fewer, more] = [Math.min(a, b), Math.max(a, b)];
+  return fewer > 0 && c === fewer && more % fewer === 0;
 }
 
 /** Keras multiplies keys by queries: the last letter of its equation's result is the first operand's. */
@@ -68,17 +80,17 @@ export function followScores(
   products: Products,
   { left, right }: Operands,
 ): FollowedScores | Problem {
-  const asWritten = { query: left, key: right, sizes: undefined, layout: undefined };
+  const asWritten = () => namedByProduct(context, products, { left, right });
   const equation = equationOf(context, products.scores);
-  if (!left.layout || !right.layout || !equation) return asWritten;
+  if (!left.layout || !right.layout || !equation) return asWritten();
   const contraction = contract(equation, left.layout, right.layout);
   const scores = contraction ? readScores(contraction) : 'its operands do not have the ranks of its equation';
   if (typeof scores === 'string') return problem(products.scores.name, scores);
   const compared = applySteps(context, scores.layout, products.before);
   if (isProblem(compared)) return compared;
-  if (!compared) return asWritten;
-  const keySide = softmaxSide(compared, scores);
-  if (!keySide) return problem(products.softmax.name, 'the softmax is not over all keys of one query');
+  if (!compared) return asWritten();
+  const keySide = softmaxSide(compared, products.softmax.axes, scores);
+  if (!keySide) return problem(products.softmax.node.name, 'the softmax is not over all keys of one query');
   const sizes = sizesOf(scores, keySide);
   const layout = applySteps(context, nameAxes(compared, keySide, sizes), products.after);
   if (isProblem(layout)) return layout;
@@ -86,9 +98,47 @@ export function followScores(
   return { query, key, sizes, layout };
 }
 
-/** The operand whose tokens the last dimension of the scores counts: the keys. */
-function softmaxSide(layout: AxisLayout, { leftTokens, rightTokens }: Scores): 'left' | 'right' | undefined {
-  const last = layout.at(-1) ?? [];
+/** Where shapes are not known: the keys are the operand that the axis of the softmax is of, as far as that can be followed. */
+function namedByProduct(
+  context: Context,
+  { scores, before, softmax }: Products,
+  { left, right }: Pick<Operands, 'left' | 'right'>,
+): FollowedScores | Problem {
+  let axis: number | undefined = softmax.axes.at(-1);
+  const rank = rankOf(context, softmax.logits);
+  if (axis !== undefined && axis >= 0) axis = rank === undefined ? undefined : axis - rank;
+  for (const { kind, node } of before.toReversed()) {
+    if (kind === 'reshape') axis = axis === -1 ? axis : undefined;
+    if (kind !== 'transpose') continue;
+    const order = node.inputs[1] && context.shapes.values(node.inputs[1]);
+    const from: number | undefined = axis === undefined ? undefined : order?.at(axis);
+    axis = from === undefined || !order ? undefined : from < 0 ? from : from - order.length;
+  }
+  const side = axis === undefined ? undefined : sideOfAxis(scores, axis);
+  if (!side) {
+    const constants = 'the values of constants between the product and the softmax are not in the document';
+    return problem(scores.name, `not known without the weights: which operand the queries are, for ${constants}`);
+  }
+  const [query, key] = side === 'right' ? [left, right] : [right, left];
+  return { query, key, sizes: undefined, layout: undefined };
+}
+
+/** The operand that an axis of a product, counted from the end, is of. */
+function sideOfAxis(scores: GraphNode, axis: number): 'left' | 'right' | undefined {
+  if (scores.op !== 'Einsum') return axis === -1 ? 'right' : axis === -2 ? 'left' : undefined;
+  const { left, right, result } = parseEquation(readString(scores.attributes, 'equation')) ?? {};
+  const label = result?.at(axis);
+  if (label === undefined || left?.includes(label) === right?.includes(label)) return undefined;
+  return left?.includes(label) ? 'left' : 'right';
+}
+
+/** The operand whose tokens the axes of the softmax count: the keys. */
+function softmaxSide(
+  layout: AxisLayout,
+  axes: readonly number[],
+  { leftTokens, rightTokens }: Scores,
+): 'left' | 'right' | undefined {
+  const last = axes.flatMap((axis) => layout.at(axis) ?? []);
   if (sameDigits(last, wholeAxis('right.token', rightTokens))) return 'right';
   return sameDigits(last, wholeAxis('left.token', leftTokens)) ? 'left' : undefined;
 }

@@ -1,10 +1,11 @@
 import type { GraphNode } from '../../graph/index.ts';
 import type { Rejection } from '../site.ts';
 import { type Context, isProblem, type Problem, problem } from './context.ts';
-import { findInputs, findMerge, type Inputs, type Merge } from './ends.ts';
+import { findInputs, findMerge, type Inputs, type Merge, unmerged } from './ends.ts';
 import { followScores, followValues, type ProbedSizes, readOperands } from './follow.ts';
 import type { Operand } from './operand.ts';
 import { findProducts, isDataProduct, type Products } from './products.ts';
+import type { Softmax } from './softmax.ts';
 import { outputOf, stepOf } from './walk.ts';
 
 /** An attention as the nodes around a softmax say it, before its place in the UNet is known. */
@@ -25,7 +26,8 @@ export interface Match {
 type Reached = Rejection['reached'];
 
 /** Reads the attention around a softmax, or says why it is none that can be used. */
-export function matchAttention(context: Context, softmax: GraphNode): Match | Rejection {
+export function matchAttention(context: Context, found: Softmax): Match | Rejection {
+  const softmax = found.node;
   const reject = (reached: Reached, { problem: reason, node }: Problem): Rejection => ({
     kind: 'rejected',
     softmax: softmax.name,
@@ -33,7 +35,7 @@ export function matchAttention(context: Context, softmax: GraphNode): Match | Re
     node,
     reached,
   });
-  const products = findProducts(context, softmax);
+  const products = findProducts(context, found);
   if (isProblem(products)) return reject(products.reached, products);
   const operands = readOperands(context, products);
   if (isProblem(operands)) return reject('values', operands);
@@ -45,16 +47,16 @@ export function matchAttention(context: Context, softmax: GraphNode): Match | Re
   if (isProblem(sums)) return reject('values', sums);
   const inputs = findInputs(context, query.projected, key.projected, value.projected);
   if (isProblem(inputs)) return reject('projections', inputs);
-  const merge = findMerge(context, outputOf(products.sum), sums.layout, sums.sizes ?? NO_SIZES);
+  const merge = findMerge(context, outputOf(products.sum), sums.layout, sums.sizes ?? noSizes(value));
   if (isProblem(merge)) return reject('projections', merge);
-  const inside = insideOf(softmax, products, [query, key, value], merge);
-  const leak = findEscape(context, { inside, queries: nodesOf(query), output: merge.output.node });
-  if (leak) return reject('merge', leak);
+  const whole = withoutEscape(context, products, [query, key, value], merge);
+  if (isProblem(whole)) return reject('merge', whole);
+  const { inside, merge: ending } = whole;
   const scale = multiply(products.scale, query.scale, key.scale);
-  return { kind: 'matched', softmax, inputs, query, key, value, scale, sizes: sums.sizes, merge, inside };
+  return { kind: 'matched', softmax, inputs, query, key, value, scale, sizes: sums.sizes, merge: ending, inside };
 }
 
-const NO_SIZES = { batch: 0, queryTokens: 0, heads: 0, headDim: 0 };
+const noSizes = ({ projected }: Operand) => ({ batch: 0, queryTokens: 0, heads: 1, headDim: projected.channels });
 
 function multiply(...factors: readonly (number | undefined)[]): number | undefined {
   let product = 1;
@@ -70,16 +72,34 @@ function nodesOf({ steps, projected }: Operand): Set<string> {
 }
 
 function insideOf(
-  softmax: GraphNode,
-  { scores, sum, before, after }: Products,
+  { softmax, scores, sum, before, after }: Products,
   operands: readonly Operand[],
   { output, steps }: Merge,
 ): Set<string> {
   const passed = [...before, ...after, ...steps].map(({ node }) => node.name);
-  const names = new Set([softmax.name, scores.name, sum.name, ...passed]);
+  const names = new Set([...softmax.nodes, scores.name, sum.name, ...passed]);
   for (const name of operands.flatMap((operand) => [...nodesOf(operand)])) names.add(name);
   names.delete(output.node);
   return names;
+}
+
+/**
+ * An attention whose inside nothing else reads. Where its end is a guess and something does, it may have ended before: at the
+ * second product, after which a Dense begins with a look at the shape.
+ */
+function withoutEscape(
+  context: Context,
+  products: Products,
+  operands: readonly [Operand, Operand, Operand],
+  merge: Merge,
+): { inside: Set<string>; merge: Merge } | Problem {
+  const [query, , value] = operands;
+  const inside = insideOf(products, operands, merge);
+  const leak = findEscape(context, { inside, queries: nodesOf(query), output: merge.output.node });
+  if (!leak) return { inside, merge };
+  const start = outputOf(products.sum);
+  const earlier = merge.guessed && merge.steps.length ? unmerged(context, start, value.projected.channels) : undefined;
+  return earlier ? withoutEscape(context, products, operands, earlier) : leak;
 }
 
 /** Nodes that shape arithmetic around one attention may have; more means that it goes elsewhere. */

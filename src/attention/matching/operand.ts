@@ -9,8 +9,9 @@ import {
   wholeAxis,
 } from './axis-layout.ts';
 import { type Context, isProblem, type Problem, problem } from './context.ts';
-import { type ProjectionNode, projectionOf, type Role } from './projection.ts';
-import { type Step, walkBack } from './walk.ts';
+import { applyCut, composeParts } from './cut.ts';
+import { type ProjectionNode, projectionOf, type Role, sharedHeads } from './projection.ts';
+import { outputOf, type Step, walkBack } from './walk.ts';
 
 /** Queries, keys or values: their projection and what they pass until the product. */
 export interface Operand {
@@ -25,7 +26,7 @@ export interface Operand {
 
 /** Reads an operand of a product back to its projection. */
 export function readOperand(context: Context, from: Endpoint, role: Role): Operand | Problem {
-  const { source, steps } = walkBack(context, from);
+  const { source, steps } = walkBack(context, from, { cuts: true });
   const projected = projectionOf(context, source, role);
   if (isProblem(projected)) return projected;
   let operand: Operand = { role, projected, bias: projected.bias, scale: 1, layout: projected.layout, steps };
@@ -38,6 +39,9 @@ export function readOperand(context: Context, from: Endpoint, role: Role): Opera
 }
 
 function pass(context: Context, operand: Operand, step: Step): Operand | Problem {
+  if (step.kind === 'cut') return passCut(context, operand, step);
+  const repeated = findRepeat(context, operand, step);
+  if (repeated) return repeated;
   const layout = applyStep(context, operand.layout, step);
   if (isProblem(layout)) return layout;
   if (step.kind === 'bias') {
@@ -47,6 +51,27 @@ function pass(context: Context, operand: Operand, step: Step): Operand | Problem
   if (step.kind !== 'scale') return { ...operand, layout };
   const known = operand.scale !== undefined && step.factor !== undefined;
   return { ...operand, layout, scale: known ? (operand.scale ?? 1) * (step.factor ?? 1) : undefined };
+}
+
+/** An op that broadcasts keys and values to more heads than they have, as exporters spell an Expand. */
+function findRepeat(context: Context, { role, layout }: Operand, { node }: Step): Problem | undefined {
+  const shape = context.shapes.shape(outputOf(node));
+  if (!layout || !shape) return undefined;
+  const count = shape.reduce((product, size) => product * size, 1);
+  return count > countDigits(layout.flat()) ? problem(node.name, sharedHeads(node, role)) : undefined;
+}
+
+/** A cut makes a projection of some of the product's channels. */
+function passCut(context: Context, operand: Operand, step: Step): Operand | Problem {
+  const { role, projected } = operand;
+  const cut = applyCut(context, operand.layout, step, role);
+  if (isProblem(cut)) return cut;
+  if (!cut.part) return { ...operand, layout: cut.layout };
+  const part = composeParts(projected.part, cut.part);
+  if (!part)
+    return problem(step.node.name, `the ${role.name} are cut twice, and what is left is not one range of channels`);
+  const channels = (projected.channels / cut.part.period) * cut.part.length;
+  return { ...operand, layout: cut.layout, projected: { ...projected, channels, part, apart: undefined } };
 }
 
 /** A bias belongs to the projection where it adds one number a channel, before anything else was done. */

@@ -1,8 +1,9 @@
 import { type Endpoint, type GraphNode, parseEquation, readInts, readString, readStrings } from '../../graph/index.ts';
+import type { ChannelPart } from '../site.ts';
 import { digitsOf, type IndexAxis, joinDigits, type KnownLayout } from './axis-layout.ts';
 import { type Context, type Problem, problem } from './context.ts';
 import { adjoints, isProduct } from './products.ts';
-import { outputOf, walkBack } from './walk.ts';
+import { outputOf } from './walk.ts';
 
 /** A product with a constant weight that makes queries, keys or values. */
 export interface ProjectionNode {
@@ -14,6 +15,8 @@ export interface ProjectionNode {
   readonly bias: Endpoint | undefined;
   readonly inputChannels: number;
   readonly channels: number;
+  /** The channels of the product that are left after cuts; undefined: all. */
+  readonly part: ChannelPart | undefined;
   /** Heads and their width where the weight has them apart. */
   readonly apart: { readonly heads: number; readonly headDim: number } | undefined;
   /** The layout of the product's result. */
@@ -27,7 +30,7 @@ export function projectionOf(context: Context, source: Endpoint, role: Role): Pr
   if (node.op === 'Einsum') return einsumProjection(context, node, role);
   if (isProduct(node)) return matrixProjection(context, node, role);
   if (node.op === 'Conv2D' || node.op === '_FusedConv2D') return convProjection(context, node, role);
-  return problem(node.name, otherSource(context, node, role));
+  return problem(node.name, otherSource(node, role));
 }
 
 function matrixProjection(context: Context, node: GraphNode, role: Role): ProjectionNode | Problem {
@@ -48,6 +51,7 @@ function matrixProjection(context: Context, node: GraphNode, role: Role): Projec
     bias: fused,
     inputChannels,
     channels,
+    part: undefined,
     apart: undefined,
     layout: channelsLast(context, node, role),
   };
@@ -76,6 +80,7 @@ function convProjection(context: Context, node: GraphNode, role: Role): Projecti
     bias: fused,
     inputChannels,
     channels,
+    part: undefined,
     apart: undefined,
     layout,
   };
@@ -96,7 +101,7 @@ function einsumProjection(context: Context, node: GraphNode, role: Role): Projec
   const keeps =
     [...left.slice(0, -1), ...made].every((label) => result.includes(label)) && !result.includes(inner ?? '');
   const disjoint = made.every((label) => !left.includes(label));
-  if (!isPlain || !keeps || !disjoint || !shape || shape.length !== right.length || made.length > 2) {
+  if (!isPlain || !keeps || !disjoint || !shape || shape.length !== right.length || made.length > 3) {
     return problem(node.name, `the ${role.name} come from an Einsum "${text}", which is not read as a projection`);
   }
   const sizes = made.map((label) => shape[right.indexOf(label)] ?? 0);
@@ -109,6 +114,7 @@ function einsumProjection(context: Context, node: GraphNode, role: Role): Projec
     bias: undefined,
     inputChannels: shape[right.indexOf(inner ?? '')] ?? 0,
     channels: sizes.reduce((product, size) => product * size, 1),
+    part: undefined,
     apart: sizes.length === 2 ? { heads, headDim } : undefined,
     layout: einsumLayout(context, node, role, { tokens: left.slice(0, -1), made: made.join(''), result }),
   };
@@ -167,27 +173,16 @@ export interface Role {
   readonly name: 'queries' | 'keys' | 'values';
 }
 
+/** What keys and values are whose heads are repeated for several heads of queries. */
+export function sharedHeads({ op }: GraphNode, { name }: Pick<Role, 'name'>): string {
+  return `the ${name} are repeated (${op}): several heads share them, as in grouped-query or multi-query attention`;
+}
+
 /** Why the queries, keys or values are not a projection. */
-export function otherSource(context: Context, node: GraphNode, role: Role): string {
-  const name = role.name;
-  if (/^(Split|SplitV|StridedSlice|Slice|Unpack|GatherV2|Gather)$/.test(node.op)) {
-    const cut = node.op === 'Split' ? node.inputs[1] : node.inputs[0];
-    return cut && cutsChannels(context, cut, outputOf(node))
-      ? `the ${name} are cut from a fused projection of queries, keys and values (${node.op})`
-      : `the ${name} are part of another tensor (${node.op})`;
-  }
+export function otherSource(node: GraphNode, { name }: Pick<Role, 'name'>): string {
   if (/^(Add|AddV2|Sub|AddN)$/.test(node.op)) return `the ${name} are a sum of tensors (an adapter that is not fused?)`;
+  if (/^(Tile|BroadcastTo)$/.test(node.op)) return sharedHeads(node, { name });
   if (node.op === 'Mul') return `the ${name} are multiplied by another tensor (a rotary position, a norm?)`;
   if (node.op.startsWith('Placeholder')) return `the ${name} are an input of the graph, without a projection`;
   return `the ${name} come from a ${node.op}, not from a projection`;
-}
-
-/** Whether a cut goes through the channels that a product made, rather than through tokens. */
-function cutsChannels(context: Context, whole: Endpoint, part: Endpoint): boolean {
-  const maker = context.producer(walkBack(context, whole).source);
-  const before = context.shapes.dims(whole);
-  const after = context.shapes.dims(part);
-  const isTokens = before !== undefined && before.length < 4 && before.length === after?.length;
-  const width = before?.at(-1);
-  return maker !== undefined && isProduct(maker) && !(isTokens && width !== undefined && width === after?.at(-1));
 }

@@ -1,4 +1,12 @@
-import { type Endpoint, endpoint, type GraphNode, readType, sameEndpoint, type Use } from '../../graph/index.ts';
+import {
+  type Endpoint,
+  endpoint,
+  type GraphNode,
+  readType,
+  sameEndpoint,
+  slotOfCut,
+  type Use,
+} from '../../graph/index.ts';
 import { type Context, type Problem, problem, readsShape } from './context.ts';
 
 /** A node that a value passes on its way through an attention without becoming another value. */
@@ -6,11 +14,13 @@ export interface Step {
   readonly node: GraphNode;
   /** The input by which the value enters. */
   readonly slot: number;
-  readonly kind: 'same' | 'reshape' | 'transpose' | 'scale' | 'bias';
+  readonly kind: 'same' | 'reshape' | 'transpose' | 'scale' | 'bias' | 'cut';
   /** Of a scale: the factor, undefined where its value is not known. */
   readonly factor?: number | undefined;
   /** Of a bias: what is added. */
   readonly bias?: Endpoint;
+  /** Of a cut: the output that is the part. */
+  readonly output?: number;
 }
 
 const SAME = new Set(['Identity', 'StopGradient', 'Snapshot', 'CheckNumerics', 'EnsureShape']);
@@ -28,6 +38,11 @@ export function stepOf(context: Context, node: GraphNode): Step | undefined {
   if (node.op === 'Mul') return scaleStep(context, node, 1) ?? scaleStep(context, node, 0);
   if (DIVISIONS.has(node.op)) return scaleStep(context, node, 1);
   return undefined;
+}
+
+/** Whether a node gives its first input on as it is. */
+export function isPassive(node: GraphNode): boolean {
+  return SAME.has(node.op) || (node.op === 'Cast' && castStep(node) !== undefined);
 }
 
 /** Casts between floats are nothing in TF.js, which has one float type. */
@@ -98,18 +113,30 @@ export interface Walk {
   readonly steps: readonly Step[];
 }
 
-/** Walks back from an endpoint as long as the nodes are steps. */
-export function walkBack(context: Context, from: Endpoint): Walk {
+interface WalkOptions {
+  /** Also through what takes a part of a tensor. */
+  readonly cuts?: boolean;
+  /** Where to stop: before the step is taken. */
+  readonly until?: (step: Step) => boolean;
+}
+
+/** Walks back from an endpoint as long as the nodes are steps, or with `cuts` take a part of what is a step. */
+export function walkBack(context: Context, from: Endpoint, { cuts = false, until }: WalkOptions = {}): Walk {
   const steps: Step[] = [];
   let source = from;
   for (let node = context.producer(source); node; node = context.producer(source)) {
-    const step = stepOf(context, node);
+    const step = stepOf(context, node) ?? (cuts ? cutStep(node, source) : undefined);
     const next = step && node.inputs[step.slot];
-    if (!next) break;
+    if (!next || until?.(step)) break;
     steps.unshift(step);
     source = next;
   }
   return { source, steps };
+}
+
+function cutStep(node: GraphNode, { output }: Endpoint): Step | undefined {
+  const slot = slotOfCut(node.op);
+  return slot === undefined ? undefined : { node, slot, kind: 'cut', output };
 }
 
 /** The users of an endpoint that read its values. */
@@ -156,8 +183,23 @@ function keepsChannels(context: Context, before: Endpoint, after: Endpoint): boo
 }
 
 /** The nearest endpoint that all chains share. */
-export function nearestCommon(first: readonly Endpoint[], ...others: readonly Endpoint[][]): Endpoint | undefined {
-  return first.find((item) => others.every((chain) => chain.some((other) => sameEndpoint(item, other))));
+export function nearestCommon(
+  context: Context,
+  first: readonly Endpoint[],
+  ...others: readonly Endpoint[][]
+): Endpoint | undefined {
+  return first.find((item) => others.every((chain) => chain.some((other) => isSameTensor(context, item, other))));
+}
+
+/** The same output, or the same tensor turned in the same way: a context laid out [B, C, T] is turned for each who reads it. */
+function isSameTensor(context: Context, a: Endpoint, b: Endpoint): boolean {
+  if (sameEndpoint(a, b)) return true;
+  const [x, y] = [context.producer(a), context.producer(b)];
+  const [from, order] = x?.inputs ?? [];
+  const [other, otherOrder] = y?.inputs ?? [];
+  if (x?.op !== 'Transpose' || y?.op !== 'Transpose' || !from || !order || !other || !otherOrder) return false;
+  const turns = context.shapes.values(order)?.join();
+  return sameEndpoint(from, other) && turns !== undefined && turns === context.shapes.values(otherOrder)?.join();
 }
 
 /** The first output of a node. */

@@ -5,6 +5,7 @@ import type { AttentionSite, Location, TokenForm } from '../site.ts';
 import {
   ATTENTION_OP,
   encodeAttributes,
+  encodeParts,
   type HiddenForm,
   inputFlags,
   type NodeAttributes,
@@ -37,24 +38,50 @@ export function attentionNodes({ crossAttention = true }: AttentionNodesOptions 
     options: { cross_attention: crossAttention },
     apply(graph) {
       const known = readAttentionRecord(graph);
-      writeAttentionRecord(graph, known ?? placeNodes(graph, crossAttention));
+      if (known) return writeAttentionRecord(graph, known);
+      const { record, left } = placeNodes(graph, crossAttention);
+      writeAttentionRecord(graph, record);
+      return left.length ? { left } : undefined;
     },
   };
 }
 
-function placeNodes(graph: Graph, crossAttention: boolean): AttentionRecord {
-  const outputs = outputNodes(graph);
-  const location = locate(graph);
-  const self = location.sites.filter(({ kind }) => kind === 'self');
-  if (!self.length) throw nothingToReplace(location);
-  const cross = crossAttention ? location.sites.filter(({ kind }) => kind === 'cross') : [];
-  const sites = [...self, ...cross].map((site, row) => recordOf(site, placeNode(graph, site, row)));
-  graph.prune(outputs);
-  return { control: undefined, columns: [], top: location.top, deep: location.deep, sites };
+/** An attention that stays as it was, and why. */
+interface LeftSite {
+  readonly softmax: string;
+  readonly reason: string;
 }
 
-function nothingToReplace({ rejections }: Location): SlothfulError {
+function placeNodes(graph: Graph, crossAttention: boolean): { record: AttentionRecord; left: LeftSite[] } {
+  const outputs = outputNodes(graph);
+  const location = locate(graph);
+  const left = leftOf(location);
+  const fit = location.sites.filter((site) => !obstacleOf(site));
+  const self = fit.filter(({ kind }) => kind === 'self');
+  if (!self.length) throw nothingToReplace(location);
+  const cross = crossAttention ? fit.filter(({ kind }) => kind === 'cross') : [];
+  const sites = [...self, ...cross].map((site, row) => recordOf(site, placeNode(graph, site, row)));
+  graph.prune(outputs);
+  const { top, deep } = location;
+  return { record: { control: undefined, columns: [], top, deep, sites }, left };
+}
+
+/** What a rewrite passes over. */
+function leftOf({ sites, rejections }: Location): LeftSite[] {
+  const obstacles = sites.flatMap((site) => {
+    const reason = obstacleOf(site);
+    return reason === undefined ? [] : [{ softmax: site.softmax, reason }];
+  });
+  return [...obstacles, ...rejections.map(({ softmax, reason }) => ({ softmax, reason }))];
+}
+
+function nothingToReplace({ sites, rejections }: Location): SlothfulError {
   const first = rejections[0];
+  const [site] = sites.filter((each) => each.kind === 'self');
+  if (site) {
+    const place = `site "${site.id}" at "${site.scope}"`;
+    throw new SlothfulError('unsupported', place, `cannot be rewritten: ${obstacleOf(site)}`);
+  }
   const why = first
     ? `${rejections.length} softmax nodes were rejected, "${first.softmax}" because ${first.reason} (at "${first.node}")`
     : 'it has no softmax that could be an attention';
@@ -93,6 +120,8 @@ function placeNode(graph: Graph, site: AttentionSite, row: number): string {
 
 /** Why a site cannot be replaced; undefined where it can. */
 export function obstacleOf(site: AttentionSite): string | undefined {
+  const apart = [site.hiddenForm, site.contextForm].some((form) => form === 'heads' || form === 'grid-heads');
+  if (apart) return 'its hidden states come with heads apart';
   if (site.heads === undefined) return 'its number of heads is in a constant whose values are not known';
   if (site.scale === undefined) return 'its scale is in a constant whose values are not known';
   if (!site.grid) return 'no rank-4 tensor tells its grid';
@@ -107,8 +136,7 @@ export function obstacleOf(site: AttentionSite): string | undefined {
 export function canBecomeNodes(graph: Graph): boolean {
   if (readAttentionRecord(graph)) return false;
   const { sites } = locate(graph);
-  const isWhole = ({ hiddenForm, contextForm }: AttentionSite) => hiddenForm !== 'heads' && contextForm !== 'heads';
-  return sites.some(({ kind }) => kind === 'self') && sites.every((site) => isWhole(site) && !obstacleOf(site));
+  return sites.some(({ kind }) => kind === 'self') && sites.every((site) => !obstacleOf(site));
 }
 
 function attributesOf(
@@ -129,11 +157,12 @@ function attributesOf(
     outputForm: site.outputForm,
     stages: [],
     columns: [],
+    parts: encodeParts({ query: site.query.part, key: site.key.part, value: site.value.part }),
   };
 }
 
 function hiddenForm(site: AttentionSite, form: TokenForm): HiddenForm {
-  if (form !== 'heads') return form;
+  if (form !== 'heads' && form !== 'grid-heads') return form;
   throw new SlothfulError('unsupported', `site "${site.id}"`, 'its hidden states come with heads apart');
 }
 

@@ -1,5 +1,6 @@
 import { SlothfulError } from '../../errors.ts';
 import { type Attribute, type Attributes, attr, type GraphNode, readString, readStrings } from '../../graph/index.ts';
+import type { ChannelPart } from '../site.ts';
 
 /**
  * The op of the one node that stands for an attention. It is neutral: without stages it computes what the attention did
@@ -9,11 +10,11 @@ export const ATTENTION_OP = 'SlothfulAttention';
 
 /** How tokens enter: [B, N, C], [B*N, C] or [B, h, w, C]. */
 export type HiddenForm = 'tokens' | 'flat' | 'grid';
-/** How the merged heads leave: [B, N, inner], [B*N, inner], [B, h, w, inner] or [B, N, heads, headDim]. */
-export type OutputForm = HiddenForm | 'heads';
+/** How the merged heads leave: as tokens enter, with `inner` channels, or as [B, N, heads, headDim] or [B, h, w, heads, headDim]. */
+export type OutputForm = HiddenForm | 'heads' | 'grid-heads';
 
 export const HIDDEN_FORMS: readonly HiddenForm[] = ['tokens', 'flat', 'grid'];
-export const OUTPUT_FORMS: readonly OutputForm[] = ['tokens', 'flat', 'grid', 'heads'];
+export const OUTPUT_FORMS: readonly OutputForm[] = ['tokens', 'flat', 'grid', 'heads', 'grid-heads'];
 
 /** The attributes of an attention node. */
 export interface NodeAttributes {
@@ -39,6 +40,18 @@ export interface NodeAttributes {
   readonly stages: readonly string[];
   /** By stage, the first of its columns of the control table. */
   readonly columns: readonly number[];
+  /**
+   * Where projections share a weight, the channels that queries, keys and values take of it: start, length and period of each,
+   * a period of 0 for all. Empty where every projection has a weight of its own. See `partsOf`.
+   */
+  readonly parts: readonly number[];
+}
+
+/** What each projection takes of its weight; undefined: all. */
+export interface Parts {
+  readonly query: ChannelPart | undefined;
+  readonly key: ChannelPart | undefined;
+  readonly value: ChannelPart | undefined;
 }
 
 type AttributeType = 'int' | 'float' | 'string' | 'bool' | 'strings' | 'ints';
@@ -59,6 +72,7 @@ export const ATTRIBUTE_TYPES = {
   outputForm: 'string',
   stages: 'strings',
   columns: 'ints',
+  parts: 'ints',
 } as const satisfies Record<keyof NodeAttributes, AttributeType>;
 
 /** The inputs of a node by name: endpoints in a document, tensors in an executor. */
@@ -156,6 +170,29 @@ export function stagesOf(attributes: NodeAttributes, hasControl: boolean): Reado
   return stages.map((stage, index) => [stage, columns[index] ?? 0]);
 }
 
+/** What each projection takes of its weight, as the attributes say it. */
+export function partsOf({ parts }: Pick<NodeAttributes, 'parts'>): Parts {
+  const at = (index: number): ChannelPart | undefined => {
+    const [start = 0, length = 0, period = 0] = parts.slice(3 * index, 3 * index + 3);
+    return period === 0 ? undefined : { start, length, period };
+  };
+  return { query: at(0), key: at(1), value: at(2) };
+}
+
+/** The inverse of `partsOf`. */
+export function encodeParts({ query, key, value }: Parts): number[] {
+  if (!query && !key && !value) return [];
+  return [query, key, value].flatMap((part) => (part ? [part.start, part.length, part.period] : [0, 0, 0]));
+}
+
+/** Whether a list of numbers is nothing, or three ranges of channels that lie within their periods. */
+function areParts(parts: readonly number[]): boolean {
+  if (parts.length !== 0 && parts.length !== 9) return false;
+  return Object.values(partsOf({ parts })).every(
+    (part: ChannelPart | undefined) => !part || (part.length > 0 && part.start + part.length <= part.period),
+  );
+}
+
 /**
  * Checks attributes: those of a document, or those that a custom op's executor receives (decoded, text lower-cased by TF.js,
  * empty lists left out).
@@ -188,6 +225,8 @@ export function parseAttributes(raw: Readonly<Record<string, unknown>>, place: s
   const stages = list('stages', isText, 'a list of names');
   const columns = list('columns', isIndex, 'a list of integers from 0');
   if (stages.length !== columns.length) throw wrong('columns', `one for each of ${stages.length} stages`);
+  const parts = list('parts', isIndex, 'a list of integers from 0');
+  if (!areParts(parts)) throw wrong('parts', 'start, length and period of three ranges of channels');
   return {
     heads: number('heads', (value) => Number.isInteger(value) && value > 0, 'an integer from 1'),
     scale: number('scale', Number.isFinite, 'a finite number'),
@@ -203,6 +242,7 @@ export function parseAttributes(raw: Readonly<Record<string, unknown>>, place: s
     outputForm: form('outputForm', OUTPUT_FORMS),
     stages,
     columns,
+    parts,
   };
 }
 
@@ -241,12 +281,13 @@ export function encodeAttributes(values: NodeAttributes): Attributes {
       case 'strings':
         return attr.strings(values.stages);
       case 'ints':
-        return attr.ints(values.columns);
+        return attr.ints(name === 'parts' ? values.parts : values.columns);
       default:
         return attr.string(String(value));
     }
   };
   const names = (Object.keys(ATTRIBUTE_TYPES) as (keyof NodeAttributes)[]).filter((name) => {
+    if (name === 'parts') return values.parts.length > 0;
     return values.stages.length > 0 || (name !== 'stages' && name !== 'columns');
   });
   return Object.fromEntries(names.map((name) => [name, encode(name)]));

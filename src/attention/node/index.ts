@@ -4,6 +4,7 @@ export {
   ATTENTION_OP,
   ATTRIBUTE_TYPES,
   encodeAttributes,
+  encodeParts,
   type HiddenForm,
   inputFlags,
   type NodeAttributes,
@@ -11,7 +12,9 @@ export {
   nameInputs,
   type OutputForm,
   orderInputs,
+  type Parts,
   parseAttributes,
+  partsOf,
   readAttributes,
   stagesOf,
 } from './contract.ts';

@@ -1,7 +1,7 @@
 /** What a model says of its attention nodes, held against the nodes themselves: metadata are easily somebody else's. */
 import { SlothfulError } from '../../errors.ts';
 import { type Graph, type GraphNode, readShape } from '../../graph/index.ts';
-import { ATTENTION_OP, nameInputs, readAttributes, stagesOf } from './contract.ts';
+import { ATTENTION_OP, nameInputs, partsOf, readAttributes, stagesOf } from './contract.ts';
 import { type AttentionRecord, attentionOfMetadata, CURE, type PatchedSite, placeOfId } from './record.ts';
 import { innerWidth } from './shape-rule.ts';
 
@@ -77,7 +77,8 @@ function checkTable(graph: Graph, { control, columns }: AttentionRecord, place: 
 function widthOf(graph: Graph, node: GraphNode): number | undefined {
   const attributes = readAttributes(node);
   const { queryWeight } = nameInputs(node.inputs, attributes, `node "${node.name}"`);
-  return innerWidth(graph.weight(queryWeight.node)?.shape ?? [], attributes.transposeWeights);
+  const { transposeWeights } = attributes;
+  return innerWidth(graph.weight(queryWeight.node)?.shape ?? [], transposeWeights, partsOf(attributes).query);
 }
 
 /** What a node says of itself: a site that no record names. */

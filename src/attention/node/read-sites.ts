@@ -1,11 +1,12 @@
 import { type Endpoint, endpoint, type Graph, type GraphNode } from '../../graph/index.ts';
 import { type OutProjection, outProjection } from '../out-projection.ts';
-import type { AttentionSite, Block } from '../site.ts';
+import type { AttentionSite, Block, ChannelPart } from '../site.ts';
 import {
   ATTENTION_OP,
   type NodeAttributes,
   type NodeInputs,
   nameInputs,
+  partsOf,
   readAttributes,
   stagesOf,
 } from './contract.ts';
@@ -68,9 +69,12 @@ function readSite(graph: Graph, node: GraphNode, record: AttentionRecord | undef
   const attributes = readAttributes(node);
   const inputs = nameInputs(node.inputs, attributes, `node "${node.name}"`);
   const { heads, transposeWeights: transposed } = attributes;
-  const projection = (weight: Endpoint, bias: Endpoint | undefined) => ({ weight, bias, transposed });
+  const parts = partsOf(attributes);
+  const projection = (weight: Endpoint, bias: Endpoint | undefined, part: ChannelPart | undefined) => {
+    return { weight, bias, transposed, part };
+  };
   const shapeOf = ({ node: weight }: Endpoint) => graph.weight(weight)?.shape ?? [];
-  const channels = innerWidth(shapeOf(inputs.queryWeight), transposed) ?? Number.NaN;
+  const channels = innerWidth(shapeOf(inputs.queryWeight), transposed, parts.query) ?? Number.NaN;
   const output = endpoint(node.name);
   return {
     kind: attributes.cross ? 'cross' : 'self',
@@ -85,9 +89,9 @@ function readSite(graph: Graph, node: GraphNode, record: AttentionRecord | undef
     hiddenForm: attributes.hiddenForm,
     context: inputs.context ?? inputs.hiddenStates,
     contextForm: inputs.context ? attributes.contextForm : attributes.hiddenForm,
-    query: projection(inputs.queryWeight, inputs.queryBias),
-    key: projection(inputs.keyWeight, inputs.keyBias),
-    value: projection(inputs.valueWeight, inputs.valueBias),
+    query: projection(inputs.queryWeight, inputs.queryBias, parts.query),
+    key: projection(inputs.keyWeight, inputs.keyBias, parts.key),
+    value: projection(inputs.valueWeight, inputs.valueBias, parts.value),
     out: outProjection(graph, output),
     output,
     grid: inputs.grid && { from: 'shape', endpoint: inputs.grid },

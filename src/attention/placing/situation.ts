@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../graph/index.ts';
 import { type Context, type Problem, problem } from '../matching/context.ts';
 import type { Match } from '../matching/match.ts';
+import { outputOf } from '../matching/walk.ts';
 import type { Block } from '../site.ts';
 import type { Terrain } from './terrain.ts';
 
@@ -24,7 +25,7 @@ export function situate(context: Context, terrain: Terrain, match: Match): Situa
     return problem(hiddenStates.node, 'no image lies upstream of the hidden states: their tokens are not pixels');
   }
   const extent = grid && extentOf(context, grid);
-  const wrong = checkTokens(context, match, extent);
+  const wrong = checkTokens(context, match, extent ?? extentOfMap(context, upstream?.stage ?? 0));
   if (wrong) return wrong;
   const output = match.merge.output.node;
   const block = upstream?.afterSkip ? 'output' : terrain.feedsSkip.has(output) ? 'input' : 'middle';
@@ -37,6 +38,13 @@ export function situate(context: Context, terrain: Terrain, match: Match): Situa
 function extentOf(context: Context, grid: Endpoint): readonly [number, number, number] | undefined {
   const [batch, rows, columns] = context.shapes.dims(grid) ?? [];
   return batch && rows && columns ? [batch, rows, columns] : undefined;
+}
+
+/** Batch, rows and columns of the map that the last convolution upstream made: at `stage` in the order of execution. */
+function extentOfMap(context: Context, stage: number): ReturnType<typeof extentOf> {
+  const node = context.order[stage - 1];
+  const map = node && outputOf(node);
+  return map && context.shapes.dims(map)?.length === 4 ? extentOf(context, map) : undefined;
 }
 
 /** How often the image was halved; sizes that do not divide evenly are rounded up on the way. */
@@ -61,7 +69,8 @@ function checkTokens(
   if (inputs.hiddenForm === 'tokens' && shape && (shape[0] !== batch || shape[1] !== queryTokens)) {
     return problem(softmax.name, `${batch} x ${queryTokens} tokens attend to each other, of [${shape}]: windows?`);
   }
-  const output = merge.form === 'grid' ? context.shapes.shape(merge.output) : undefined;
+  const isImage = merge.form === 'grid' || merge.form === 'grid-heads';
+  const output = isImage ? context.shapes.shape(merge.output) : undefined;
   const isGrid = !output || !extent || (output[1] === extent[1] && output[2] === extent[2]);
   return isGrid ? undefined : problem(merge.output.node, `the heads are merged to [${output}], which is not the grid`);
 }
@@ -106,8 +115,36 @@ function crossName(prefix: string, { self, cross }: Transformer): string {
   return `${prefix}.${block}.cross${count > 1 ? count : ''}`;
 }
 
+/**
+ * The exporter's names of attentions: the longest name scope (up to a "/") that the nodes of each share, or else that its
+ * projections share, where no other attention has the same; or else the name of its softmax.
+ */
+export function scopesOf(matches: readonly Match[]): string[] {
+  const whole = matches.map(({ softmax, merge, query, key, value }) => {
+    return sharedScope([
+      softmax.name,
+      merge.output.node,
+      ...[query, key, value].map(({ projected }) => projected.node.name),
+    ]);
+  });
+  const projections = matches.map(({ query, key, value }) => {
+    return sharedScope([query, key, value].map(({ projected }) => projected.node.name));
+  });
+  const isOwn = (scope: string, all: readonly string[]) => all.filter((other) => isWithin(other, scope)).length === 1;
+  return matches.map(({ softmax }, index) => {
+    const [first = '', second = ''] = [whole[index], projections[index]];
+    if (isOwn(first, whole)) return first;
+    return isOwn(second, projections) && second.includes('/') ? second : softmax.name;
+  });
+}
+
+/** Whether a scope is another one, or lies inside it. */
+function isWithin(scope: string, outer: string): boolean {
+  return scope === outer || scope.startsWith(`${outer}/`);
+}
+
 /** The longest name scope (up to a "/") that names share; the first name where they share none. */
-export function sharedScope(names: readonly string[]): string {
+function sharedScope(names: readonly string[]): string {
   const [first = [], ...others] = names.map((name) => name.split('/').slice(0, -1));
   const shared = [...first];
   for (const parts of others) {

@@ -5,6 +5,7 @@ import {
   dimsAt,
   imageAxes,
   numbersAt,
+  ofRank,
   type ShapeCall,
   type ShapeRule,
   withDim,
@@ -33,8 +34,9 @@ function slideImage(call: ShapeCall, x: Dims, window: readonly [Dims[number], Di
 function conv2d(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const filter = dimsAt(call, 1);
-  if (x?.length !== 4 || filter?.length !== 4) return undefined;
-  return { dims: slideImage(call, x, [filter[0], filter[1]], filter[3]) };
+  if (filter?.length !== 4) return undefined;
+  if (!x) return { dims: withDim(ofRank(4), imageAxes(call.attributes).channels, filter[3]) };
+  return x.length === 4 ? { dims: slideImage(call, x, [filter[0], filter[1]], filter[3]) } : undefined;
 }
 
 function depthwise(call: ShapeCall): AbstractTensor | undefined {
@@ -50,7 +52,8 @@ function pool(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const window = readInts(call.attributes, 'ksize');
   const axes = imageAxes(call.attributes);
-  if (x?.length !== 4) return undefined;
+  if (!x) return { dims: ofRank(4) };
+  if (x.length !== 4) return undefined;
   return { dims: slideImage(call, x, [window[axes.rows], window[axes.columns]], x[axes.channels]) };
 }
 
@@ -64,7 +67,7 @@ function convBackprop(call: ShapeCall): AbstractTensor | undefined {
 function resize(call: ShapeCall): AbstractTensor | undefined {
   const x = dimsAt(call, 0);
   const size = call.inputs[1]?.values;
-  return x?.length === 4 ? { dims: [x[0], size?.[0], size?.[1], x[3]] } : undefined;
+  return !x || x.length === 4 ? { dims: [x?.[0], size?.[0], size?.[1], x?.[3]] } : undefined;
 }
 
 function batchNorm(call: ShapeCall): readonly AbstractTensor[] | undefined {

@@ -4,6 +4,7 @@ import type { GraphNode, GraphView } from '../document.ts';
 import { shapeRuleOf } from '../ops.ts';
 import { executionOrder } from '../traverse.ts';
 import { type AbstractTensor, isConcrete, NOTHING } from './abstract.ts';
+import { type Deduced, deduceConstants } from './deduce.ts';
 import { ShapeTable } from './table.ts';
 
 /** Shapes of placeholders by name. */
@@ -27,7 +28,11 @@ export function inferShapes(
 ): ShapeTable {
   checkInputs(graph, inputShapes);
   const found = new Map<string, readonly AbstractTensor[]>();
-  for (const node of order) found.set(node.name, inferNode(graph, node, inputShapes, found));
+  const deduced = deduceConstants(graph, order);
+  for (const node of order) {
+    const known = node.op === 'Const' ? [constant(graph, node, deduced)] : undefined;
+    found.set(node.name, known ?? inferNode(node, inputShapes, found));
+  }
   return new ShapeTable(found);
 }
 
@@ -47,12 +52,10 @@ function checkInputs(graph: GraphView, inputShapes: InputShapes): void {
 }
 
 function inferNode(
-  graph: GraphView,
   node: GraphNode,
   inputShapes: InputShapes,
   found: ReadonlyMap<string, readonly AbstractTensor[]>,
 ): readonly AbstractTensor[] {
-  if (node.op === 'Const') return [constant(graph, node)];
   const given = Object.hasOwn(inputShapes, node.name) ? inputShapes[node.name] : undefined;
   if (given) return [{ dims: given }];
   const inputs = node.inputs.map(({ node: name, output }) => found.get(name)?.[output] ?? NOTHING);
@@ -67,11 +70,12 @@ function isList(result: AbstractTensor | readonly AbstractTensor[]): result is r
   return Array.isArray(result);
 }
 
-function constant(graph: GraphView, node: GraphNode): AbstractTensor {
+function constant(graph: GraphView, node: GraphNode, deduced: Deduced): AbstractTensor {
   const value = graph.constant(node.name);
   const dims = graph.weight(node.name)?.shape ?? value?.shape;
   if (!dims) return { dims: undefined, reason: `"${node.name}" is a Const that is not in the weights manifest` };
-  if (value) return { dims, values: value.values };
+  const values = value?.values ?? deduced.get(node.name);
+  if (values) return { dims, values };
   return { dims, reason: `the values of the constant "${node.name}" are not in the document` };
 }
 

@@ -67,8 +67,8 @@ function squeeze(call: ShapeCall): AbstractTensor | undefined {
 function concat(inputs: readonly AbstractTensor[], axis: number | undefined): AbstractTensor | undefined {
   const first = inputs[0]?.dims;
   if (!first) return undefined;
-  if (axis === undefined) return { dims: ofRank(first.length) };
-  const at = fromStart(axis, first.length);
+  if (axis === undefined && first.length !== 1) return { dims: ofRank(first.length) };
+  const at = first.length === 1 ? 0 : fromStart(axis ?? 0, first.length);
   const sizes: Dims = inputs.map((input) => input.dims?.[at]);
   const sum = isConcrete(sizes) ? sizes.reduce((total, size) => total + size, 0) : undefined;
   const dims = first.map((_, index) => inputs.map((input) => input.dims?.[index]).find((size) => size !== undefined));
@@ -106,8 +106,18 @@ function unpack(call: ShapeCall): readonly AbstractTensor[] | undefined {
   );
 }
 
-function split(call: ShapeCall): readonly AbstractTensor[] | undefined {
+/** The axis of a Split; where it is not known, the only one that can be divided evenly. */
+export function axisOfSplit(call: ShapeCall): number | undefined {
   const [axis] = numbersAt(call, 0) ?? [];
+  const dims = dimsAt(call, 1);
+  if (axis !== undefined || !dims || !isConcrete(dims)) return axis;
+  const count = readInt(call.attributes, 'num_split', 1);
+  const [only, ...others] = dims.flatMap((size, at) => (size % count === 0 ? [at] : []));
+  return others.length ? undefined : only;
+}
+
+function split(call: ShapeCall): readonly AbstractTensor[] | undefined {
+  const axis = axisOfSplit(call);
   const x = dimsAt(call, 1);
   const count = readInt(call.attributes, 'num_split', 1);
   if (!x) return undefined;

@@ -33,12 +33,19 @@ function matrixProduct(adjointLeft: string, adjointRight: string): ShapeRule {
   return (call) => {
     const x = dimsAt(call, 0);
     const y = dimsAt(call, 1);
+    if (!x && y?.length === 2 && isOfMatrices(call))
+      return { dims: [undefined, y.at(readBool(call.attributes, adjointRight) ? -2 : -1)] };
     if (!x || !y || x.length < 2 || y.length < 2) return undefined;
     const batch = broadcast(x.slice(0, -2), y.slice(0, -2));
     const rows = x.at(readBool(call.attributes, adjointLeft) ? -1 : -2);
     const columns = y.at(readBool(call.attributes, adjointRight) ? -2 : -1);
     return batch && { dims: [...batch, rows, columns] };
   };
+}
+
+/** MatMul is of matrices alone. */
+function isOfMatrices({ node }: ShapeCall): boolean {
+  return node.op === 'MatMul' || node.op === '_FusedMatMul';
 }
 
 function einsum(call: ShapeCall): AbstractTensor | undefined {

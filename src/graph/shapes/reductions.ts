@@ -1,6 +1,7 @@
 import { readBool } from '../attributes.ts';
 import {
   type AbstractTensor,
+  countOf,
   fromStart,
   isConcrete,
   numbersAt,
@@ -27,7 +28,8 @@ function reduce(combine?: Combine): ShapeRule {
     if (!x?.dims) return undefined;
     const rank = x.dims.length;
     const keep = readBool(call.attributes, 'keep_dims') || readBool(call.attributes, 'keepdims');
-    const axes = numbersAt(call, 1);
+    const isVector = rank === 1 && axesInput?.dims !== undefined && (countOf(axesInput.dims) ?? 0) > 0;
+    const axes = isVector ? [0] : numbersAt(call, 1);
     if (!axes) return unknownAxes(rank, keep, axesInput);
     const reduced = new Set(axes.map((axis) => fromStart(axis, rank)));
     const dims = keep

@@ -27,6 +27,13 @@ function slice(call: ShapeCall): AbstractTensor | undefined {
   return { dims, values: isVector ? x.values?.slice(start, start + length) : undefined };
 }
 
+/** The indices of an axis that a cut takes: `length` of them from `start` on, every `step`. */
+export interface AxisRange {
+  readonly start: number;
+  readonly length: number;
+  readonly step: number;
+}
+
 /** One entry of a StridedSlice: a range of an axis, an index that removes it, a new axis, or all that is left. */
 type Entry = { kind: 'range' | 'index'; spec: number } | { kind: 'new' } | { kind: 'rest' };
 
@@ -39,8 +46,30 @@ function entriesOf(call: ShapeCall, count: number): Entry[] {
   });
 }
 
+/** What a StridedSlice takes of each axis of its input, in their order; undefined where that is not known. */
+export function stridedRanges(call: ShapeCall): readonly (AxisRange | undefined)[] | undefined {
+  const x = dimsAt(call, 0);
+  const count = call.inputs[1]?.dims?.[0];
+  if (!x || count === undefined) return undefined;
+  const entries = entriesOf(call, count).filter(({ kind }) => kind !== 'new');
+  const rest = entries.findIndex(({ kind }) => kind === 'rest');
+  const left = x.length - entries.filter(({ kind }) => kind !== 'rest').length;
+  const all: Entry[] = Array.from({ length: left }, () => ({ kind: 'rest' }));
+  const byAxis = rest < 0 ? [...entries, ...all] : entries.toSpliced(rest, 1, ...all);
+  return byAxis.map((entry, axis) => {
+    const size = x[axis];
+    if (entry.kind === 'rest' || entry.kind === 'new')
+      return size === undefined ? undefined : { start: 0, length: size, step: 1 };
+    if (entry.kind === 'range') return rangeOf(call, entry.spec, size);
+    const index = call.inputs[1]?.values?.[entry.spec];
+    return size === undefined || index === undefined
+      ? undefined
+      : { start: fromStart(index, size), length: 1, step: 1 };
+  });
+}
+
 /** Start, stop and step of a range of an axis of `size`. Source: TensorFlow's ValidateStridedSliceOp. */
-function rangeOf(call: ShapeCall, spec: number, size: number | undefined) {
+function rangeOf(call: ShapeCall, spec: number, size: number | undefined): AxisRange | undefined {
   const has = (mask: string) => ((readInt(call.attributes, mask) >> spec) & 1) === 1;
   const [begin, end, step] = [1, 2, 3].map((slot) => call.inputs[slot]?.values?.[spec]);
   if (size === undefined || step === undefined || step === 0) return undefined;
@@ -88,7 +117,8 @@ function vectorSlice(call: ShapeCall, entries: readonly Entry[], x: Dims): Value
 function gather(call: ShapeCall): AbstractTensor | undefined {
   const [x, indices, axisInput] = call.inputs;
   if (!x?.dims || !indices?.dims) return undefined;
-  const axis = axisInput ? axisInput.values?.[0] : 0;
+  // A vector has one axis, whatever the constant says.
+  const axis = axisInput && x.dims.length !== 1 ? axisInput.values?.[0] : 0;
   const batch = readInt(call.attributes, 'batch_dims');
   if (axis === undefined) return { dims: ofRank(x.dims.length + indices.dims.length - 1 - batch) };
   const at = fromStart(axis, x.dims.length);

@@ -1,4 +1,4 @@
-import { attr, type Endpoint, endpoint } from '../../../src/graph/index.ts';
+import { attr, type Endpoint } from '../../../src/graph/index.ts';
 import type { Spelling } from '../spelling.ts';
 import { BIASES, CONTEXT, MATRICES, SIZE, SpellingBuilder } from '../spelling-builder.ts';
 
@@ -87,10 +87,10 @@ export const ourConverter: Spelling = {
   hiddenForm: 'flat',
   outputForm: 'flat',
   miss: {
-    about: 'queries, keys and values are cut from one product',
+    about: 'the queries are taken from a product by a step of 3',
     reached: 'values',
-    reason: /the queries are cut from a fused projection of queries, keys and values \(Split\)/,
-    node: 'qkv/split',
+    reason: /the queries are every 3rd channel of a product \(StridedSlice\)/,
+    node: 'query/cut',
   },
   build(variant) {
     const b = new SpellingBuilder();
@@ -103,14 +103,8 @@ export const ourConverter: Spelling = {
     });
     const turn = (name: string, made: Endpoint) =>
       b.transpose(`${name}/out`, b.op(`${name}/heads`, 'Reshape', [made, target]), [0, 2, 1, 3]);
-    const names = ['query', 'key', 'value'] as const;
-    if (variant === 'miss') {
-      const fused = interleave(names.map((name) => MATRICES[name]));
-      const made = b.matmul('qkv/MatMul', x, b.weight('qkv/kernel', [channels, 3 * channels], fused));
-      b.op('qkv/split', 'Split', [b.ints([1], []), made], { num_split: attr.int(3) });
-    }
     const project = (name: Name) => {
-      if (variant === 'miss') return turn(name, endpoint('qkv/split', names.indexOf(name)));
+      if (variant === 'miss' && name === 'query') return turn(name, everyThird(b, x));
       return turn(
         name,
         b.matmul(`${name}/MatMul`, x, b.weight(`${name}/kernel`, [channels, channels], MATRICES[name])),
@@ -127,12 +121,18 @@ export const ourConverter: Spelling = {
   },
 };
 
-/** Matrices of the same rows, side by side. */
-function interleave(matrices: readonly Float32Array[]): Float32Array {
-  const row = (matrix: Float32Array, index: number) => [...matrix.subarray(index * channels, (index + 1) * channels)];
-  return Float32Array.from(
-    Array.from({ length: channels }, (_, index) => matrices.flatMap((matrix) => row(matrix, index))).flat(),
+/** Queries whose channels lie between those of two others. */
+function everyThird(b: SpellingBuilder, x: Endpoint): Endpoint {
+  const kernel = b.weight(
+    'qkv/kernel',
+    [channels, 3 * channels],
+    Float32Array.from([...MATRICES.query, ...MATRICES.key, ...MATRICES.value]),
   );
+  const made = b.matmul('qkv/MatMul', x, kernel);
+  return b.op('query/cut', 'StridedSlice', [made, b.ints([0, 0]), b.ints([0, 24]), b.ints([1, 3])], {
+    begin_mask: attr.int(1),
+    end_mask: attr.int(1),
+  });
 }
 
 export const einsumHeads: Spelling = {
