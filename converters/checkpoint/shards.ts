@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
 import { openSafetensors, type SafetensorsFile } from '../../src/tensors/node.ts';
-import type { TensorSource } from '../weights/index.ts';
+import { decoded, type TensorSource, unscaled } from '../weights/index.ts';
 import { readJson } from './read-json.ts';
 
 /** Which file of an index holds which tensor. */
@@ -99,7 +99,7 @@ export interface Sources {
   readonly others: number;
 }
 
-/** Picks the tensors under a prefix from open files. */
+/** Picks the tensors under a prefix from open files: narrow floats decoded, and with their scales where they have such. */
 export function pickSources({ files, fileOf }: Shards, prefix: string): Sources {
   const tensors = new Map<string, TensorSource>();
   let bytes = 0;
@@ -107,15 +107,16 @@ export function pickSources({ files, fileOf }: Shards, prefix: string): Sources 
     const info = file.tensors.get(name);
     if (!info || !name.startsWith(prefix)) continue;
     bytes += info.end - info.begin;
-    tensors.set(name.slice(prefix.length), {
+    const source: TensorSource = {
       name,
       dtype: info.dtype,
       shape: info.shape,
       file: file.path,
       read: (into) => file.read(name, into),
       readRange: (begin, end, into) => file.readRange(name, begin, end, into),
-    });
+    };
+    tensors.set(name.slice(prefix.length), decoded(source));
   }
   const stored = files.reduce((sum, file) => sum + file.tensors.size, 0);
-  return { tensors, bytes, others: stored - tensors.size };
+  return { tensors: unscaled(tensors), bytes, others: stored - tensors.size };
 }

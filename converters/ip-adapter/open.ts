@@ -38,19 +38,29 @@ type Sources = ReadonlyMap<string, TensorSource>;
 const OTHERS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
   [/^image_proj\.perceiver_resampler\./, 'an IP-Adapter FaceID Plus'],
   [/^ip_adapter\.\d+\.to_\w+_lora\./, 'an IP-Adapter FaceID'],
-  [/^image_proj\.proj\.3\./, 'an IP-Adapter Full Face'],
-  [/^image_proj\.proj\.[02]\./, 'an IP-Adapter FaceID (portrait)'],
   [/^image_proj\.layers\.\d+\.attn\./, 'an IP-Adapter with the resampler of Kolors'],
   [/^image_proj\.(?!proj\.|norm\.|latents$|proj_in\.|proj_out\.|norm_out\.|layers\.)/, 'an IP-Adapter of another kind'],
 ];
+
+const CURE = 'the base, the plus and the full-face variants can be built in';
+/** Two linear layers are of a FaceID, unless a norm is the third as in a full-face one. */
+const FIRST_LAYER = 'image_proj.proj.0.weight';
+const FULL_NORM = 'image_proj.proj.3.weight';
+
+/** FaceID without a LoRA in it, which its projection alone tells. */
+function refuseFaceEmbeddings(path: string, names: readonly string[]): void {
+  if (!names.includes(FIRST_LAYER) || names.includes(FULL_NORM)) return;
+  const problem = `is an IP-Adapter FaceID (portrait), by its tensor "${FIRST_LAYER}": it sees what another network tells of a face`;
+  throw new SlothfulError('unsupported', path, problem, CURE);
+}
 
 function refuseOthers(path: string, names: readonly string[]): void {
   for (const [pattern, what] of OTHERS) {
     const sign = names.find((name) => pattern.test(name));
     if (sign === undefined) continue;
-    const cure = 'the base and the plus variants can be built in';
-    throw new SlothfulError('unsupported', path, `is ${what}, by its tensor "${sign}"`, cure);
+    throw new SlothfulError('unsupported', path, `is ${what}, by its tensor "${sign}"`, CURE);
   }
+  refuseFaceEmbeddings(path, names);
   if (names.some((name) => /^ip_adapter\.\d+\.to_k_ip\.weight$/.test(name))) return;
   const what = looksLike(names.filter((name) => !/^(?:image_proj|ip_adapter)\./.test(name)));
   const problem = `holds no IP-Adapter among its ${names.length} tensors${what ? `: it looks like ${what}` : ''}`;
@@ -82,7 +92,7 @@ function wrongFamily(path: string, problem: string): never {
 }
 
 /**
- * Opens an IP-Adapter and checks that it fits a UNet. Its shapes tell base from plus.
+ * Opens an IP-Adapter and checks that it fits a UNet. Its names and shapes tell base, plus and full face.
  *
  * @throws SlothfulError `io`, `bad-checkpoint`, `unsupported` (FaceID and other variants, pickles, another family)
  */
@@ -123,7 +133,16 @@ function widthOfTokens(path: string, tensors: Sources): number {
  * @throws SlothfulError `bad-checkpoint` where they do not fit
  */
 function projectionOf(path: string, tensors: Sources, contextDim: number): ImageProjection {
-  return tensors.has('image_proj.latents') ? resamplerOf(path, tensors) : linearOf(path, tensors, contextDim);
+  if (tensors.has('image_proj.latents')) return resamplerOf(path, tensors);
+  return tensors.has(FULL_NORM) ? fullOf(path, tensors) : linearOf(path, tensors, contextDim);
+}
+
+/** Patches of the image encoder that full-face adapters are made for (224 pixels in squares of 14), and its class token. */
+const FULL_TOKENS = 257;
+
+function fullOf(path: string, tensors: Sources): ImageProjection {
+  const [hiddenDim = 0, embedDim = 0] = shapeIn(path, tensors, FIRST_LAYER, 2);
+  return { kind: 'full', embedDim, tokens: FULL_TOKENS, hiddenDim };
 }
 
 function linearOf(path: string, tensors: Sources, contextDim: number): ImageProjection {

@@ -6,10 +6,14 @@ import {
   storedDtype,
   type TensorSource,
 } from '../weights/index.ts';
+import type { LoraChange } from './changes.ts';
+import { ComputedRows } from './computed-rows.ts';
+import { isPlain } from './fit.ts';
 import { FusedRows, Product } from './fused-rows.ts';
 import { FusePool } from './kernel/fuse-pool.ts';
 import { type LoraMatch, matchLora, TextWeightIndex, WeightIndex } from './match.ts';
-import { type LoraFile, type LoraModule, type LoraOption, openLora } from './open.ts';
+import { transposed } from './matrices.ts';
+import { type LoraFile, type LoraOption, openLora } from './open.ts';
 import { type LoraPart, titleOf } from './parts.ts';
 
 /** What the metadata of a model say of a LoRA that is in it. */
@@ -19,7 +23,7 @@ export interface LoraRecord {
   readonly scale: number;
   /** How many weights it changed. */
   readonly modules: number;
-  /** Its largest rank. */
+  /** Its largest rank; 0 where it has differences alone. */
   readonly rank: number;
 }
 
@@ -50,8 +54,9 @@ export interface FuseOptions {
 }
 
 /**
- * Puts LoRAs into the tensors of a UNet, or of a text encoder by transformers' names: each weight that one of them changes becomes `W + sum of scale * alpha / rank *
- * up * down` when it is read.
+ * Puts LoRAs into the tensors of a UNet, or of a text encoder by transformers' names: each tensor that one of them changes
+ * becomes `W + sum of scale * alpha / rank * up * down`, or what LoHa, LoKr, DoRA and differences make of it, when it is
+ * read.
  *
  * @throws SlothfulError whatever opening and matching the LoRAs throws
  */
@@ -62,17 +67,17 @@ export async function fuseLoras(
 ): Promise<FusedTensors> {
   const { part = 'unet', together, partial } = how;
   const loras: LoraFile[] = [];
-  const pool = new FusePool();
+  const pools = { plain: new FusePool(), computed: new FusePool() };
   const close = async () => {
-    await Promise.all([pool.close(), ...loras.map((lora) => lora.close())]);
+    await Promise.all([pools.plain.close(), pools.computed.close(), ...loras.map((lora) => lora.close())]);
   };
   try {
     for (const option of options) loras.push(await openLora(option, { part, together, partial }));
     const matches = matchAll(loras, found, how);
-    const changed = matches.filter(({ modules }) => modules.size > 0);
+    const changed = matches.filter(({ changes }) => changes.size > 0);
     return {
-      found: { ...found, tensors: fusedTensors(found.tensors, changed, how.dtype, pool) },
-      records: changed.map(({ lora, modules }) => recordOf(lora, [...modules.values()])),
+      found: { ...found, tensors: fusedTensors(found.tensors, changed, how, pools) },
+      records: changed.map(({ lora, changes }) => recordOf(lora, [...changes.values()])),
       isLcm: changed.some(({ lora }) => lora.isLcm),
       notes: matches.flatMap((match) => notesOf(match, part)),
       close,
@@ -93,43 +98,65 @@ function matchAll(loras: readonly LoraFile[], { tensors }: NamedTensors, how: Fu
   return loras.map((lora) => ({ lora, ...matchLora(lora, index, partial) }));
 }
 
+/** Memory and threads for what the kernel does alone, which lends its results, and for what is computed of them. */
+interface Pools {
+  readonly plain: FusePool;
+  readonly computed: FusePool;
+}
+
 function fusedTensors(
   all: NamedTensors['tensors'],
   matches: readonly Match[],
-  dtype: DtypeChoice,
-  pool: FusePool,
+  { dtype, turned = [] }: FuseOptions,
+  pools: Pools,
 ): Map<string, TensorSource> {
   const tensors = new Map(all);
   for (const [name, base] of all) {
-    const terms = matches.flatMap(({ modules }) => modules.get(name) ?? []);
-    if (terms.length) tensors.set(name, fusedSource(base, terms, storedDtype(dtype, base), pool));
+    const changes = matches.flatMap((match) => match.changes.get(name) ?? []);
+    if (!changes.length) continue;
+    const to = storedDtype(dtype, base);
+    const fused = (source: TensorSource) => fusedSource(source, changes, to, pools);
+    tensors.set(name, turned.includes(name) ? transposed(fused(transposed(base))) : fused(base));
   }
   return tensors;
 }
 
-function recordOf({ path, scale }: LoraFile, modules: readonly LoraModule[]): LoraRecord {
-  const rank = modules.reduce((most, module) => Math.max(most, module.rank), 0);
-  return { file: basename(path), scale, modules: modules.length, rank };
+function recordOf({ path, scale }: LoraFile, changes: readonly (readonly LoraChange[])[]): LoraRecord {
+  const rank = changes.flat().reduce((most, change) => Math.max(most, change.rank), 0);
+  return { file: basename(path), scale, modules: changes.length, rank };
 }
 
-function notesOf({ lora, modules, unmatched }: Match, part: LoraPart): string[] {
+function notesOf({ lora, changes, unmatched }: Match, part: LoraPart): string[] {
   const file = basename(lora.path);
   const where = part === 'unet' ? '' : ` of ${titleOf(part)}`;
-  const fused = modules.size ? [`fused ${file} into ${modules.size} weights${where} at scale ${lora.scale}`] : [];
+  const fused = changes.size ? [`fused ${file} into ${changes.size} weights${where} at scale ${lora.scale}`] : [];
   const left = unmatched.length
     ? [`left ${unmatched.length} modules of ${file} that ${titleOf(part)} does not have`]
     : [];
   return [...fused, ...lora.notes, ...left];
 }
 
-/** A tensor that is `base` with the terms added, in the dtype in which it will be stored. */
-function fusedSource(base: TensorSource, terms: readonly LoraModule[], to: StoredDtype, pool: FusePool): TensorSource {
+/** A tensor that is `base` with changes in it, in the dtype in which it will be stored. */
+function fusedSource(
+  base: TensorSource,
+  changes: readonly LoraChange[],
+  to: StoredDtype,
+  { plain, computed }: Pools,
+): TensorSource {
   const [outputs = 1, ...inner] = base.shape;
   const columns = inner.reduce((product, size) => product * size, 1);
-  const rows = new FusedRows(base, to, columns, new Product(terms, columns), pool);
+  const dtype = to === 'float32' ? 'F32' : 'F16';
+  if (!changes.every(isPlain)) {
+    const rows = new ComputedRows(base, to, changes, computed);
+    const readRange = (begin: number, end: number) => rows.readRange(begin, end);
+    const { prefetch: _, ...source } = base;
+    return { ...source, dtype, readRange, read: () => readRange(0, outputs * rows.outBytes) };
+  }
+  const terms = changes.map(({ delta, scale, factor }) => ({ ...delta, factor: scale * factor }));
+  const rows = new FusedRows(base, to, columns, new Product(terms, columns), plain);
   return {
     ...base,
-    dtype: to === 'float32' ? 'F32' : 'F16',
+    dtype,
     read: () => rows.readRange(0, outputs * rows.outBytes),
     readRange: (begin, end) => rows.readRange(begin, end),
     prefetch: (begin, end) => rows.prefetch(begin, end),

@@ -1,9 +1,13 @@
-import { SlothfulError } from '../../src/errors.ts';
-import { toFloat32Array } from '../../src/tensors/index.ts';
-import { countNonFinite, type Scratch, type StoredDtype, type TensorSource, weightDtype } from '../weights/index.ts';
+import { type StoredDtype, type TensorSource, weightDtype } from '../weights/index.ts';
+import type { LowRank } from './changes.ts';
 import type { FusePool, FuseRoom } from './kernel/fuse-pool.ts';
 import { packDown, packUp } from './kernel/layout.ts';
-import type { LoraModule } from './open.ts';
+import { readFloats } from './matrices.ts';
+
+/** A product of two matrices, and what it is multiplied by. */
+export interface ProductTerm extends LowRank {
+  readonly factor: number;
+}
 
 /** What is to be added to a weight: the terms' matrices as one product, [rows, ranks] times [ranks, columns]. */
 export class Product {
@@ -12,7 +16,7 @@ export class Product {
 
   /** @param columns inputs of the weight, times the taps of a convolution */
   constructor(
-    private readonly terms: readonly LoraModule[],
+    private readonly terms: readonly ProductTerm[],
     private readonly columns: number,
   ) {
     this.rank = terms.reduce((sum, term) => sum + term.rank, 0);
@@ -28,19 +32,6 @@ export class Product {
       before += rank;
     }
   }
-}
-
-/** Some values of a tensor, counted from its start; in a buffer that the next ones take over. */
-async function readFloats(source: TensorSource, from: number, to: number, scratch: Scratch): Promise<Float32Array> {
-  const dtype = weightDtype(source);
-  const size = dtype === 'F32' ? 4 : 2;
-  const room = new Uint8Array(scratch.take('input', size * (to - from)));
-  const bytes = await source.readRange(size * from, size * to, room);
-  if (countNonFinite(bytes, dtype)) {
-    const problem = 'holds NaN or infinity, which would spoil the weight that it is fused into';
-    throw new SlothfulError('bad-checkpoint', `${source.file} tensor "${source.name}"`, problem, 'leave the LoRA out');
-  }
-  return toFloat32Array(bytes, dtype, scratch.take('output', 4 * (to - from)));
 }
 
 /** Rows of a weight with a product added, computed when they are asked for, or a little before. */

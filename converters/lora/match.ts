@@ -1,12 +1,14 @@
 import { SlothfulError } from '../../src/errors.ts';
 import { layoutOfDiffusers, ldmNames } from '../unet/index.ts';
 import type { TensorSource } from '../weights/index.ts';
-import type { LoraFile, LoraModule } from './open.ts';
+import type { LoraChange, LoraModule } from './changes.ts';
+import { checkFit, shapeIn } from './fit.ts';
+import { nearMiss } from './near-miss.ts';
+import type { LoraFile } from './open.ts';
 import { type LoraPart, listOf, titleOf } from './parts.ts';
-import { turnedModule } from './turned.ts';
 
-/** The weight of a module. */
-export interface IndexedWeight {
+/** A tensor of a module. */
+export interface IndexedTensor {
   /** By diffusers' and transformers' names. */
   readonly name: string;
   readonly source: TensorSource;
@@ -14,15 +16,23 @@ export interface IndexedWeight {
   readonly isTurned?: boolean;
 }
 
+/** What a module has that can be changed. */
+export type ModuleTensorKind = 'weight' | 'bias';
+
 /** Where the modules of a LoRA are looked for. */
 export interface ModuleIndex {
   readonly part: LoraPart;
-  find(module: string): IndexedWeight | undefined;
+  /** All modules, in every spelling. */
+  readonly modules: ReadonlySet<string>;
+  find(module: string, kind: ModuleTensorKind): IndexedTensor | undefined;
 }
 
-/** The weights of a UNet by its modules' names with underscores for dots, in diffusers' and in LDM's spelling. */
+const KIND = /\.(weight|bias)$/;
+
+/** The tensors of a UNet by its modules' names with underscores for dots, in diffusers' and in LDM's spelling. */
 export class WeightIndex implements ModuleIndex {
   readonly part = 'unet';
+  readonly modules = new Set<string>();
   private readonly names = new Map<string, string>();
 
   /** @param tensors a UNet's tensors by diffusers names */
@@ -31,25 +41,28 @@ export class WeightIndex implements ModuleIndex {
     place: string,
   ) {
     const { toLdm } = ldmNames(layoutOfDiffusers([...tensors.keys()], place));
-    for (const [name, { shape }] of tensors) {
-      if (!name.endsWith('.weight') || shape.length < 2) continue;
+    for (const name of tensors.keys()) {
+      const [, kind] = KIND.exec(name) ?? [];
       for (const spelling of [name, toLdm(name)]) {
-        if (spelling !== undefined) this.names.set(spelling.replace(/\.weight$/, '').replaceAll('.', '_'), name);
+        if (kind === undefined || spelling === undefined) continue;
+        const module = spelling.replace(KIND, '').replaceAll('.', '_');
+        this.modules.add(module);
+        this.names.set(`${module}.${kind}`, name);
       }
     }
   }
 
-  /** The weight of a module: its diffusers name, and the tensor. */
-  find(module: string): IndexedWeight | undefined {
-    const name = this.names.get(module);
+  find(module: string, kind: ModuleTensorKind): IndexedTensor | undefined {
+    const name = this.names.get(`${module}.${kind}`);
     const source = name === undefined ? undefined : this.tensors.get(name);
     return name === undefined || !source ? undefined : { name, source };
   }
 }
 
-/** The linear layers of a text encoder by transformers' names with underscores for dots. */
+/** The tensors of a text encoder by its modules' names with underscores for dots, as transformers has them. */
 export class TextWeightIndex implements ModuleIndex {
-  private readonly weights = new Map<string, IndexedWeight>();
+  readonly modules = new Set<string>();
+  private readonly tensors = new Map<string, IndexedTensor>();
 
   /**
    * @param tensors a text encoder's tensors by transformers' names
@@ -61,78 +74,75 @@ export class TextWeightIndex implements ModuleIndex {
     turned: readonly string[],
   ) {
     for (const [name, source] of tensors) {
-      const [, module] = /^(text_model\.encoder\.layers\..+|text_projection)\.weight$/.exec(name) ?? [];
-      if (module === undefined || source.shape.length < 2) continue;
-      this.weights.set(module.replaceAll('.', '_'), { name, source, isTurned: turned.includes(name) });
+      const [, kind] = KIND.exec(name) ?? [];
+      if (kind === undefined) continue;
+      const module = name.replace(KIND, '').replaceAll('.', '_');
+      this.modules.add(module);
+      this.tensors.set(`${module}.${kind}`, { name, source, isTurned: turned.includes(name) });
     }
   }
 
-  find(module: string): IndexedWeight | undefined {
-    return this.weights.get(module);
+  find(module: string, kind: ModuleTensorKind): IndexedTensor | undefined {
+    return this.tensors.get(`${module}.${kind}`);
   }
 }
 
 /** What of a LoRA goes where. */
 export interface LoraMatch {
-  /** By the diffusers names of the weights. */
-  readonly modules: ReadonlyMap<string, LoraModule>;
+  /** By the diffusers names of the tensors. */
+  readonly changes: ReadonlyMap<string, readonly LoraChange[]>;
   /** Modules that the model does not have. */
   readonly unmatched: readonly string[];
 }
 
-/** Sizes after the first, without those of 1x1 convolutions: a linear layer may be stored as such and the other way round. */
-function innerSizes([, ...inner]: readonly number[]): readonly number[] {
-  return inner.length === 3 && inner[1] === 1 && inner[2] === 1 ? inner.slice(0, 1) : inner;
-}
-
-function checkFit(lora: LoraFile, { module, down, up }: LoraModule, { source, isTurned }: IndexedWeight): void {
-  const shape = isTurned ? [...source.shape].reverse() : source.shape;
-  const [inner, wanted] = [innerSizes(down.shape), innerSizes(shape)];
-  const fits = inner.length === wanted.length && inner.every((size, index) => size === wanted[index]);
-  if (fits && up.shape[0] === shape[0]) return;
-  const got = `up [${up.shape.join(', ')}] times down [${down.shape.join(', ')}]`;
-  throw new SlothfulError(
-    'unsupported',
-    `${lora.path} module "${module}"`,
-    `is ${got}, and the checkpoint's weight is [${shape.join(', ')}]`,
-    'the LoRA was made for another model: give one of the same family',
-  );
-}
-
 /**
- * Finds the weight of each module of a LoRA.
+ * Finds the tensors of each module of a LoRA.
  *
  * @param partial leave out modules that the model does not have, as long as something of the LoRA is fused
  * @throws SlothfulError `unsupported` for such modules, all listed, and for shapes that do not fit
  */
 export function matchLora(lora: LoraFile, index: ModuleIndex, partial: boolean): LoraMatch {
-  const modules = new Map<string, LoraModule>();
+  const changes = new Map<string, readonly LoraChange[]>();
   const unmatched: string[] = [];
   for (const module of lora.modules) {
-    const found = index.find(module.module);
-    if (!found) {
-      unmatched.push(module.module);
-      continue;
+    for (const kind of ['weight', 'bias'] as const) {
+      if (!module[kind].length) continue;
+      const found = index.find(module.module, kind);
+      if (found) setChanges(changes, lora, module, kind, found);
+      else if (!unmatched.includes(module.module)) unmatched.push(module.module);
     }
-    checkFit(lora, module, found);
-    if (modules.has(found.name)) {
-      throw new SlothfulError('bad-checkpoint', lora.path, `changes "${found.name}" twice, by two spellings of it`);
-    }
-    modules.set(found.name, found.isTurned ? turnedModule(module) : module);
   }
-  const isUseless = modules.size === 0 && !lora.alsoUNet;
-  if (unmatched.length && (isUseless || !partial)) throw unmatchedError(lora, unmatched, titleOf(index.part));
-  return { modules, unmatched };
+  const isUseless = changes.size === 0 && !lora.alsoUNet;
+  if (unmatched.length && (isUseless || !partial)) throw unmatchedError(lora, unmatched, index);
+  return { changes, unmatched };
 }
 
-function unmatchedError({ path, modules }: LoraFile, unmatched: readonly string[], what: string): SlothfulError {
+function setChanges(
+  changes: Map<string, readonly LoraChange[]>,
+  lora: LoraFile,
+  module: LoraModule,
+  kind: ModuleTensorKind,
+  { name, source, isTurned = false }: IndexedTensor,
+): void {
+  for (const change of module[kind]) {
+    checkFit(change, shapeIn(source, isTurned), `${lora.path} module "${module.module}"`, kind);
+  }
+  if (changes.has(name)) {
+    throw new SlothfulError('bad-checkpoint', lora.path, `changes "${name}" twice, by two spellings of it`);
+  }
+  changes.set(name, module[kind]);
+}
+
+function unmatchedError(
+  { path, modules }: LoraFile,
+  unmatched: readonly string[],
+  { part, modules: known }: ModuleIndex,
+): SlothfulError {
+  const what = titleOf(part);
   const all = unmatched.length === modules.length;
-  return new SlothfulError(
-    'unsupported',
-    path,
-    `changes ${all ? 'only ' : ''}${unmatched.length} of its ${modules.length} modules that ${what} does not have: ${listOf(unmatched)}`,
-    all
-      ? 'the LoRA was made for another model'
-      : 'give a LoRA of the same family, or fuse the rest with --lora-partial',
-  );
+  const problem = `changes ${all ? 'only ' : ''}${unmatched.length} of its ${modules.length} modules that ${what} does not have: ${listOf(unmatched)}`;
+  const near = all ? nearMiss(unmatched, known) : undefined;
+  const partly = 'give a LoRA of the same family, or fuse the rest with --lora-partial';
+  const cure = near ?? (all ? 'the LoRA was made for another model' : partly);
+  return new SlothfulError('unsupported', path, problem, cure);
 }

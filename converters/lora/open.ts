@@ -1,16 +1,19 @@
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
-import { openSafetensors, type SafetensorsFile, toFloat32Array } from '../../src/tensors/node.ts';
-import { isPickle, pickSources, refusePickle } from '../checkpoint/index.ts';
-import { type TensorSource, weightDtype } from '../weights/index.ts';
-import { isLcmLora, parseAdapterConfig } from './parse-lora.ts';
-import type { LoraPart } from './parts.ts';
-import { type LoraGoal, leftNotes, type Matrices, sortTensors } from './sort.ts';
+import { openSafetensors, type SafetensorsFile, toNumbers } from '../../src/tensors/node.ts';
+import { pickSources } from '../checkpoint/index.ts';
+import type { TensorSource } from '../weights/index.ts';
+import { type LoraModule, moduleChanges } from './changes.ts';
+import { locateLora, settingsBeside } from './locate.ts';
+import { countOf } from './matrices.ts';
+import { isLcmLora } from './parse-lora.ts';
+import { isAlphaOptional, type LoraPart } from './parts.ts';
+import { type AdapterSettings, parseSettings } from './settings.ts';
+import { type LoraGoal, leftNotes, type SortedLora, sortTensors } from './sort.ts';
 
 /** A LoRA that is to be fused. */
 export interface LoraOption {
-  /** A .safetensors file, or a folder with `pytorch_lora_weights.safetensors`. */
+  /** A .safetensors file, or a folder with one: diffusers' `pytorch_lora_weights`, PEFT's `adapter_model`. */
   readonly file: string;
   /** How much of it; 1 by default, negative to take away. */
   readonly scale?: number;
@@ -49,19 +52,6 @@ function parseScaled(text: string, whole: string): LoraOption {
   return { file: text.slice(0, colon), scale: scaleOf(scale, whole) };
 }
 
-/** One module of a model that a LoRA changes: `weight += factor * up * down`. */
-export interface LoraModule {
-  /** The module, with underscores for dots. */
-  readonly module: string;
-  /** [rank, inputs] or [rank, inputs, h, w] */
-  readonly down: TensorSource;
-  /** [outputs, rank] or [outputs, rank, 1, 1] */
-  readonly up: TensorSource;
-  readonly rank: number;
-  /** Scale times alpha over rank. */
-  readonly factor: number;
-}
-
 /** An open LoRA: its matrices are unread. */
 export interface LoraFile {
   readonly path: string;
@@ -77,54 +67,59 @@ export interface LoraFile {
   close(): Promise<void>;
 }
 
-const REPOSITORY_NAME = 'pytorch_lora_weights.safetensors';
-
-function locateLora(path: string): string {
-  if (isPickle(path)) refusePickle(path);
-  if (!existsSync(path)) throw new SlothfulError('io', path, 'does not exist', 'check the path of the LoRA');
-  if (!statSync(path).isDirectory()) return path;
-  const inside = join(path, REPOSITORY_NAME);
-  if (existsSync(inside)) return inside;
-  throw new SlothfulError('bad-checkpoint', path, `is a folder without ${REPOSITORY_NAME}`, 'give the file in it');
-}
-
-/** The only value of a tensor. */
+/** The only value of a tensor, whatever numbers it holds. */
 async function scalarOf(source: TensorSource): Promise<number> {
-  const values = toFloat32Array(await source.read(), weightDtype(source));
-  const [value = Number.NaN] = values;
-  if (values.length === 1 && Number.isFinite(value)) return value;
-  const problem = values.length === 1 ? `is ${value}` : `has ${values.length} values`;
+  const count = countOf(source.shape);
+  const [value] = count === 1 ? (toNumbers(await source.read(), source.dtype) ?? []) : [];
+  if (value !== undefined && Number.isFinite(value)) return value;
+  const problem = count === 1 ? `is ${value ?? source.dtype}` : `has ${count} values`;
   throw new SlothfulError('bad-checkpoint', `${source.file} tensor "${source.name}"`, `${problem}, and is an alpha`);
 }
 
-/** Both matrices of a module and their rank, or an error that says what is missing or does not fit. */
-function matricesOf(path: string, module: string, { down, up }: Matrices) {
-  const place = `${path} module "${module}"`;
-  if (!down || !up) {
-    throw new SlothfulError('bad-checkpoint', place, `has no ${down ? 'up' : 'down'} matrix`, 'download it again');
-  }
-  for (const source of [down, up]) weightDtype(source);
-  const [rank = 0] = down.shape;
-  const [, upRank, ...taps] = up.shape;
-  if (rank > 0 && upRank === rank && taps.every((size) => size === 1)) return { down, up, rank };
-  const problem = `has a down matrix [${down.shape.join(', ')}] and an up matrix [${up.shape.join(', ')}]`;
-  throw new SlothfulError('bad-checkpoint', place, problem, 'their ranks do not fit: download it again');
+interface Reading {
+  readonly scale: number;
+  readonly settings: AdapterSettings | undefined;
 }
 
-async function readModules(
-  file: SafetensorsFile,
-  own: ReadonlyMap<string, Matrices>,
-  { part, scale }: { part: LoraPart; scale: number },
-): Promise<LoraModule[]> {
-  const config = own.size ? parseAdapterConfig(file.metadata, file.path, part) : undefined;
+async function readModules(file: string, own: SortedLora['own'], { scale, settings }: Reading): Promise<LoraModule[]> {
   const modules: LoraModule[] = [];
-  for (const [module, each] of own) {
-    const { down, up, rank } = matricesOf(file.path, module, each);
-    const alpha = (each.alpha ? await scalarOf(each.alpha) : config?.alphaOf(module)) ?? rank;
-    const divisor = config?.rankStabilised ? Math.sqrt(rank) : rank;
-    modules.push({ module, down, up, rank, factor: (scale * alpha) / divisor });
+  for (const [module, { path, tensors }] of own) {
+    const alpha = tensors.alpha && (await scalarOf(tensors.alpha));
+    modules.push(moduleChanges({ module, path }, tensors, { file, scale, settings, alpha }));
   }
   return modules;
+}
+
+/** PEFT's settings that are in the file, or else beside it. */
+async function settingsOf(file: SafetensorsFile, part: LoraPart): Promise<AdapterSettings | undefined> {
+  const inside = file.metadata.get(METADATA);
+  const text =
+    inside === undefined
+      ? await settingsBeside(file.path, file.tensors.keys())
+      : { text: inside, place: `${file.path} "${METADATA}"` };
+  return text && parseSettings(text, file.path, part);
+}
+
+const METADATA = 'lora_adapter_metadata';
+
+/** Notes about strengths that the file does not tell, or that are none. */
+function alphaNotes(
+  file: string,
+  { own }: SortedLora,
+  modules: readonly LoraModule[],
+  settings: AdapterSettings | undefined,
+): string[] {
+  const name = basename(file);
+  const changes = modules.flatMap(({ weight }) => weight);
+  const isRanked = changes.some(({ rank }) => rank > 0);
+  const sources = [...own.values()].flatMap(({ tensors }) => Object.values(tensors));
+  const hasAlpha = settings !== undefined || [...own.values()].some(({ tensors }) => tensors.alpha);
+  const isAssumed = isRanked && !hasAlpha && !sources.some((source) => isAlphaOptional(source.name));
+  const none = changes.filter(({ factor }) => factor === 0).length;
+  return [
+    ...(isAssumed ? [`${name} tells no alpha: it was taken to be the rank, as other programs do`] : []),
+    ...(none ? [`${none} modules of ${name} have the alpha 0, and so change nothing`] : []),
+  ];
 }
 
 async function readLora(
@@ -137,12 +132,14 @@ async function readLora(
   const fileOf = new Map([...file.tensors.keys()].map((name) => [name, file]));
   const { tensors } = pickSources({ files: [file], fileOf }, '');
   const sorted = sortTensors(path, tensors, goal);
+  const settings = sorted.own.size ? await settingsOf(file, goal.part) : undefined;
+  const modules = await readModules(path, sorted.own, { scale, settings });
   return {
     path,
     scale,
-    modules: await readModules(file, sorted.own, { part: goal.part, scale }),
+    modules,
     alsoUNet: goal.together?.includes('unet') === true && sorted.others.has('unet'),
-    notes: leftNotes(path, sorted, goal),
+    notes: [...alphaNotes(path, sorted, modules, settings), ...leftNotes(path, sorted, goal)],
     isLcm: isLcmLora(asked, file.metadata),
     close: () => file.close(),
   };
@@ -152,8 +149,8 @@ async function readLora(
  * Opens a LoRA for a part of a pipeline, a UNet where nothing is said, and checks that its matrices belong together; only
  * the alphas are read.
  *
- * @throws SlothfulError `io`, `bad-checkpoint`, `bad-parameter` (scale) or `unsupported`: DoRA, LoHa, LoKr and their
- * like, pickles, hypernetworks
+ * @throws SlothfulError `io`, `bad-checkpoint`, `bad-parameter` (scale) or `unsupported`: OFT, IA3 and their like,
+ * pickles, hypernetworks
  */
 export async function openLora(option: LoraOption, goal: LoraGoal = { part: 'unet' }): Promise<LoraFile> {
   const { file: asked, scale = 1 } = option;

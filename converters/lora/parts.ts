@@ -7,19 +7,41 @@ export type LoraPart = (typeof LORA_PARTS)[number];
 /** Whose a tensor of a LoRA file is; not all of them are converted here. */
 export type LoraOwner = LoraPart | 'other_text_encoder' | 'embedding';
 
-/** What is for no text encoder is for the UNet: its own prefix may be missing. */
-const TEXT: ReadonlyArray<readonly [prefix: RegExp, owner: LoraOwner]> = [
-  [/^(?:lora_te1?_|text_encoder\.|te1?\.)/, 'text_encoder'],
-  [/^(?:lora_te2_|text_encoder_2\.|te2\.)/, 'text_encoder_2'],
-  [/^(?:lora_(?:te\d|prior_te\d?)_|text_encoder_\d\.|te\d\.)/, 'other_text_encoder'],
+/** What tells whose a tensor is, at the start of its name: kohya's, diffusers', ComfyUI's, OneTrainer's, LyCORIS'. */
+const OWNERS: ReadonlyArray<readonly [prefix: RegExp, owner: LoraOwner]> = [
+  [/^(?:lora_te1?_|text_encoder\.|te1?\.|(?:text_encoders\.)?clip_l\.(?:transformer\.)?)/, 'text_encoder'],
+  [/^(?:lora_te2_|text_encoder_2\.|te2\.|(?:text_encoders\.)?clip_g\.(?:transformer\.)?)/, 'text_encoder_2'],
+  [/^(?:lora_(?:te\d|prior_te\d?)_|text_encoder_\d\.|te\d\.|text_encoders\.|(?:clip_h|t5xxl)\.)/, 'other_text_encoder'],
   [/^bundle_emb\./, 'embedding'],
+  [/^(?:lora_unet_|unet\.|diffusion_model\.)/, 'unet'],
 ];
-const UNET = /^(?:lora_unet_|unet\.|base_model\.model\.(?:unet\.)?|(?:model\.)?diffusion_model\.)/;
 
-/** Whose a tensor is, by its name, and the name without what tells it. */
+/** What programs put around a model, and with that before the names of its tensors: PEFT, PyTorch's parallel ones, LyCORIS. */
+const WRAPPER = /^(?:base_model\.model\.|module\.|pipe(?:line)?\.|model\.|lycoris_)/;
+/** What they put around any module, torch.compile first of all; with underscores for dots in kohya's names. */
+const INNER_WRAPPERS = /_(?:orig_mod|fsdp_wrapped_module|checkpoint_wrapped_module)[._]/g;
+
+/** A text encoder's modules, where nothing before them tells whose they are; newer transformers leave `text_model`. */
+const TEXT_MODULE = /^(?:text_model[._]|encoder[._]layers[._]\d+[._])/;
+
+/** Whose a tensor is, by its name, and the name without what tells it. What is for no text encoder is for the UNet. */
 export function ownerOf(name: string): { owner: LoraOwner; path: string } {
-  const [prefix, owner] = TEXT.find(([text]) => text.test(name)) ?? [UNET, 'unet' as const];
-  return { owner, path: name.replace(prefix, '') };
+  let path = name.replace(INNER_WRAPPERS, '');
+  let owner: LoraOwner | undefined;
+  for (let length = -1; length !== path.length; ) {
+    length = path.length;
+    path = path.replace(WRAPPER, '');
+    const found: (typeof OWNERS)[number] | undefined = owner ? undefined : OWNERS.find(([text]) => text.test(path));
+    if (!found) continue;
+    path = path.replace(found[0], '');
+    owner = found[1];
+  }
+  return { owner: owner ?? (TEXT_MODULE.test(path) ? 'text_encoder' : 'unet'), path };
+}
+
+/** Whether a name is spelled as where a LoRA without an alpha is one whose alpha is its rank: diffusers', ComfyUI's. */
+export function isAlphaOptional(name: string): boolean {
+  return /^(?:unet|text_encoder(?:_2)?|(?:model\.)?diffusion_model|text_encoders|clip_[lg])\./.test(name);
 }
 
 /**

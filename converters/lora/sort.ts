@@ -3,10 +3,11 @@ import { basename } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
 import { HYPERNETWORK_NAMES, looksLike, refuseHypernetwork } from '../checkpoint/index.ts';
 import type { TensorSource } from '../weights/index.ts';
-import { parseLoraKey } from './parse-lora.ts';
+import type { ModuleTensors } from './changes.ts';
+import { type LoraTensor, parseLoraKey } from './parse-lora.ts';
 import { type LoraOwner, type LoraPart, listOf, titleOf } from './parts.ts';
 
-const CURE = 'give a LoRA in kohya, diffusers or PEFT spelling';
+const CURE = 'give a LoRA in the spelling of kohya, LyCORIS, diffusers, PEFT or ComfyUI';
 
 /** What a LoRA is opened for. */
 export interface LoraGoal {
@@ -18,12 +19,16 @@ export interface LoraGoal {
 }
 
 /** What a LoRA has for one module. */
-export type Matrices = Partial<Record<'down' | 'up' | 'alpha', TensorSource>>;
+export interface SortedModule {
+  /** Its name as the file has it, without the prefix of its part. */
+  readonly path: string;
+  readonly tensors: ModuleTensors;
+}
 
 /** A LoRA's tensors. */
 export interface SortedLora {
   /** Those of the part, by module. */
-  readonly own: ReadonlyMap<string, Matrices>;
+  readonly own: ReadonlyMap<string, SortedModule>;
   /** Of each tensor of another owner the module that it is for. */
   readonly others: ReadonlyMap<LoraOwner, readonly string[]>;
 }
@@ -31,11 +36,11 @@ export interface SortedLora {
 /**
  * Sorts the tensors of a LoRA by whose they are, and those of the part by module.
  *
- * @throws SlothfulError `unsupported` for DoRA, LoHa, LoKr and their like, for a file with nothing to fuse, and for modules
+ * @throws SlothfulError `unsupported` for OFT, IA3 and their like, for a file with nothing to fuse, and for modules
  * of a text encoder that the pipeline does not have; `bad-checkpoint` for what is no LoRA
  */
 export function sortTensors(path: string, tensors: ReadonlyMap<string, TensorSource>, goal: LoraGoal): SortedLora {
-  const own = new Map<string, Matrices>();
+  const own = new Map<string, SortedModule>();
   const others = new Map<LoraOwner, string[]>();
   const strangers: string[] = [];
   for (const [name, source] of tensors) {
@@ -58,15 +63,15 @@ export function sortTensors(path: string, tensors: ReadonlyMap<string, TensorSou
 }
 
 function withMatrix(
-  path: string,
-  matrices: Matrices = {},
-  { module, part }: { module: string; part: keyof Matrices },
+  file: string,
+  { tensors }: SortedModule = { path: '', tensors: {} },
+  { module, path, part }: { module: string; path: string; part: LoraTensor },
   source: TensorSource,
-): Matrices {
-  const other = matrices[part];
-  if (!other) return { ...matrices, [part]: source };
+): SortedModule {
+  const other = tensors[part];
+  if (!other) return { path, tensors: { ...tensors, [part]: source } };
   const problem = `changes "${module}" twice, by two spellings of it: "${other.name}" and "${source.name}"`;
-  throw new SlothfulError('bad-checkpoint', path, problem, CURE);
+  throw new SlothfulError('bad-checkpoint', file, problem, CURE);
 }
 
 function addTo(others: Map<LoraOwner, string[]>, owner: LoraOwner, module: string): void {
@@ -76,7 +81,7 @@ function addTo(others: Map<LoraOwner, string[]>, owner: LoraOwner, module: strin
 }
 
 function refuseForeign(path: string, name: string, what: string): never {
-  const cure = 'only plain LoRAs can be fused: merge it into the checkpoint with its own tool';
+  const cure = 'LoRA, DoRA, LoHa, LoKr and differences can be fused: merge it into the checkpoint with its own tool';
   throw new SlothfulError('unsupported', path, `is ${what}, by its tensor "${name}"`, cure);
 }
 

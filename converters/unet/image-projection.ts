@@ -13,9 +13,13 @@ import {
   slice,
 } from '../nn/index.ts';
 
-/** How an image's embedding becomes tokens: by one linear layer, or (plus) by a resampler over its patches. */
+/**
+ * How an image's embedding becomes tokens: by one linear layer, (plus) by a resampler over its patches, or (full) each patch
+ * becomes one by two linear layers.
+ */
 export type ImageProjection =
   | { readonly kind: 'base'; readonly embedDim: number; readonly tokens: number }
+  | { readonly kind: 'full'; readonly embedDim: number; readonly tokens: number; readonly hiddenDim: number }
   | ResamplerSize;
 
 export interface ResamplerSize {
@@ -42,10 +46,26 @@ export function projectImage(
   contextDim: number,
 ): Endpoint {
   if (projection.kind === 'plus') return resample(builder, embeds, projection, contextDim);
+  if (projection.kind === 'full') return projectPatches(builder, embeds, projection, contextDim);
   const { embedDim, tokens } = projection;
   const wide = linear(builder, `${MODULE}.proj`, embeds, { inputs: embedDim, outputs: tokens * contextDim });
   const flat = builder.op(`${MODULE}/tokens`, 'Reshape', [wide, builder.ints([-1, contextDim])]);
   return layerNorm(builder, `${MODULE}.norm`, flat, contextDim);
+}
+
+/** A token for each patch. Source: diffusers, `IPAdapterFullImageProjection`. */
+function projectPatches(
+  builder: GraphBuilder,
+  embeds: Endpoint,
+  { embedDim, hiddenDim }: { embedDim: number; hiddenDim: number },
+  contextDim: number,
+): Endpoint {
+  const module = `${MODULE}.proj`;
+  const flat = builder.op(`${MODULE}/patches`, 'Reshape', [embeds, builder.ints([-1, embedDim])]);
+  const wide = linear(builder, `${module}.0`, flat, { inputs: embedDim, outputs: hiddenDim });
+  const inner = gelu(builder, `${scopeOf(module)}/gelu`, wide);
+  const tokens = linear(builder, `${module}.2`, inner, { inputs: hiddenDim, outputs: contextDim });
+  return layerNorm(builder, `${module}.3`, tokens, contextDim);
 }
 
 /** Learned queries that attend to the patches and to themselves. Source: diffusers, `IPAdapterPlusImageProjection`. */

@@ -23,7 +23,7 @@ export interface ImageContext {
 
 /**
  * Adds an adapter's inputs and makes image tokens of them: `image_embeds`, [B, embedDim] for a base adapter, [B, patches,
- * embedDim] for a plus one, and `ip_adapter_scale` [], which is 1 where it is not fed.
+ * embedDim] for a plus or a full one, and `ip_adapter_scale` [], which is 1 where it is not fed.
  */
 export function imageContext(builder: GraphBuilder, config: UNetConfig, adapter: ImageAdapter): ImageContext {
   const { projection, contextDim } = adapter;

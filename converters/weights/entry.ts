@@ -40,6 +40,8 @@ export interface TensorSource {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly file: string;
+  /** Its file has it in two bytes a value or in one, however wide it is read: as `auto` stores it. */
+  readonly isShort?: boolean;
   /** All its bytes, little-endian; into the start of `into` when that is long enough. */
   read(into?: Uint8Array): Promise<Uint8Array>;
   /** Bytes `begin` to `end`, counted from the tensor's start. What lies in shared memory is not valid for long. */

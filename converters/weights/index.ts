@@ -1,5 +1,6 @@
 /** Tensors of a checkpoint become weights of a model: dtype, order of dimensions, and files. */
 export { checkModules, countBlocks } from './claims.ts';
+export { decoded, unscaled } from './decode.ts';
 export {
   type Recipe,
   Scratch,

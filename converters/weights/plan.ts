@@ -73,7 +73,7 @@ function wrongShape(plan: PlannedWeight, source: TensorSource | undefined): stri
 /** The dtype that a tensor is stored in. @throws SlothfulError `unsupported` where it has none that can be converted */
 export function storedDtype(choice: DtypeChoice, source: TensorSource): StoredDtype {
   if (choice !== 'auto') return choice;
-  return weightDtype(source) === 'F32' ? 'float32' : 'float16';
+  return weightDtype(source) === 'F32' && !source.isShort ? 'float32' : 'float16';
 }
 
 /** How each weight of the graph is made of a tensor of the checkpoint. Checks come first: see `checkTensors`. */

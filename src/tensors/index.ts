@@ -11,9 +11,11 @@ export {
   toHalves,
 } from './convert.ts';
 export { duplicateKey } from './duplicate-key.ts';
+export { type Float8Dtype, float8ToHalves, isFloat8Dtype } from './float8.ts';
 export { bfloatOf, floatOf, halfOf, halfToFloat, OVERFLOW } from './half.ts';
 export { type Header, parseHeader, type TensorInfo } from './header.ts';
 export { channelsFirst, channelsLast, type ImageShape } from './layout.ts';
+export { toNumbers } from './numbers.ts';
 export {
   checkFinite,
   checkValues,

@@ -7,8 +7,10 @@ import { convertCheckpoint, parseUNetConfig } from '../../converters/index.ts';
 import { crossAttentions } from '../../converters/unet/index.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { loadUNet } from '../../src/node.ts';
+import { decodeSafetensors } from '../../src/tensors/index.ts';
 import { companion, companionInputs, goldenInput } from '../support/companion-goldens.ts';
 import { failsWith } from '../support/errors.ts';
+import { fixture } from '../support/fixtures.ts';
 import { largestDifference } from '../support/numbers.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { type FamilyName, unetGoldens } from '../support/unet-goldens.ts';
@@ -18,6 +20,7 @@ const test = suite('IP-Adapters');
 
 const BASE = 'ip_adapter_sd15.safetensors';
 const PLUS = 'ip_adapter_plus_sdxl.safetensors';
+const FULL = '../adapters/ip_adapter_full_sd15.safetensors';
 
 test('numbers cross-attentions down, up, middle', () => {
   const modules = crossAttentions(parseUNetConfig(unetGoldens('sd15').config));
@@ -52,6 +55,26 @@ test('scale 0 is the UNet alone, no scale is scale 1', async () => {
   both.dispose();
 });
 
+test('a full-face adapter, which has a token for each patch, gives what diffusers gives', async () => {
+  const out = join(temporaryFolder(), 'model');
+  const options = { dtype: 'float32', ipAdapter: { file: companion(FULL) } } as const;
+  await convertCheckpoint(unetGoldens('sd15').diffusers, out, options);
+  const { userDefinedMetadata } = JSON.parse(readFileSync(join(out, 'model.json'), 'utf8'));
+  const { kind, tokens, embed_dim } = userDefinedMetadata.ip_adapter;
+  assert.equal([kind, tokens, embed_dim], ['full', 257, 20]);
+  const golden = decodeSafetensors(readFileSync(fixture('adapters/ip_full.safetensors')));
+  const unet = await loadUNet(out, { backend: 'wasm' });
+  tf.tidy(() => {
+    const inputs = companionInputs({ checkpoint: 'sd15', timestep: 601, params: null, out: '' });
+    const { shape = [], data = [] } = golden.get('image_embeds') ?? {};
+    const image = { image_embeds: tf.tensor(data, [...shape]), ip_adapter_scale: tf.scalar(0.6) };
+    const { out_sample } = unet.predict({ ...inputs, ...image }, { layout: 'nchw' });
+    const difference = largestDifference(out_sample.dataSync(), golden.get('out_sample')?.data ?? []);
+    assert.ok(difference < 2e-5, `differs by ${difference}`);
+  });
+  unet.dispose();
+});
+
 test('what was built in is recorded, base and plus', async () => {
   const record = async (family: FamilyName, file: string): Promise<unknown> => {
     const out = join(temporaryFolder(), 'model');
@@ -78,12 +101,24 @@ const drop =
   () =>
     changed((tensors) => tensors.delete(name), from);
 
+/** The full-face adapter without some tensors. */
+const full = (without: RegExp) => () =>
+  changed((tensors) => {
+    for (const name of [...tensors.keys()]) if (without.test(name)) tensors.delete(name);
+  }, FULL);
+
 type Refusal = readonly [what: string, code: ErrorCode, message: RegExp, file: () => string, family?: FamilyName];
 
 const REFUSED: readonly Refusal[] = [
   ['FaceID', 'unsupported', /is an IP-Adapter FaceID, by its tensor/, add('ip_adapter.0.to_q_lora.down.weight')],
   ['FaceID Plus', 'unsupported', /is an IP-Adapter FaceID Plus/, add('image_proj.perceiver_resampler.proj_in.weight')],
-  ['Full Face', 'unsupported', /is an IP-Adapter Full Face/, add('image_proj.proj.3.weight')],
+  [
+    'a full face without its first layer',
+    'bad-checkpoint',
+    /has no tensor "image_proj.proj.0.weight"/,
+    full(/proj\.0/),
+  ],
+  ['a full face without a bias', 'bad-checkpoint', /lacks 1 of \d+ tensors: image_proj.proj.2.bias/, full(/2\.bias/)],
   ['a portrait variant', 'unsupported', /is an IP-Adapter FaceID \(portrait\)/, add('image_proj.proj.0.weight')],
   ['another projection', 'unsupported', /is an IP-Adapter of another kind/, add('image_proj.mlp.weight')],
   ['one for SDXL', 'unsupported', /has 140 keys and values for the UNet's 32: .*same family/, () => companion(PLUS)],

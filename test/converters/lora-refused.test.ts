@@ -8,7 +8,7 @@ import { failsWith } from '../support/errors.ts';
 import { KOHYA, respelled, withTensor } from '../support/lora-files.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { unetGoldens } from '../support/unet-goldens.ts';
-import { floats, writeTensors } from '../support/write-tensors.ts';
+import { floats, readTensors, writeTensors } from '../support/write-tensors.ts';
 
 const test = suite('LoRAs that are refused');
 
@@ -26,13 +26,70 @@ const REFUSED: ReadonlyArray<
   ]
 > = [
   [
-    'DoRA',
+    'an OFT',
     'unsupported',
-    /is a DoRA \(dora_scale\), by its tensor/,
+    /is an OFT \(oft_blocks\), by its tensor .*; LoRA, DoRA, LoHa, LoKr and differences can be fused/,
+    () => withTensor(`lora_unet_${MODULE}.oft_blocks`),
+  ],
+  [
+    'lengths of another layer',
+    'unsupported',
+    /_to_out_0": has lengths \(dora_scale\) \[1\], and the weight is \[16, 16\]; the LoRA was made for another model/,
     () => withTensor(`lora_unet_${MODULE}.dora_scale`),
   ],
-  ['LoHa', 'unsupported', /is a LoHa/, () => withTensor(`lora_unet_${MODULE}.hada_w1_a`)],
-  ['LoKr', 'unsupported', /is a LoKr/, () => withTensor(`lora_unet_${MODULE}.lokr_w1`)],
+  [
+    'lengths of nothing',
+    'bad-checkpoint',
+    /"conv_in": has lengths \(dora_scale\) and nothing that they are of/,
+    () => withTensor('lora_unet_conv_in.dora_scale'),
+  ],
+  [
+    'half a LoHa',
+    'bad-checkpoint',
+    /has not all of hada_w1_a, hada_w1_b, hada_w2_a and hada_w2_b/,
+    () => withTensor('lora_unet_conv_in.hada_w1_a'),
+  ],
+  [
+    'half a LoKr',
+    'bad-checkpoint',
+    /has neither lokr_w2 nor both of lokr_w2_a and lokr_w2_b/,
+    () => withTensor('lora_unet_conv_in.lokr_w1'),
+  ],
+  [
+    'a LoRA and a LoKr of one module',
+    'bad-checkpoint',
+    /is changed by a product and by a kronecker at once/,
+    () => {
+      const file = withTensor(`lora_unet_${MODULE}.lokr_w1`, floats([1, 1], [1]));
+      const tensors = readTensors(readFileSync(file));
+      writeTensors(file, new Map([...tensors, [`lora_unet_${MODULE}.lokr_w2`, floats([1, 1], [1])]]));
+      return file;
+    },
+  ],
+  [
+    'a difference of another shape',
+    'unsupported',
+    /"conv_in": is a difference \[1\], and the checkpoint's weight is \[16, 4, 3, 3\]/,
+    () => withTensor('lora_unet_conv_in.diff'),
+  ],
+  [
+    'a bias that the model does not have',
+    'unsupported',
+    /changes 1 of its 278 modules that the UNet does not have: \w+_to_q;/,
+    () => withTensor(`lora_unet_${MODULE.replace('to_out_0', 'to_q')}.diff_b`, floats([16], new Float32Array(16))),
+  ],
+  [
+    'a Tucker core that does not fit',
+    'bad-checkpoint',
+    /has a Tucker core \[1\] between matrices of which the down one is/,
+    () => withTensor(`lora_unet_${MODULE}.lora_mid.weight`),
+  ],
+  [
+    'a prefix that nobody knows',
+    'unsupported',
+    /changes only 278 of .*; 278 of 278 would fit without the "my_net_" at their start, which is no prefix that is known/,
+    () => respelled(KOHYA, (name) => name.replace('lora_unet_', 'my_net_')),
+  ],
   ['an SDXL LoRA', 'unsupported', /the LoRA was made for another model/, () => SDXL],
   [
     'a text-only LoRA',

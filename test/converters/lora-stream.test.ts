@@ -55,7 +55,7 @@ function entryOf(index: number, pool: FusePool): WeightEntry {
   const recipe = { dtype: 'float16', layout: index % 3 === 1 ? 'as-is' : 'matrix' } as const;
   if (!isFused) return weightEntry(base.name, base, recipe);
   const [down, up] = [source('down', [RANK, columns], 20 + index), source('up', [rows, RANK], 40 + index)];
-  const product = new Product([{ module: base.name, down, up, rank: RANK, factor: 0.5 }], columns);
+  const product = new Product([{ down, up, rank: RANK, factor: 0.5 }], columns);
   const fused = new FusedRows(base, 'float16', columns, product, pool);
   const readRange = (begin: number, end: number) => fused.readRange(begin, end);
   const read = () => readRange(0, 2 * rows * columns);

@@ -48,12 +48,6 @@ const REFUSED: readonly Case[] = [
     () => withOthers(moduleTensors('lora_te_text_model_encoder_layers_9_mlp_fc1', 96, 24)),
   ],
   [
-    'an embedding, which is no linear layer',
-    'unsupported',
-    /changes 1 of its 25 modules .*: text_model_embeddings_token_embedding;/,
-    () => withOthers(moduleTensors('lora_te_text_model_embeddings_token_embedding', 674, 24)),
-  ],
-  [
     'nothing but unknown modules, though what fits is asked for',
     'unsupported',
     /changes only 1 of its 1 modules that the text encoder does not have: x; the LoRA was made for another model/,
@@ -85,13 +79,12 @@ const REFUSED: readonly Case[] = [
     () => withOthers(moduleTensors('lora_te3_encoder_block_0', 24, 24)),
   ],
   [
-    'DoRA',
+    'an OFT',
     'unsupported',
-    /is a DoRA \(dora_scale\), by its tensor "lora_te_/,
-    () => withOne(`lora_te_${FC1}.dora_scale`),
+    /is an OFT \(oft_blocks\), by its tensor "lora_te_/,
+    () => withOne(`lora_te_${FC1}.oft_blocks`),
   ],
-  ['LoHa', 'unsupported', /is a LoHa \(hada_w1, hada_w2\), by/, () => withOne(`lora_te_${FC1}.hada_w1_a`)],
-  ['LoKr', 'unsupported', /is a LoKr \(lokr_w1, lokr_w2\), by/, () => withOne(`lora_te1_${FC1}.lokr_w1`)],
+  ['half a LoHa', 'bad-checkpoint', /has not all of hada_w1_a/, () => withOne(`lora_te_${FC1}.hada_w1_a`)],
   [
     'a stranger among its tensors',
     'bad-checkpoint',

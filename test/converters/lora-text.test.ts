@@ -180,7 +180,9 @@ test("alphas that PEFT keeps in the settings are the encoder's own, not the UNet
   const own = { 'text_encoder_2.lora_alpha': 6, 'text_encoder_2.alpha_pattern': { q_proj: 12, 'layers.3.mlp.fc1': 1 } };
   const alphas = ({ weight }: TextTerm) => (/q_proj/.test(weight) ? 12 : /3\.mlp\.fc1/.test(weight) ? 1 : 6);
   checkSame(await fused({ ...others, ...own }), expected(alphas));
-  await failsWith('unsupported', /is a DoRA \(use_dora\)/, () => fused({ 'text_encoder_2.use_dora': true }));
+  await failsWith('bad-checkpoint', /has no lora_magnitude_vector, and its settings say use_dora/, () =>
+    fused({ 'text_encoder_2.use_dora': true }),
+  );
 });
 
 /** A float tensor whose values bfloat16 holds. */
