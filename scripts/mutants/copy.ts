@@ -7,10 +7,21 @@ import { build, transformSync } from 'esbuild';
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const COMPILED = ['src', 'converters', 'scripts', 'test'];
 
+/** What imports a file of the project: its path from there. */
+const SPECIFIER = /["'](\.{1,2}\/[^"'\n]*\.js)["']/g;
+
+/** Tests that import a file by another text. */
+export interface Variant {
+  readonly tests: readonly string[];
+  remove(): void;
+}
+
 /** A copy of the project as JavaScript in a temporary folder, in which a file can be wrong. */
 export class Copy {
   readonly folder = mkdtempSync(join(tmpdir(), 'slothful-mutants-'));
   readonly #texts = new Map<string, string>();
+  readonly #reachedFrom = new Map<string, ReadonlySet<string>>();
+  #variants = 0;
 
   /** Compiles every file, each by itself, and links what is not compiled. */
   static async make(): Promise<Copy> {
@@ -31,25 +42,56 @@ export class Copy {
     return join(this.folder, compiledName(path));
   }
 
-  /**
-   * Puts another text in the place of a file of the project.
-   *
-   * @param text as TypeScript
-   * @returns whether it could be compiled
-   */
-  change(path: string, text: string): boolean {
-    try {
-      const { code } = transformSync(text, { loader: 'ts', format: 'esm', target: 'es2022', logLevel: 'silent' });
-      writeFileSync(this.pathOf(path), withCompiledImports(code, this.#suite));
-      return true;
-    } catch {
-      return false;
-    }
+  textOf(path: string): string {
+    return readFileSync(join(ROOT, path), 'utf8');
   }
 
-  /** Puts the file back as it is. */
-  restore(path: string): void {
-    writeFileSync(this.pathOf(path), this.#texts.get(compiledName(path)) ?? '');
+  /**
+   * Writes a file as another text beside it, and all files by way of which tests import it, so that they import this one.
+   * Everything else they share.
+   *
+   * @param text as TypeScript
+   * @returns the paths of the tests that are to be run; undefined where the text cannot be compiled
+   */
+  variant(path: string, text: string, tests: readonly string[]): Variant | undefined {
+    const changed = compiledName(path);
+    let code: string;
+    try {
+      const options = { loader: 'ts', format: 'esm', target: 'es2022', logLevel: 'silent' } as const;
+      code = withCompiledImports(transformSync(text, options).code, this.#suite);
+    } catch {
+      return undefined;
+    }
+    const ending = `.v${++this.#variants}.js`;
+    const between = new Set(
+      tests.flatMap((test) =>
+        [...this.#reached(compiledName(test))].filter((name) => this.#reached(name).has(changed)),
+      ),
+    );
+    const written = [...between].map((name) => {
+      const plain = name === changed ? code : (this.#texts.get(name) ?? '');
+      const target = join(this.folder, withEnding(name, ending));
+      writeFileSync(
+        target,
+        plain.replace(SPECIFIER, (whole, specifier: string) => {
+          return between.has(importedName(name, specifier))
+            ? whole.replace(specifier, withEnding(specifier, ending))
+            : whole;
+        }),
+      );
+      return target;
+    });
+    return {
+      tests: tests.map((test) => join(this.folder, withEnding(compiledName(test), ending))),
+      remove: () => {
+        for (const file of written) rmSync(file, { force: true });
+      },
+    };
+  }
+
+  /** Whether a file that was run is a test as a variant has it. */
+  isVariant(test: string, file: string): boolean {
+    return file.replace(/\.v\d+\.js$/, '.js') === this.pathOf(test);
   }
 
   /** An empty folder for what tests write. */
@@ -60,22 +102,29 @@ export class Copy {
     return folder;
   }
 
-  /** The files of the project that a file imports, directly or by way of others. */
+  /** The files of the project that a file imports, directly or by way of others, and itself. */
   reached(path: string): ReadonlySet<string> {
-    const reached = new Set<string>();
-    const waiting = [compiledName(path)];
-    for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-      if (reached.has(name)) continue;
-      reached.add(name);
-      for (const [, specifier = ''] of (this.#texts.get(name) ?? '').matchAll(/["'](\.{1,2}\/[^"'\n]*\.js)["']/g)) {
-        waiting.push(join(dirname(name), specifier).replaceAll('\\', '/'));
-      }
-    }
-    return new Set([...reached].map((name) => name.replace(/\.js$/, '.ts')));
+    return new Set([...this.#reached(compiledName(path))].map((name) => name.replace(/\.js$/, '.ts')));
   }
 
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #reached(start: string): ReadonlySet<string> {
+    const known = this.#reachedFrom.get(start);
+    if (known) return known;
+    const reached = new Set<string>();
+    const waiting = [start];
+    for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+      if (reached.has(name)) continue;
+      reached.add(name);
+      const from = name;
+      const specifiers = (this.#texts.get(name) ?? '').matchAll(SPECIFIER);
+      waiting.push(...[...specifiers].map(([, specifier = '']) => importedName(from, specifier)));
+    }
+    this.#reachedFrom.set(start, reached);
+    return reached;
   }
 
   get #suite(): string {
@@ -106,11 +155,9 @@ function besides(): string[] {
   );
 }
 
-export function sourceText(path: string): string {
-  return readFileSync(join(ROOT, path), 'utf8');
-}
-
 const compiledName = (path: string) => path.replace(/\.ts$/, '.js');
+const withEnding = (name: string, ending: string) => name.replace(/\.js$/, ending);
+const importedName = (from: string, specifier: string) => join(dirname(from), specifier).replaceAll('\\', '/');
 
 function withCompiledImports(code: string, suite: string): string {
   return code

@@ -1,9 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
 import { SlothfulError } from '../../src/errors.ts';
 import type { Verdict } from './child/run.ts';
 import type { Copy } from './copy.ts';
 import { type Mutant, mutatedText } from './mutants.ts';
+import { Runner } from './runner.ts';
 
 /** What became of a mutant. Those that are no TypeScript are no mutants. */
 export type Fate = 'noticed' | 'hung' | 'survived' | 'untested' | 'invalid';
@@ -16,85 +15,105 @@ export interface Judged {
 }
 
 /** How long tests may take: a multiple of what they take without a fault, and a while for a machine that is busy. */
-const PATIENCE = { cpuFactor: 4, cpuSeconds: 6, wallFactor: 8, wallMs: 60_000 } as const;
+const PATIENCE = { factor: 4, cpuSeconds: 5, wallMs: 60_000 } as const;
+const FIRST = { cpuSeconds: 600, wallMs: 1_800_000 } as const;
+/** So many orders does a process take; modules are never unloaded. */
+const OLD = 60;
+
+interface Limits {
+  readonly cpuSeconds: number;
+  readonly wallMs: number;
+}
 
 /** The tests of a room in a copy of the project, told of one mutant after the other. */
 export class Judge {
   readonly #copy: Copy;
   readonly #tests: readonly string[];
-  readonly #reached: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #runner: Runner;
   /** How often each test file was the one that noticed: it is run first. */
   readonly #noticed = new Map<string, number>();
-  #limits = { cpuSeconds: 600, wallMs: 1_800_000 };
+  readonly #limits = new Map<string, Limits>();
 
   constructor(copy: Copy, tests: readonly string[]) {
     this.#copy = copy;
     this.#tests = tests;
-    this.#reached = new Map(tests.map((test) => [test, copy.reached(test)]));
+    this.#runner = new Runner(copy);
   }
 
-  /**
-   * Runs the tests without a fault.
-   *
-   * @throws SlothfulError `usage` where they fail
-   */
-  async check(): Promise<void> {
+  /** @throws SlothfulError `usage` where the tests fail without a fault */
+  async judge(mutant: Mutant): Promise<Judged> {
+    const { file } = mutant;
+    const tests = this.#testsOf(file);
+    if (!tests.length) return { mutant, fate: 'untested' };
+    const limits = this.#limits.get(file) ?? (await this.#measure(file, tests));
+    this.#limits.set(file, limits);
+    const judged = await this.#try(mutant, tests, limits);
+    if (judged.fate === 'noticed') this.#count(file, judged.by);
+    return judged;
+  }
+
+  /** To be called when there are no more mutants. */
+  end(): void {
+    this.#runner.end();
+  }
+
+  async #try(mutant: Mutant, tests: readonly string[], limits: Limits): Promise<Judged> {
+    const { file } = mutant;
+    if (this.#runner.age >= OLD) this.#runner.end();
+    const isUsed = this.#runner.age > 0;
+    const verdict = await this.#run(file, mutatedText(mutant), tests, limits);
+    if (verdict === 'invalid') return { mutant, fate: 'invalid' };
+    if (!verdict) return { mutant, fate: 'hung' };
+    if (verdict.failed === undefined) return { mutant, fate: 'survived' };
+    // What the orders before left in the process may be what failed: then the tests fail without a fault too.
+    if (isUsed && !(await this.#stillPass(file, verdict, tests, limits))) return this.#try(mutant, tests, limits);
+    const test = tests.find((each) => this.#copy.isVariant(each, verdict.failed ?? ''));
+    return { mutant, fate: 'noticed', by: `${test}: ${verdict.test}` };
+  }
+
+  /** Whether the file whose test failed passes in the same process without the fault; where not, the process is ended. */
+  async #stillPass(file: string, { failed = '' }: Verdict, tests: readonly string[], limits: Limits): Promise<boolean> {
+    if (this.#runner.age % 10) return true;
+    const test = tests.filter((each) => this.#copy.isVariant(each, failed));
+    const again = await this.#run(file, this.#copy.textOf(file), test, limits);
+    if (again && again !== 'invalid' && again.failed === undefined) return true;
+    this.#runner.end();
+    return false;
+  }
+
+  /** Runs the tests without a fault, and tells how long they may take with one. */
+  async #measure(file: string, tests: readonly string[]): Promise<Limits> {
     const began = performance.now();
-    const verdict = await this.#run(this.#tests);
-    if (verdict?.failed !== undefined || !verdict?.passed) {
-      const what = verdict ? `${verdict.test}: ${verdict.error}` : 'the process ended';
-      throw new SlothfulError('usage', verdict?.failed ?? 'the tests', `fail without a fault: ${what}`);
+    this.#runner.end();
+    const verdict = await this.#run(file, this.#copy.textOf(file), tests, FIRST);
+    if (!verdict || verdict === 'invalid' || verdict.failed !== undefined || !verdict.passed) {
+      const what = verdict && verdict !== 'invalid' ? `${verdict.test}: ${verdict.error}` : 'the process ended';
+      throw new SlothfulError('usage', file, `its tests fail without a fault: ${what}`);
     }
-    this.#limits = {
-      cpuSeconds: Math.ceil(verdict.cpuSeconds * PATIENCE.cpuFactor + PATIENCE.cpuSeconds),
-      wallMs: (performance.now() - began) * PATIENCE.wallFactor + PATIENCE.wallMs,
+    return {
+      cpuSeconds: Math.ceil(verdict.cpuSeconds * PATIENCE.factor + PATIENCE.cpuSeconds),
+      wallMs: (performance.now() - began) * PATIENCE.factor + PATIENCE.wallMs,
     };
   }
 
-  async judge(mutant: Mutant): Promise<Judged> {
-    const tests = this.#testsOf(mutant.file);
-    if (!tests.length) return { mutant, fate: 'untested' };
-    if (!this.#copy.change(mutant.file, mutatedText(mutant))) return { mutant, fate: 'invalid' };
+  async #run(file: string, text: string, tests: readonly string[], limits: Limits) {
+    const variant = this.#copy.variant(file, text, tests);
+    if (!variant) return 'invalid' as const;
     try {
-      const verdict = await this.#run(tests);
-      if (!verdict) return { mutant, fate: 'hung' };
-      if (verdict.failed === undefined) return { mutant, fate: 'survived' };
-      const test = tests.find((each) => this.#copy.pathOf(each) === verdict.failed);
-      const key = `${mutant.file}\n${test}`;
-      this.#noticed.set(key, (this.#noticed.get(key) ?? 0) + 1);
-      return { mutant, fate: 'noticed', by: `${test}: ${verdict.test}` };
+      return await this.#runner.run({ tests: variant.tests, cpuSeconds: limits.cpuSeconds }, limits.wallMs);
     } finally {
-      this.#copy.restore(mutant.file);
+      variant.remove();
     }
   }
 
   #testsOf(file: string): string[] {
     const count = (test: string) => this.#noticed.get(`${file}\n${test}`) ?? 0;
-    const tests = this.#tests.filter((test) => this.#reached.get(test)?.has(file));
+    const tests = this.#tests.filter((test) => this.#copy.reached(test).has(file));
     return tests.sort((a, b) => count(b) - count(a));
   }
 
-  /** @returns undefined where the process did not end by itself in its time */
-  async #run(tests: readonly string[]): Promise<Verdict | undefined> {
-    const child = this.#spawn(tests.map((test) => this.#copy.pathOf(test)));
-    const timer = setTimeout(() => child.kill('SIGKILL'), this.#limits.wallMs);
-    const pipe = child.stdio[3] as Readable;
-    let said = '';
-    pipe.on('data', (chunk: Buffer) => {
-      said += chunk;
-    });
-    await new Promise((resolve) => child.on('close', resolve));
-    clearTimeout(timer);
-    return said ? JSON.parse(said) : undefined;
-  }
-
-  #spawn(tests: readonly string[]): ChildProcess {
-    const args = ['--max-old-space-size=2048', this.#copy.pathOf('scripts/mutants/child/run.ts'), ...tests];
-    const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', TMPDIR: this.#copy.emptyFolder() };
-    const stdio = ['ignore', 'ignore', 'ignore', 'pipe'] as const;
-    if (process.platform === 'win32') return spawn(process.execPath, args, { env, stdio: [...stdio] });
-    // The shell's limit is of processor time: a loop without an end is told from a machine that is busy.
-    const command = `ulimit -t ${this.#limits.cpuSeconds}; exec "$@"`;
-    return spawn('sh', ['-c', command, 'sh', process.execPath, ...args], { env, stdio: [...stdio] });
+  #count(file: string, by = ''): void {
+    const key = `${file}\n${by.slice(0, by.indexOf(':'))}`;
+    this.#noticed.set(key, (this.#noticed.get(key) ?? 0) + 1);
   }
 }

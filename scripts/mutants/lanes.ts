@@ -57,12 +57,12 @@ async function judgeRoom(
   const judged: Judged[] = [];
   const work = async (copy: Copy) => {
     const judge = new Judge(copy, testsOf(room));
-    await judge.check();
     for (let mutant = waiting.shift(); mutant; mutant = waiting.shift()) {
       const result = await judge.judge(mutant);
       judged.push(result);
       process.stderr.write(`${room.name} ${judged.length}/${total} ${lineOf(result)}\n`);
     }
+    judge.end();
   };
   await Promise.all(copies.map(work));
   return {

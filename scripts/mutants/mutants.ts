@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, sourceText } from './copy.ts';
+import { ROOT } from './copy.ts';
 import { type Fault, faultsOf } from './faults.ts';
 import type { MutantRoom } from './rooms.ts';
 import { sourcesOf } from './rooms.ts';
@@ -46,7 +47,7 @@ const oneLine = (text: string) => text.trim().replace(/\s+/g, ' ');
 
 /** The text of a file with its fault. */
 export function mutatedText({ file, place }: Mutant): string {
-  const text = sourceText(file);
+  const text = readFileSync(join(ROOT, file), 'utf8');
   return `${text.slice(0, place.start)}${place.after}${text.slice(place.end)}`;
 }
 

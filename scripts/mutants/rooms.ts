@@ -25,7 +25,11 @@ export const MUTANT_ROOMS: readonly MutantRoom[] = [
       'passes/slothful/goldens',
     ],
   },
-  { name: 'freeu', sources: ['src/passes/freeu'], tests: ['passes/freeu'] },
+  {
+    name: 'freeu',
+    sources: ['src/passes/freeu/backbone.ts', 'src/passes/freeu/skip.ts', 'src/passes/freeu/stages.ts'],
+    tests: ['passes/freeu-arithmetic'],
+  },
   {
     name: 'schedules',
     sources: ['src/sampling/schedulers', 'src/sampling/between-steps.ts', 'src/sampling/time-ids.ts'],

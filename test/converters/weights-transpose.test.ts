@@ -54,6 +54,11 @@ for (const kind of [Uint16Array, Uint32Array] as const) {
     [1, 0],
     [0, 1],
     [1, 1],
+    [2, 2],
+    [3, 0],
+    [0, 3],
+    [5, 4],
+    [4, 5],
   ] as const) {
     test(`${kind.name} ${fromWord} and ${intoWord} values into their buffers: rows become columns`, () => {
       for (const [rows, columns] of SIZES) {
