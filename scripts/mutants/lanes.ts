@@ -27,10 +27,13 @@ export interface RoomReport {
 export async function judgeAll(rooms: readonly MutantRoom[], options: MutantOptions): Promise<RoomReport[]> {
   const copies: Copy[] = [];
   const remove = () => copies.forEach((copy) => void copy.remove());
-  process.once('SIGINT', () => {
-    remove();
-    process.exit(130);
-  });
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => process.exit(code));
+  }
+  process.once('exit', remove);
   try {
     for (let lane = 0; lane < options.lanes; lane++) copies.push(await Copy.make());
     const reports: RoomReport[] = [];

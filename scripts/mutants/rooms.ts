@@ -33,16 +33,27 @@ export const MUTANT_ROOMS: readonly MutantRoom[] = [
   {
     name: 'schedules',
     sources: ['src/sampling/schedulers', 'src/sampling/between-steps.ts', 'src/sampling/time-ids.ts'],
-    tests: ['sampling/'],
+    tests: ['sampling/schedulers', 'sampling/config', 'sampling/text', 'sampling/runs'],
   },
-  { name: 'solvers', sources: ['src/sampling/solvers', 'src/sampling/solver-steps.ts'], tests: ['sampling/'] },
-  { name: 'noise', sources: ['src/sampling/noise'], tests: ['sampling/'] },
-  { name: 'tensors', sources: ['src/tensors'], tests: ['tensors/', 'text/', 'converters/checkpoint-open'] },
-  { name: 'shapes', sources: ['src/graph/shapes'], tests: ['graph/shapes', 'graph/lint'] },
+  {
+    name: 'solvers',
+    sources: ['src/sampling/solvers', 'src/sampling/solver-steps.ts'],
+    tests: ['sampling/comfyui-sigmas', 'sampling/solvers', 'sampling/solver-steps'],
+  },
+  {
+    name: 'noise',
+    sources: ['src/sampling/noise'],
+    tests: ['sampling/noise', 'sampling/foreign-noise', 'sampling/start'],
+  },
+  {
+    name: 'tensors',
+    sources: ['src/tensors'],
+    tests: ['tensors/'],
+  },
+  { name: 'shapes', sources: ['src/graph/shapes'], tests: ['graph/shapes'] },
   {
     name: 'graph',
     sources: [
-      'src/graph/attributes.ts',
       'src/graph/constant.ts',
       'src/graph/effects.ts',
       'src/graph/graph.ts',
@@ -53,23 +64,22 @@ export const MUTANT_ROOMS: readonly MutantRoom[] = [
     ],
     tests: ['graph/'],
   },
-  {
-    name: 'costs',
-    sources: ['src/reports/flops.ts', 'src/reports/site-cost.ts', 'src/pipeline/step-cost.ts'],
-    tests: ['reports/', 'pipeline/'],
-  },
+  { name: 'flops', sources: ['src/reports/flops.ts'], tests: ['reports/flops'] },
+  { name: 'site-cost', sources: ['src/reports/site-cost.ts'], tests: ['reports/site-cost'] },
+  { name: 'step-cost', sources: ['src/pipeline/step-cost.ts'], tests: ['pipeline/step-cost'] },
   { name: 'kernels', sources: ['src/kernels'], tests: ['kernels/'] },
   {
     name: 'weights',
-    sources: ['converters/weights'],
-    tests: ['converters/weights', 'converters/claims', 'converters/non-finite'],
+    sources: ['converters/weights/entry.ts', 'converters/weights/transpose.ts', 'converters/weights/writer.ts'],
+    tests: ['converters/weights'],
   },
   {
-    name: 'lora',
-    sources: ['converters/lora'],
-    tests: ['converters/lora'],
+    name: 'claims',
+    sources: ['converters/weights/claims.ts', 'converters/weights/non-finite.ts', 'converters/weights/plan.ts'],
+    tests: ['converters/claims', 'converters/non-finite'],
   },
-  { name: 'atomic', sources: ['src/models/atomic.ts', 'src/models/io-error.ts'], tests: ['models/'] },
+  { name: 'lora', sources: ['converters/lora'], tests: ['converters/lora'] },
+  { name: 'atomic', sources: ['src/models/atomic.ts', 'src/models/io-error.ts'], tests: ['models/write-model'] },
 ];
 
 /** The files of a room, without its doors, which only pass on. */

@@ -14,6 +14,7 @@ export class Runner {
 
   constructor(copy: Copy) {
     this.#copy = copy;
+    process.once('exit', () => this.end());
   }
 
   /**
