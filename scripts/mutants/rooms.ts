@@ -32,8 +32,8 @@ export const MUTANT_ROOMS: readonly MutantRoom[] = [
   },
   {
     name: 'schedules',
-    sources: ['src/sampling/schedulers', 'src/sampling/between-steps.ts', 'src/sampling/time-ids.ts'],
-    tests: ['sampling/schedulers', 'sampling/config', 'sampling/text', 'sampling/runs'],
+    sources: ['src/sampling/schedulers'],
+    tests: ['sampling/schedulers', 'sampling/config'],
   },
   {
     name: 'solvers',

@@ -24,12 +24,14 @@ export function eachSource(paths: readonly string[], look: (path: string, source
   const api = new API({ cwd: folder });
   try {
     writeFileSync(config, JSON.stringify({ compilerOptions: { ...compilerOptions, noEmit: true }, files: paths }));
-    const project = api.updateSnapshot({ openProjects: [config] }).getProject(config);
+    const snapshot = api.updateSnapshot({ openProjects: [config] });
+    const project = snapshot.getProject(config);
     for (const path of paths) {
       const source = project?.program.getSourceFile(path);
       if (source?.text !== readFileSync(path, 'utf8')) throw new SlothfulError('bug', path, 'was not parsed as it is');
       look(path, source);
     }
+    snapshot.dispose();
   } finally {
     api.close();
     rmSync(folder, { recursive: true, force: true });
