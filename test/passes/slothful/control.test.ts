@@ -84,6 +84,8 @@ const reasons: [string, object, 'input' | 'middle' | 'output', number, number][]
   ['depth', {}, 'input', 8, MAX_SIGMA],
   ['late step', {}, 'input', 1, 0.2],
   ['depth', { in_depth_decay: 3, in_strength: 1.5 }, 'input', 2, MAX_SIGMA],
+  ['depth', { in_strength: 8, in_depth_decay: 1 }, 'input', 8, MAX_SIGMA],
+  ['late step', {}, 'input', 4, 0.2],
 ];
 
 for (const [reason, given, block, downscale, sigma] of reasons) {
