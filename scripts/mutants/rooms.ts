@@ -62,7 +62,7 @@ export const MUTANT_ROOMS: readonly MutantRoom[] = [
       'src/graph/weight-edit.ts',
       'src/graph/weights.ts',
     ],
-    tests: ['graph/'],
+    tests: ['graph/graph', 'graph/lint', 'graph/weight', 'graph/effects', 'graph/model-json'],
   },
   { name: 'flops', sources: ['src/reports/flops.ts'], tests: ['reports/flops'] },
   { name: 'site-cost', sources: ['src/reports/site-cost.ts'], tests: ['reports/site-cost'] },

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { attr, checkGraph, Graph, lint } from '../../src/graph/index.ts';
+import { attr, checkGraph, Graph, lint, registerGraphOp } from '../../src/graph/index.ts';
 
 const test = suite('lint');
 
