@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, transformSync } from 'esbuild';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -128,7 +128,7 @@ export class Copy {
   }
 
   get #suite(): string {
-    return new URL(`file://${this.pathOf('scripts/mutants/child/suite.ts')}`).href;
+    return pathToFileURL(this.pathOf('scripts/mutants/child/suite.ts')).href;
   }
 
   #write(path: string, code: string): void {

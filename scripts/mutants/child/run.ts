@@ -4,6 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { takeSuites } from './suite.ts';
 
@@ -46,7 +47,7 @@ process.on('unhandledRejection', (error) => giveUp(error));
 
 async function runFile(file: string): Promise<void> {
   now = { file, test: 'the file' };
-  await import(file);
+  await import(pathToFileURL(file).href);
   for (const { name, tests, before, after, beforeEach, afterEach } of takeSuites()) {
     const context = {};
     try {
