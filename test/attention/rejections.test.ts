@@ -4,7 +4,7 @@ import { locate, type Rejection } from '../../src/attention/index.ts';
 import { attr, type Endpoint, endpoint, type Graph } from '../../src/graph/index.ts';
 import { MATRICES, SIZE, SpellingBuilder } from './spelling-builder.ts';
 import { kerasDense } from './spellings/keras.ts';
-import { crossAttention, ourConverter } from './spellings/others.ts';
+import { crossAttention, fusedBias, ourConverter } from './spellings/others.ts';
 
 const test = suite('rejections');
 
@@ -70,6 +70,21 @@ test('a position bias that is computed', () => {
   const biased = graph.add({ name: 'biased', op: 'AddV2', inputs: [endpoint('scaled'), bias] });
   graph.redirect(endpoint('scaled'), biased, new Set(['biased']));
   expectRejection(graph, 'softmax', 'biased', /a mask or a position bias is added to the logits \(AddV2\)/);
+});
+
+test('a bias that varies is not fused into a projection that is read', () => {
+  const { graph } = fusedBias.build();
+  const mean = graph.add({ name: 'mean', op: 'Mean', inputs: [endpoint('flat'), endpoint('const')] });
+  graph.redirect(endpoint('key/bias'), mean);
+  expectRejection(graph, 'values', 'key/MatMul', /the keys have a bias that varies/);
+});
+
+test('a projection that says it has a bias, and has no input for it', () => {
+  const { graph } = fusedBias.build();
+  const node = graph.node('value/MatMul');
+  if (!node) throw new Error('the spelling has changed');
+  graph.replace({ ...node, inputs: node.inputs.slice(0, 2) });
+  expectRejection(graph, 'values', 'value/MatMul', /the values have a bias that varies/);
 });
 
 const INSIDE = ['query/MatMul', 'query/heads', 'scaled', 'logits', 'sum'];

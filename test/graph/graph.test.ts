@@ -89,6 +89,83 @@ test('prunes what no output needs and keeps inputs and control dependencies', ()
   assert.equal(graph.prune(), []);
 });
 
+/** A line of nodes, each of which reads the one before, and what reads some of them. */
+function prunable(rest: object = {}) {
+  const nodes = [
+    { name: 'x', op: 'Placeholder' },
+    { name: 'lonely', op: 'PlaceholderWithDefault', input: ['default'] },
+    { name: 'default', op: 'Const' },
+    { name: 'hidden', op: 'Relu', input: ['x'] },
+    { name: 'second', op: 'Split', input: ['axis', 'hidden'] },
+    { name: 'axis', op: 'Const' },
+    { name: 'y', op: 'Relu', input: ['second:1', '^assert'] },
+    { name: 'assert', op: 'Assert', input: ['reason'] },
+    { name: 'reason', op: 'Const' },
+    { name: 'table', op: 'HashTableV2' },
+    { name: 'aside', op: 'Relu', input: ['hidden'] },
+    { name: 'unread', op: 'Const' },
+  ];
+  return Graph.fromJson({ modelTopology: { node: nodes }, weightsManifest: [], ...rest });
+}
+
+const outputsOf = (...names: string[]) => ({ outputs: Object.fromEntries(names.map((name) => [name, { name }])) });
+
+const PRUNED: ReadonlyArray<readonly [what: string, rest: object, outputs: string[] | undefined, removed: string[]]> = [
+  ['no signature: what nothing reads is an output, but for constants', {}, undefined, ['unread']],
+  ['the outputs of the signature', { signature: outputsOf('y:0') }, undefined, ['aside', 'table', 'unread']],
+  [
+    'an output of the signature that is not there: as without',
+    { signature: outputsOf('gone:0') },
+    undefined,
+    ['unread'],
+  ],
+  [
+    'outputs that were asked for, beside those of the signature',
+    { signature: outputsOf('hidden:0') },
+    ['aside'],
+    ['assert', 'axis', 'reason', 'second', 'table', 'unread', 'y'],
+  ],
+  [
+    'inputs that the signature names',
+    { signature: { inputs: { t: { name: 'unread' } }, ...outputsOf('y:0') } },
+    undefined,
+    ['aside', 'table'],
+  ],
+  [
+    'what an initializer makes',
+    { signature: outputsOf('y:0'), initializerSignature: outputsOf('table:0') },
+    undefined,
+    ['aside', 'unread'],
+  ],
+  [
+    'a signature of nonsense',
+    { signature: { outputs: { y: null, z: { name: 7 }, w: 'y' } } },
+    ['aside'],
+    [...['assert', 'axis', 'reason', 'second', 'table', 'unread', 'y']],
+  ],
+];
+
+for (const [what, rest, outputs, removed] of PRUNED) {
+  test(`prunes: ${what}`, () => {
+    const graph = prunable(rest);
+    assert.equal((outputs ? graph.prune(outputs) : graph.prune()).sort(), removed);
+    const left = prunable(rest);
+    assert.equal([...graph.nodes].length, [...left.nodes].length - removed.length);
+  });
+}
+
+test('prunes a cycle that no output needs, and keeps one that an output does', () => {
+  const nodes = [
+    { name: 'a', op: 'Relu', input: ['b'] },
+    { name: 'b', op: 'Relu', input: ['a'] },
+    { name: 'y', op: 'Relu', input: ['x'] },
+    { name: 'x', op: 'Placeholder' },
+  ];
+  const graph = () => Graph.fromJson({ modelTopology: { node: nodes }, weightsManifest: [] });
+  assert.equal(graph().prune(['y']), ['a', 'b']);
+  assert.equal(graph().prune(['a']), ['y']);
+});
+
 test('refuses a name that is there twice', () => {
   const model = foreignModel();
   model.modelTopology.node.push({ name: 'x', op: 'Relu', input: ['y'] });

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { attr, Graph, lint } from '../../src/graph/index.ts';
+import { attr, checkGraph, Graph, lint, registerGraphOp } from '../../src/graph/index.ts';
 
 const test = suite('lint');
 
@@ -79,5 +79,52 @@ const FINE: ReadonlyArray<readonly [title: string, nodes: Node[], weights: strin
 for (const [title, nodes, weights] of FINE) {
   test(`passes ${title}`, () => assert.equal(lint(graphOf(nodes, weights)), []));
 }
+
+test('the output that is not there is told with how many there are', () => {
+  const read = (op: string, input: string) =>
+    lint(graphOf([X, { name: 'm', op, input: ['x'] }, { name: 'y', op: 'Relu', input: [input] }]));
+  assert.match(read('Mul', 'm:1')[0]?.problem ?? '', /reads output 1 of "m", and Mul has one$/);
+  registerGraphOp({ op: 'LintedPair', outputs: 2 });
+  assert.match(read('LintedPair', 'm:2')[0]?.problem ?? '', /reads output 2 of "m", and LintedPair has 2$/);
+  assert.equal(read('LintedPair', 'm:1'), []);
+});
+
+test('a loop of control flow is no cycle', () => {
+  const loop = (op: string) => [
+    { name: 'enter', op: 'Enter', input: ['x'] },
+    { name: 'merge', op: 'Merge', input: ['enter', 'next'] },
+    { name: 'next', op, input: ['merge'] },
+  ];
+  assert.equal(lint(graphOf([X, ...loop('NextIteration')])), []);
+  assert.equal(
+    lint(graphOf([X, ...loop('Relu')])).map(({ rule, node }) => [rule, node]),
+    [['cycle', 'merge']],
+  );
+});
+
+test('a default that is a Const is one; a node that is not there is told once', () => {
+  const nodes: Node[] = [
+    { name: 'c', op: 'Const' },
+    { name: 'd', op: 'PlaceholderWithDefault', input: ['c'] },
+  ];
+  assert.equal(lint(graphOf(nodes, ['c'])), []);
+});
+
+test('a graph is refused by its first fault, and the others are counted', () => {
+  const faulty = (count: number) =>
+    graphOf(Array.from({ length: count }, (_, index) => ({ name: `n${index}`, op: 'Relu', input: ['gone'] })));
+  checkGraph(faulty(0), 'here');
+  const message = (count: number) => {
+    try {
+      checkGraph(faulty(count), 'here');
+    } catch (error) {
+      return String(error instanceof Error && error.message);
+    }
+    return '';
+  };
+  assert.match(message(1), /^node "n0": reads "gone", which is not there, here; /);
+  assert.match(message(2), /not there \(and 1 more\), here/);
+  assert.match(message(5), /not there \(and 4 more\), here/);
+});
 
 test.run();

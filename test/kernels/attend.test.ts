@@ -14,7 +14,7 @@ const SIZES: readonly AttentionSize[] = [
   { batch: 1, heads: 1, queries: 1, keys: 1, width: 4 },
   { batch: 2, heads: 3, queries: 35, keys: 6, width: 5 },
   { batch: 2, heads: 8, queries: 20, keys: 77, width: 8 },
-  { batch: 1, heads: 2, queries: 300, keys: 300, width: 40 },
+  { batch: 1, heads: 2, queries: 150, keys: 150, width: 40 },
 ];
 
 function operands({ batch, heads, queries, keys, width }: AttentionSize): [Float32Array, Float32Array, Float32Array] {
@@ -24,7 +24,12 @@ function operands({ batch, heads, queries, keys, width }: AttentionSize): [Float
   return [q, pseudoRandom(batch * keys * channels, 2), pseudoRandom(batch * keys * channels, 3)];
 }
 
-function run(size: AttentionSize, scale: number, plan?: LogitsPlan): number[] {
+/** Of every query its own: most keys are far from it. */
+function maskOf({ queries, keys }: AttentionSize): Float32Array {
+  return pseudoRandom(queries * keys, 4).map((value) => value * 10);
+}
+
+function run(size: AttentionSize, scale: number, plan?: LogitsPlan, given?: Float32Array): number[] {
   const { batch, heads, queries, keys } = size;
   const channels = heads * size.width;
   const [q, k, v] = operands(size);
@@ -32,7 +37,8 @@ function run(size: AttentionSize, scale: number, plan?: LogitsPlan): number[] {
     const query = tf.tensor3d(q, [batch, queries, channels]);
     const key = tf.tensor3d(k, [batch, keys, channels]);
     const value = tf.tensor3d(v, [batch, keys, channels]);
-    const out = attend({ query, key, value, heads, scale }, plan);
+    const mask = given && tf.tensor2d(given, [queries, keys]);
+    const out = attend({ query, key, value, heads, scale, mask }, plan);
     assert.equal(out.shape, [batch, queries, channels]);
     return [...out.dataSync()];
   });
@@ -53,6 +59,12 @@ for (const backend of TEST_BACKENDS) {
           const sliced = largestDifference(run(size, 0.3, plan(limit)), whole);
           assert.ok(sliced < 1e-6, `under ${limit} bytes off by ${sliced}`);
         }
+        const wanted = plainAttention(...operands(size), size, 0.3, maskOf(size));
+        // The largest would only take longer.
+        for (const limit of size.queries < 100 ? [1e9, ...limits] : []) {
+          const masked = largestDifference(run(size, 0.3, plan(limit), maskOf(size)), wanted);
+          assert.ok(masked < 2e-6, `masked, under ${limit} bytes off by ${masked}`);
+        }
         assert.is(tf.memory().numTensors, before, 'tensors leaked');
       });
     }
@@ -63,6 +75,26 @@ for (const backend of TEST_BACKENDS) {
     const size: AttentionSize = { batch: 2, heads: 3, queries: 35, keys: 6, width: 5 };
     assert.ok(largestDifference(run(size, 1), plainAttention(...operands(size), size, 1)) < 2e-6);
   });
+}
+
+for (const strategy of STRATEGIES) {
+  for (const limit of [1e9, 4 * 77 * 20 * 8, 4 * 77 * 7, 1]) {
+    test(`${strategy}, under ${limit} bytes: every logits tensor is one of the plan's`, async () => {
+      await useBackend('cpu');
+      const size: AttentionSize = { batch: 2, heads: 8, queries: 20, keys: 77, width: 8 };
+      const plan = planLogits(size.batch * size.heads, size.queries, size.keys, strategy, limit);
+      const { kernels } = await tf.profile(() => void run(size, 0.3, plan));
+      const softmaxes = kernels.filter(({ name }) => name === 'Softmax').map(({ inputShapes }) => inputShapes[0] ?? []);
+      const rows = softmaxes.map((shape) => (shape.length === 3 ? shape : [1, ...shape]));
+      assert.ok(rows.every(([heads = 0, queries = 0]) => heads <= plan.headsAtOnce && queries <= plan.queriesAtOnce));
+      const bytes = rows.map(([heads = 0, queries = 0, keys = 0]) => 4 * heads * queries * keys);
+      assert.is(Math.max(...bytes), plan.logitsBytes);
+      assert.is(
+        bytes.reduce((sum, each) => sum + each, 0),
+        4 * 2 * 8 * 20 * 77,
+      );
+    });
+  }
 }
 
 test('values may be wider than queries and keys', async () => {
@@ -82,6 +114,19 @@ test('refuses operands that do not fit', async () => {
   assert.throws(() => attend({ query: a, key: a, value: longer, heads: 3, scale: 1 }), message);
   assert.throws(() => attend({ query: a, key: wider, value: wider, heads: 3, scale: 1 }), message);
   assert.throws(() => attend({ query: a, key: a, value: a, heads: 4, scale: 1 }), message);
+  const twice = of(2, 4, 6);
+  assert.throws(() => attend({ query: twice, key: a, value: a, heads: 3, scale: 1 }), message);
+  assert.throws(() => attend({ query: a, key: a, value: twice, heads: 3, scale: 1 }), message);
+  // Values of another width are fine, if the heads divide it.
+  assert.throws(() => attend({ query: a, key: a, value: wider, heads: 3, scale: 1 }), message);
+  for (const shape of [
+    [3, 4],
+    [4, 3],
+  ] as const) {
+    const mask = tf.zeros<tf.Rank.R2>([...shape]);
+    const masked = () => attend({ query: a, key: a, value: a, heads: 3, scale: 1, mask });
+    assert.throws(masked, new RegExp(`mask \\[${shape}\\] do not fit`));
+  }
 });
 
 const plans: [string, Parameters<typeof planLogits>, Omit<LogitsPlan, 'strategy'>][] = [

@@ -17,6 +17,8 @@ import { SlothfulError } from '../../src/errors.ts';
 import {
   atomicDirectory,
   atomicFile,
+  checkOutputFile,
+  checkOutputFolder,
   type ModelFile,
   readModel,
   writeModel,
@@ -249,6 +251,57 @@ test('a folder is made whole or not at all', async () => {
   await atomicDirectory(out, { force: true }, breaks).then(assert.unreachable, () => undefined);
   assert.is(readFileSync(join(out, 'model.json'), 'utf8'), 'old');
   assert.equal(readdirSync(root), ['out']);
+});
+
+test('what breaks a folder is told as it was, and a failed system call with the name of the folder', async () => {
+  const root = temporaryFolder();
+  const out = join(root, 'deep/out');
+  const full = Object.assign(new Error('write ENOSPC'), { code: 'ENOSPC' });
+  const errors: readonly [thrown: unknown, told: (error: unknown) => boolean][] = [
+    [full, (error) => error instanceof SlothfulError && error.code === 'io' && error.cause === full],
+    [new Error('on purpose'), (error) => error === errors[1]?.[0]],
+    [new SlothfulError('bad-input', 'test', 'ours'), (error) => error === errors[2]?.[0]],
+    ['a text', (error) => error === 'a text'],
+  ];
+  for (const [thrown, told] of errors) {
+    const caught = await atomicDirectory(out, {}, () => Promise.reject(thrown)).catch((error: unknown) => error);
+    assert.ok(told(caught), String(caught));
+    assert.equal(readdirSync(root), [], 'nor are the folders above it left');
+  }
+  await failsWith('io', /deep\/out: does not fit: the disk is full/, () =>
+    atomicDirectory(out, {}, () => Promise.reject(full)),
+  );
+});
+
+test('whether a folder or a file could be written is told before, by the same rules', async () => {
+  const { root, file } = await tinyFile();
+  const out = join(root, 'out');
+  await checkOutputFolder(out, {});
+  assert.not.ok(existsSync(out));
+  await writeModel(file.graph, out, { shardsFrom: file });
+  await failsWith('exists', /out: is there already/, () => checkOutputFolder(out, {}));
+  await checkOutputFolder(out, { force: true });
+  const path = join(root, 'run.json');
+  assert.is(await checkOutputFile(path, {}), path);
+  await atomicFile(path, 'zero');
+  symlinkSync('run.json', join(root, 'latest'));
+  await atomicFile(join(root, 'latest'), 'one', { force: true });
+  assert.is(readFileSync(path, 'utf8'), 'one', 'through the link');
+  await failsWith('exists', /run\.json: is there already/, () => checkOutputFile(path, {}));
+  assert.is(await checkOutputFile(join(root, 'latest'), { force: true }), path);
+  const isOurs = async (each: string) => readFileSync(each, 'utf8') === 'two';
+  await failsWith('exists', /run\.json/, () => checkOutputFile(path, { force: true, isOurs }));
+  await failsWith('exists', /run\.json/, () => atomicFile(path, 'three', { force: true, isOurs }));
+  writeFileSync(path, 'two');
+  await atomicFile(path, 'three', { force: true, isOurs });
+  assert.is(readFileSync(path, 'utf8'), 'three');
+});
+
+test('a file that cannot be put in its place leaves no other, nor the folders made for it', async () => {
+  const root = temporaryFolder();
+  const long = `${'x'.repeat(240)}.json`;
+  await failsWith('io', /has too long a name/, () => atomicFile(join(root, 'a/b', `${long}${long}`), 'x'));
+  assert.equal(readdirSync(root), []);
 });
 
 test('a file is written whole, and not over another without force', async () => {

@@ -3,20 +3,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { convertCheckpoint, convertControlNet } from '../../converters/index.ts';
-import { attr, Graph } from '../../src/graph/index.ts';
 import {
   type BackendName,
   type LoadOptions,
-  loadModel,
   loadUNet,
   patchModel,
   readModel,
   slothful,
   type UNet,
 } from '../../src/node.ts';
-import { strengthenBackbone } from '../../src/passes/freeu/backbone.ts';
-import { scopesOf } from '../../src/passes/freeu/scope.ts';
-import { scaleSkip, wavesOf } from '../../src/passes/freeu/skip.ts';
 import {
   appliedPasses,
   attentionNodes,
@@ -38,7 +33,6 @@ import { fixturePath, readJson } from '../support/fixtures.ts';
 import { largestDifference, pseudoRandom } from '../support/numbers.ts';
 import { readSafetensors } from '../support/safetensors.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { floats, ints, writeTiny } from '../support/tiny-model.ts';
 import { FAMILIES, type FamilyName } from '../support/unet-goldens.ts';
 
 const test = suite('FreeU');
@@ -350,78 +344,6 @@ interface ComfyRun {
   readonly nodes: readonly { readonly params: unknown }[];
   readonly freeu?: FreeuOptions;
   readonly calls: readonly { readonly sigma: number; readonly timestep: number }[];
-}
-
-const SIZES = [
-  [1, 1],
-  [1, 5],
-  [2, 1],
-  [2, 2],
-  [3, 2],
-  [6, 7],
-] as const;
-
-test('grids of any size, a pixel too: low frequencies by the sums that define them, and a flat mean is no map', async () => {
-  const graph = Graph.create();
-  const input = (name: string, shape: readonly number[]) =>
-    graph.add({
-      name,
-      op: 'Placeholder',
-      attributes: { dtype: attr.type('float32'), shape: attr.shape(shape) },
-    });
-  const scope = scopesOf(graph, 'freeu')('0');
-  const image = input('image', [-1, -1, -1, 3]);
-  const strength = input('strength', [1, 1]);
-  const even = scope.floats([0], [1, 1]);
-  scope.op('skip', 'Identity', [scaleSkip(scope, image, 3, wavesOf(scope, image), strength)]);
-  scope.op('main', 'Identity', [strengthenBackbone(scope, image, 3, { strength, even })]);
-  writeTiny(at('parts'), graph, constantsOf(graph));
-  const model = await loadModel(at('parts'), { backend });
-  for (const [rows, columns] of SIZES) {
-    const values = pseudoRandom(2 * rows * columns * 3, rows + columns);
-    const feeds = { image: tf.tensor(values, [2, rows, columns, 3]), strength: tf.tensor([[0.3]]) };
-    const results = model.execute(feeds, ['freeu/0/skip', 'freeu/0/main']);
-    const [skip, main] = ['freeu/0/skip', 'freeu/0/main'].map((name) => results[name]?.dataSync() ?? []);
-    const low = lowFrequencies(values, [2, rows, columns, 3]);
-    const scaled = values.map((value, index) => value - 0.7 * (low[index] ?? 0));
-    assert.ok(largestDifference(skip ?? [], scaled) <= 1e-5, `${rows} x ${columns}`);
-    if (rows * columns === 1) assert.equal([...(main ?? [])], [...values], 'a mean that is the same everywhere');
-    else assert.ok(largestDifference(main ?? [], values) > 1e-3);
-    tf.dispose([feeds, results]);
-  }
-  model.dispose();
-});
-
-/** The part of images that the four lowest frequencies have, by its definition: a sum over all pairs of pixels. */
-function lowFrequencies(
-  values: Float32Array,
-  [batch, rows, columns, channels]: readonly [number, number, number, number],
-) {
-  const own = (size: number) => [...new Set([0, (size - 1) % size])];
-  return values.map((_, index) => {
-    const channel = index % channels;
-    const pixel = Math.floor(index / channels) % (rows * columns);
-    const first = Math.floor(index / (rows * columns * channels)) * rows * columns * channels;
-    assert.ok(first < batch * rows * columns * channels);
-    let sum = 0;
-    for (const fy of own(rows)) {
-      for (const fx of own(columns)) {
-        for (let other = 0; other < rows * columns; other++) {
-          const y = Math.floor(pixel / columns) - Math.floor(other / columns);
-          const x = (pixel % columns) - (other % columns);
-          const angle = 2 * Math.PI * ((fy * y) / rows + (fx * x) / columns);
-          sum += (values[first + other * channels + channel] ?? 0) * Math.cos(angle);
-        }
-      }
-    }
-    return sum / (rows * columns);
-  });
-}
-
-function constantsOf(graph: Graph) {
-  return [...graph.addedConstants].map(([name, { dtype, shape, values }]) =>
-    (dtype === 'int32' ? ints : floats)(name, [...shape], [...values].map(Number)),
-  );
 }
 
 test('a graph without skip connections is refused, and stays as it was', async () => {

@@ -121,6 +121,22 @@ steps('DPM++ refuses two steps on one timestep', () => {
   assert.throws(() => timesteps({ type: 'dpmpp_2m' }, 1000), /from 1 to 999/);
   assert.is(new Set(timesteps({ type: 'dpmpp_2m' }, 999)).size, 999);
 });
+steps('DPM++ of Karras sigmas has as many steps as there are distances between noise levels', () => {
+  const karras = { type: 'dpmpp_2m', sigmas: 'karras' } as const;
+  for (const count of [1000, 1001]) assert.throws(() => timesteps(karras, count), /from 1 to 999/);
+  assert.is(timesteps(karras, 999).length, 999);
+});
+
+steps('what a sampler lacks is told with those that have it', () => {
+  const make = (config: Partial<SchedulerConfig> & Pick<SchedulerConfig, 'type'>) => () => timesteps(config, 2);
+  assert.throws(make({ type: 'ddim', sigmas: 'karras' }), /they are for euler, (?:\w+, )*\w+ and \w+$/);
+  assert.throws(make({ type: 'euler', eta: 0.5 }), /eta is for ddim.* only, not for euler; leave it out$/);
+  assert.throws(
+    make({ type: 'euler', clip_sample: true }),
+    /clip_sample is for ddim(?:, \w+)* and \w+ only, not for euler$/,
+  );
+});
+
 steps('LCM refuses more steps than it was distilled on', () => {
   assert.throws(() => timesteps({ type: 'lcm' }, 51), /from 1 to 50, got 51/);
 });

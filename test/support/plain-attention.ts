@@ -10,9 +10,17 @@ export interface AttentionSize {
 type Values = ArrayLike<number>;
 
 /**
- * `softmax(scale q k^T) v` in doubles, by the definition: q [B, N, h*d], k and v [B, M, h*d], out [B, N, h*d].
+ * `softmax(scale q k^T + mask) v` in doubles, by the definition: q [B, N, h*d], k and v [B, M, h*d], mask [N, M], out
+ * [B, N, h*d].
  */
-export function plainAttention(q: Values, k: Values, v: Values, size: AttentionSize, scale: number): Float64Array {
+export function plainAttention(
+  q: Values,
+  k: Values,
+  v: Values,
+  size: AttentionSize,
+  scale: number,
+  mask?: Values,
+): Float64Array {
   const { batch, heads, queries, keys, width } = size;
   const channels = heads * width;
   const out = new Float64Array(batch * queries * channels);
@@ -21,7 +29,9 @@ export function plainAttention(q: Values, k: Values, v: Values, size: AttentionS
       for (let query = 0; query < queries; query++) {
         const row = (item * queries + query) * channels + offset;
         const logits = Float64Array.from({ length: keys }, (_, key) => {
-          return scale * dot(q, row, k, (item * keys + key) * channels + offset, width);
+          return (
+            scale * dot(q, row, k, (item * keys + key) * channels + offset, width) + (mask?.[query * keys + key] ?? 0)
+          );
         });
         softmax(logits).forEach((weight, key) => {
           const from = (item * keys + key) * channels + offset;

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { SLOTHFUL_COLUMNS } from '../../../src/passes/slothful/control.ts';
 import {
   CONTROL_COLUMNS,
   type ControlRow,
@@ -82,6 +83,9 @@ const reasons: [string, object, 'input' | 'middle' | 'output', number, number][]
   ['strength', { in_strength: 1 }, 'input', 1, MAX_SIGMA],
   ['depth', {}, 'input', 8, MAX_SIGMA],
   ['late step', {}, 'input', 1, 0.2],
+  ['depth', { in_depth_decay: 3, in_strength: 1.5 }, 'input', 2, MAX_SIGMA],
+  ['depth', { in_strength: 8, in_depth_decay: 1 }, 'input', 8, MAX_SIGMA],
+  ['late step', {}, 'input', 4, 0.2],
 ];
 
 for (const [reason, given, block, downscale, sigma] of reasons) {
@@ -104,6 +108,39 @@ test('tokens: windows beyond the grid are clipped, a window of 1 is not cropped'
   assert.is(kvTokens({ ...row, mode: '1D_AVG', strideColumns: 1, windowColumns: 1 }, [4, 5]), 2);
   assert.is(kvTokens({ ...row, strideRows: 2, windowRows: 3 }, [8, 4]), 6);
   assert.is(kvTokens(UNTOUCHED, [33, 47]), 33 * 47);
+});
+
+test('compat: the original samples and does not crop where both blends are 1', () => {
+  const parameters = { ...DEFAULT_PARAMETERS, in_k_blend: 1, in_v_blend: 1 };
+  const row: ControlRow = {
+    strideRows: 2,
+    strideColumns: 3,
+    windowRows: 1,
+    windowColumns: 1,
+    mode: '2D_AVG',
+    kBlend: 0,
+    vBlend: 0,
+  };
+  assert.equal(controlRow({ ...parameters, compat: 'comfyui' }, 'input', 6), row);
+  const own = { ...row, windowRows: 2, windowColumns: 3, kBlend: 1, vBlend: 1 };
+  assert.equal(controlRow(parameters, 'input', 6), own);
+  for (const side of ['in_k_blend', 'in_v_blend'] as const) {
+    const half: ControlRow = { ...own, [side === 'in_k_blend' ? 'kBlend' : 'vBlend']: 0.5 };
+    assert.equal(controlRow({ ...parameters, compat: 'comfyui', [side]: 0.5 }, 'input', 6), half);
+  }
+});
+
+test('what a model does where nothing is fed is the row that changes nothing', () => {
+  const defaults = SLOTHFUL_COLUMNS.map((column) => column.default);
+  assert.equal(defaults, [1, 1, 1, 1, 2, 0, 0]);
+  assert.equal(decodeControl(defaults, 0), UNTOUCHED);
+});
+
+const CHANGED: readonly (keyof ControlRow)[] = ['strideRows', 'strideColumns', 'windowRows', 'windowColumns'];
+
+test('untouched is what has no stride and no window at all', () => {
+  assert.ok(isUntouched({ ...UNTOUCHED, mode: '1D_MAX', kBlend: 1, vBlend: 1 }));
+  for (const name of CHANGED) assert.not.ok(isUntouched({ ...UNTOUCHED, [name]: 2 }), name);
 });
 
 test('control tables come back as they went in', () => {

@@ -54,6 +54,19 @@ function compare(name: string, row: ControlRow, grid: Grid): void {
   }
 }
 
+/** Rows and columns of a grid, row by row. */
+function places([rows, columns]: Grid): Grid[] {
+  return Array.from({ length: rows * columns }, (_, i): Grid => [Math.floor(i / columns), i % columns]);
+}
+
+/** Kernels by name that a pooling computes with. */
+async function kernelsOf(row: ControlRow): Promise<string[]> {
+  const x = tf.ones<tf.Rank.R3>([1, 24, 2]);
+  const { kernels } = await tf.profile(() => tf.tidy(() => void new KVPooling().pool(x, row, [4, 6])));
+  x.dispose();
+  return kernels.map(({ name }) => name).filter((name) => /Pool|Add|Multiply/.test(name));
+}
+
 for (const backend of TEST_BACKENDS) {
   const on = (what: string, run: () => void) =>
     test(`${backend}: ${what}`, async () => {
@@ -122,15 +135,33 @@ for (const backend of TEST_BACKENDS) {
   });
 
   on('both ways to sample give the same pixels', () => {
-    tf.tidy(() => {
-      const pixels = tf.tensor4d(pseudoRandom(2 * 7 * 5 * 3), [2, 7, 5, 3]);
-      const sampling = { strides: [3, 2], size: [2, 3] } as const;
-      const [copied, sliced] = [true, false].map((inHostMemory) => sample({ tf, inHostMemory }, pixels, sampling));
-      assert.ok(copied && sliced);
-      assert.equal(copied.shape, [2, 2, 3, 3]);
-      assert.equal(sliced.shape, copied.shape);
-      assert.equal([...copied.dataSync()], [...sliced.dataSync()]);
-    });
+    // Of 7 x 5: with pixels left over on either side, on both, on none, and of a single row or column.
+    const samplings: readonly { readonly strides: Grid; readonly size: Grid }[] = [
+      { strides: [3, 2], size: [2, 3] },
+      { strides: [2, 2], size: [4, 2] },
+      { strides: [1, 1], size: [5, 3] },
+      { strides: [1, 1], size: [7, 5] },
+      { strides: [7, 1], size: [1, 4] },
+      { strides: [2, 5], size: [3, 1] },
+    ];
+    const values = pseudoRandom(2 * 7 * 5 * 3);
+    for (const sampling of samplings) {
+      const { strides, size } = sampling;
+      const wanted = [0, 1].flatMap((item) =>
+        places(size).flatMap(([row, column]) => {
+          const first = ((item * 7 + row * strides[0]) * 5 + column * strides[1]) * 3;
+          return [...values.slice(first, first + 3)];
+        }),
+      );
+      tf.tidy(() => {
+        const pixels = tf.tensor4d(values, [2, 7, 5, 3]);
+        for (const inHostMemory of [true, false]) {
+          const sampled = sample({ tf, inHostMemory }, pixels, sampling);
+          assert.equal(sampled.shape, [2, ...size, 3]);
+          assert.equal([...sampled.dataSync()], wanted, `${JSON.stringify(sampling)}, ${inHostMemory}`);
+        }
+      });
+    }
   });
 
   on('an untouched row gives the same data, not a copy', () => {
@@ -143,6 +174,28 @@ for (const backend of TEST_BACKENDS) {
     });
   });
 }
+
+const HALF: ControlRow = { ...UNTOUCHED, strideRows: 2, strideColumns: 3, windowRows: 2, windowColumns: 3 };
+
+/** What a blend does not need is not computed, and equal blends are computed once. */
+const KERNELS: ReadonlyArray<readonly [row: Partial<ControlRow>, kernels: readonly string[]]> = [
+  [{ kBlend: 0, vBlend: 0 }, []],
+  [{ kBlend: 1, vBlend: 1 }, ['AvgPool']],
+  [{ kBlend: 1, vBlend: 0, mode: '2D_MAX' }, ['MaxPool']],
+  [{ kBlend: 0.5, vBlend: 0.5 }, ['Add', 'AvgPool', 'Multiply', 'Multiply']],
+  [{ kBlend: 0.5, vBlend: 1 }, ['Add', 'AvgPool', 'Multiply', 'Multiply']],
+  [{ kBlend: 0.5, vBlend: 0.25 }, ['Add', 'Add', 'AvgPool', 'Multiply', 'Multiply', 'Multiply', 'Multiply']],
+  [{ windowRows: 1, windowColumns: 1, kBlend: 1, vBlend: 0.5 }, []],
+  [{ windowRows: 1, kBlend: 1, vBlend: 1 }, ['AvgPool']],
+  [{ windowColumns: 1, kBlend: 1, vBlend: 1 }, ['AvgPool']],
+];
+
+test('nothing is computed that the blends do not need', async () => {
+  await useBackend('cpu');
+  for (const [row, kernels] of KERNELS) {
+    assert.equal((await kernelsOf({ ...HALF, ...row })).sort(), kernels, JSON.stringify(row));
+  }
+});
 
 test('as a layer: apply, output shape, configuration', async () => {
   await useBackend('cpu');
