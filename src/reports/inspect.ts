@@ -57,7 +57,6 @@ export function inspectGraph(graph: Graph, options: InspectOptions = {}): Inspec
     totals: totalsOf(graph, survey, sites, flops),
     notes: [
       ...(options.notes ?? []),
-      ...assumedSizes(graph, options.size),
       ...flopNotes(flops),
       ...kernelNotes(graph),
       ...faultNotes(graph),
