@@ -67,9 +67,9 @@ export async function fuseLoras(
 ): Promise<FusedTensors> {
   const { part = 'unet', together, partial } = how;
   const loras: LoraFile[] = [];
-  const pools = { plain: new FusePool(), computed: new FusePool() };
+  const pools = new Pools();
   const close = async () => {
-    await Promise.all([pools.plain.close(), pools.computed.close(), ...loras.map((lora) => lora.close())]);
+    await Promise.all([pools.close(), ...loras.map((lora) => lora.close())]);
   };
   try {
     for (const option of options) loras.push(await openLora(option, { part, together, partial }));
@@ -98,10 +98,19 @@ function matchAll(loras: readonly LoraFile[], { tensors }: NamedTensors, how: Fu
   return loras.map((lora) => ({ lora, ...matchLora(lora, index, partial) }));
 }
 
-/** Memory and threads for what the kernel does alone, which lends its results, and for what is computed of them. */
-interface Pools {
-  readonly plain: FusePool;
-  readonly computed: FusePool;
+/** Memory and threads: for what the kernel does alone, which lends its results, and for what is computed of them. */
+class Pools {
+  readonly plain = new FusePool();
+  #computed: FusePool | undefined;
+
+  get computed(): FusePool {
+    this.#computed ??= new FusePool();
+    return this.#computed;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.plain.close(), this.#computed?.close()]);
+  }
 }
 
 function fusedTensors(
@@ -137,23 +146,18 @@ function notesOf({ lora, changes, unmatched }: Match, part: LoraPart): string[] 
 }
 
 /** A tensor that is `base` with changes in it, in the dtype in which it will be stored. */
-function fusedSource(
-  base: TensorSource,
-  changes: readonly LoraChange[],
-  to: StoredDtype,
-  { plain, computed }: Pools,
-): TensorSource {
+function fusedSource(base: TensorSource, changes: readonly LoraChange[], to: StoredDtype, pools: Pools): TensorSource {
   const [outputs = 1, ...inner] = base.shape;
   const columns = inner.reduce((product, size) => product * size, 1);
   const dtype = to === 'float32' ? 'F32' : 'F16';
   if (!changes.every(isPlain)) {
-    const rows = new ComputedRows(base, to, changes, computed);
+    const rows = new ComputedRows(base, to, changes, pools.computed);
     const readRange = (begin: number, end: number) => rows.readRange(begin, end);
     const { prefetch: _, ...source } = base;
     return { ...source, dtype, readRange, read: () => readRange(0, outputs * rows.outBytes) };
   }
   const terms = changes.map(({ delta, scale, factor }) => ({ ...delta, factor: scale * factor }));
-  const rows = new FusedRows(base, to, columns, new Product(terms, columns), plain);
+  const rows = new FusedRows(base, to, columns, new Product(terms, columns), pools.plain);
   return {
     ...base,
     dtype,

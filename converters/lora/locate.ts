@@ -34,7 +34,13 @@ function locateInFolder(folder: string): string {
   if (!files.length && pickle) refusePickle(join(folder, pickle));
   const parts = entries.filter((name) => NAMES.some((each) => existsSync(join(folder, name, each))));
   const has = files.length ? `${files.length} .safetensors files, none of them ${NAMES.join(' or ')}` : 'no LoRA';
-  const cure = files.length || parts.length ? `give one of ${[...files, ...parts].slice(0, 5).join(', ')}` : undefined;
+  const cure =
+    files.length || parts.length
+      ? `give ${[...files, ...parts]
+          .slice(0, 5)
+          .map((name) => join(folder, name))
+          .join(' or ')}`
+      : undefined;
   throw new SlothfulError(
     'bad-checkpoint',
     folder,

@@ -42,11 +42,11 @@ export function stretch(
   of: LengthsOf,
   { inputs, taps }: LengthShape,
 ): void {
-  const columns = inputs * taps;
-  const isOfRows = of === 'outputs';
-  for (let at = 0; at < values.length; at++) {
-    const index = isOfRows ? Math.floor(at / columns) : Math.floor((at % columns) / taps);
-    values[at] = (values[at] ?? 0) * (factors[index] ?? Number.NaN);
+  // Runs of values with one factor: a row, or the taps of an input.
+  const run = of === 'outputs' ? inputs * taps : taps;
+  for (let at = 0, index = 0; at < values.length; at += run, index++) {
+    const factor = factors[index % factors.length] ?? Number.NaN;
+    for (let i = at; i < at + run; i++) values[i] = (values[i] ?? 0) * factor;
   }
 }
 

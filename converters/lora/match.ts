@@ -105,12 +105,12 @@ export function matchLora(lora: LoraFile, index: ModuleIndex, partial: boolean):
   const changes = new Map<string, readonly LoraChange[]>();
   const unmatched: string[] = [];
   for (const module of lora.modules) {
-    for (const kind of ['weight', 'bias'] as const) {
-      if (!module[kind].length) continue;
+    const kinds = (['weight', 'bias'] as const).filter((kind) => module[kind].length > 0);
+    for (const kind of kinds) {
       const found = index.find(module.module, kind);
       if (found) setChanges(changes, lora, module, kind, found);
-      else if (!unmatched.includes(module.module)) unmatched.push(module.module);
     }
+    if (kinds.some((kind) => !index.find(module.module, kind))) unmatched.push(module.module);
   }
   const isUseless = changes.size === 0 && !lora.alsoUNet;
   if (unmatched.length && (isUseless || !partial)) throw unmatchedError(lora, unmatched, index);
@@ -138,11 +138,11 @@ function unmatchedError(
   unmatched: readonly string[],
   { part, modules: known }: ModuleIndex,
 ): SlothfulError {
-  const what = titleOf(part);
   const all = unmatched.length === modules.length;
-  const problem = `changes ${all ? 'only ' : ''}${unmatched.length} of its ${modules.length} modules that ${what} does not have: ${listOf(unmatched)}`;
+  const problem = `changes ${all ? 'only ' : ''}${unmatched.length} of its ${modules.length} modules that ${titleOf(part)} does not have`;
   const near = all ? nearMiss(unmatched, known) : undefined;
+  if (near) return new SlothfulError('unsupported', path, `${problem}, such as "${unmatched[0]}"`, near);
   const partly = 'give a LoRA of the same family, or fuse the rest with --lora-partial';
-  const cure = near ?? (all ? 'the LoRA was made for another model' : partly);
-  return new SlothfulError('unsupported', path, problem, cure);
+  const cure = all ? 'the LoRA was made for another model' : partly;
+  return new SlothfulError('unsupported', path, `${problem}: ${listOf(unmatched)}`, cure);
 }

@@ -20,7 +20,7 @@ export function nearMiss(modules: readonly string[], known: ReadonlySet<string>)
   }
   const [prefix, count] = [...counts].reduce<readonly [string, number]>((a, b) => (b[1] > a[1] ? b : a), ['', 0]);
   if (count * 2 <= looked.length) return undefined;
-  return `${count} of ${looked.length} would fit without the "${prefix}" at their start, which is no prefix that is known: rename them`;
+  return `${count} of ${looked.length} would fit without the "${prefix}" at their start, which is no prefix that is known: rename its tensors`;
 }
 
 /** What a module's name has before the longest name of a known one at its end. */

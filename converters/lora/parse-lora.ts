@@ -33,6 +33,7 @@ const FOREIGN: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
   [/\.lora_embedding_[AB]\b/, 'a LoRA of embeddings (lora_embedding_A)'],
   [/\.(?:set_weight|reshape_weight)$/, 'a file with whole weights (set_weight)'],
   [/\.bias_(?:values|indices|size)$/, 'a LyCORIS with sparse biases (bias_values)'],
+  [/^lllite_/, 'a ControlNet-LLLite, which is no set of weights'],
   [/^lora_controlnet$/, 'a Control-LoRA, which is a ControlNet'],
   [
     /^(?:lora_)?transformer[._](?!resblocks)|(?:^|[._])(?:double_blocks|single_blocks|joint_blocks)[._]\d/,

@@ -41,6 +41,12 @@ export const TEXT_SPELLINGS = {
   PEFT: dotted((part) => (part === 'down' ? '.lora_A' : '.lora_B')),
   'PEFT with the name of the adapter': dotted((part) => `.lora_${part === 'down' ? 'A' : 'B'}.default`),
   'diffusers without text_model': (module, ...rest) => linear(module.replace('text_model.', ''), ...rest),
+  'ComfyUI, generic': (module, part, which) => {
+    const start = `text_encoders.${which === 'text_encoder' ? 'clip_l' : 'clip_g'}.transformer.`;
+    return `${start}${module}.${part === 'alpha' ? part : `lora_${part}.weight`}`;
+  },
+  'PEFT, wrapped twice': (module, part, which) =>
+    `${which}.base_model.model._orig_mod.${module}.${part === 'alpha' ? part : `lora_${part === 'down' ? 'A' : 'B'}.weight`}`,
   'old diffusers': (module, part, which) => {
     const [, path, name] = /^(.+\.self_attn\.)(q|k|v|out)_proj$/.exec(module) ?? [];
     if (path === undefined || part === 'alpha') return linear(module, part, which);
