@@ -9,7 +9,7 @@ export {
 export * from './document.ts';
 export { checkCompatible, type Effects } from './effects.ts';
 export { Graph, type Pass } from './graph.ts';
-export { checkGraph, type Finding, lint } from './lint.ts';
+export { checkGraph, type Finding, lint, wrongNorms } from './lint.ts';
 export { type GraphOp, registerGraphOp, shapeRuleOf } from './ops.ts';
 export { type PassRecord, type PassResult, recordedPasses } from './pass.ts';
 export * from './shapes/index.ts';

@@ -1,5 +1,5 @@
 import { SlothfulError } from '../errors.ts';
-import { readString } from './attributes.ts';
+import { readBool, readString } from './attributes.ts';
 import type { GraphNode, GraphView } from './document.ts';
 import { outputCount } from './ops.ts';
 import { executionOrder } from './traverse.ts';
@@ -68,6 +68,21 @@ function lintNode(graph: GraphView, node: GraphNode): Finding[] {
     say('default-not-const', 'has a default that is not a Const');
   }
   return found;
+}
+
+/**
+ * Norms that TF.js computes otherwise than TensorFlow: it takes the mean and variance that it is given where `is_training` asks
+ * for those of the batch, and reads NCHW as NHWC.
+ */
+export function wrongNorms(graph: GraphView): { readonly node: string; readonly problem: string }[] {
+  return [...graph.nodes].flatMap(({ name, op, attributes }) => {
+    if (!op.startsWith('FusedBatchNorm')) return [];
+    const isFirst = readString(attributes, 'data_format').toUpperCase() === 'NCHW';
+    // TensorFlow's default is true; converters write the attribute out.
+    const isTraining = readBool(attributes, 'is_training', true);
+    const wrong = isTraining ? 'with the statistics of the batch (is_training)' : isFirst ? 'in NCHW' : undefined;
+    return wrong ? [{ node: name, problem: `is a ${op} ${wrong}, which TF.js computes wrongly` }] : [];
+  });
 }
 
 /** Throws when the graph has a fault. @throws SlothfulError `bad-graph`, naming the first and counting the rest */

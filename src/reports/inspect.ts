@@ -1,6 +1,6 @@
 import { type Survey, type SurveyedSite, surveyGraph } from '../attention/index.ts';
 import { BACKEND_NAMES, backendsFor } from '../backends/index.ts';
-import { type Graph, inferShapes, recordedPasses, type ShapeTable } from '../graph/index.ts';
+import { type Graph, inferShapes, recordedPasses, type ShapeTable, wrongNorms } from '../graph/index.ts';
 import { readSlothfulMetadata } from '../passes/index.ts';
 import { type GraphFlops, graphFlops, isConvolution, restFlops } from './flops.ts';
 import { INSPECT_REPORT, type InspectReport, type ReportShare, type ReportSite } from './inspect-report.ts';
@@ -55,7 +55,7 @@ export function inspectGraph(graph: Graph, options: InspectOptions = {}): Inspec
     sites,
     rejections: survey.rejections.map(({ kind: _, ...rejection }) => rejection),
     totals: totalsOf(graph, survey, sites, flops),
-    notes: [...(options.notes ?? []), ...flopNotes(flops), ...kernelNotes(graph)],
+    notes: [...(options.notes ?? []), ...flopNotes(flops), ...kernelNotes(graph), ...normNotes(graph)],
   };
 }
 
@@ -138,6 +138,13 @@ function flopNotes({ unknown }: GraphFlops): string[] {
   return [
     `the FLOPs of ${unknown.length} nodes are not known and not counted: "${first.node}" because ${first.reason}`,
   ];
+}
+
+/** Norms whose numbers are wrong in TF.js: the first, and how many. */
+function normNotes(graph: Graph): string[] {
+  const [first, ...others] = wrongNorms(graph);
+  if (!first) return [];
+  return [`"${first.node}" ${first.problem}${others.length ? ` (and ${others.length} more)` : ''}`];
 }
 
 /** Ops that not every backend can compute, each once. */
