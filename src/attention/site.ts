@@ -3,10 +3,10 @@ import type { Endpoint } from '../graph/index.ts';
 export type Block = 'input' | 'middle' | 'output';
 
 /**
- * How the tokens of a tensor are laid out: [B, N, C], [B*N, C], [B, h, w, C], or with heads apart [B, N, heads, dim] and
- * [B, h, w, heads, dim].
+ * How the tokens of a tensor are laid out: [B, N, C], [B*N, C], [B, h, w, C], with heads apart [B, N, heads, dim] and
+ * [B, h, w, heads, dim], or as a context alone may come [B, C, N].
  */
-export type TokenForm = 'tokens' | 'flat' | 'grid' | 'heads' | 'grid-heads';
+export type TokenForm = 'tokens' | 'flat' | 'grid' | 'heads' | 'grid-heads' | 'channels-first';
 
 /**
  * Which of the channels that a weight makes a projection takes: of every `period` of them, `length` from `start` on. One period

@@ -34,6 +34,7 @@ function count(shapes: ShapeTable, of: Endpoint, form: SurveyedSite['hiddenForm'
   const dims = shapes.dims(of);
   if (!dims) return undefined;
   if (form === 'grid') return product(dims.slice(1, -1));
+  if (form === 'channels-first') return dims[2];
   return form === 'flat' ? product(dims.slice(0, -1), batch) : dims[1];
 }
 

@@ -21,13 +21,21 @@ export function findInputs(
   key: ProjectionNode,
   value: ProjectionNode,
 ): Inputs | Problem {
-  const [queries, keys, values] = [query, key, value].map(({ input }) => reshapeChain(context, input));
+  const turned = [key, value].filter((each) => each.turned).length;
+  if (query.turned || turned === 1)
+    return problem(query.node.name, 'queries, keys or values are projected from a transposed tensor');
+  const [queries, keys, values] = [query, key, value].map((each) =>
+    each.turned ? [each.input] : reshapeChain(context, each.input),
+  );
   if (!queries || !keys || !values) return problem(query.node.name, 'has no input');
   const shared = nearestCommon(context, queries, keys, values);
   if (shared) return withForms(context, 'self', shared, shared);
   const source = nearestCommon(context, keys, values);
   const alike = nearestCommon(context, queries, source ? keys : []) ?? nearestCommon(context, queries, values);
-  if (source && !alike) return withForms(context, 'cross', preferTokens(context, queries), source);
+  if (source && !alike) {
+    const inputs = withForms(context, 'cross', preferTokens(context, queries), source);
+    return turned && !isProblem(inputs) ? { ...inputs, contextForm: 'channels-first' } : inputs;
+  }
   return problem(value.node.name, mixture(context, queries, keys, values));
 }
 

@@ -9,6 +9,8 @@ import { outputOf } from './walk.ts';
 export interface ProjectionNode {
   readonly node: GraphNode;
   readonly input: Endpoint;
+  /** It reads its input transposed: [B, C, N]. */
+  readonly turned: boolean;
   readonly weight: Endpoint;
   readonly transposed: boolean;
   /** A bias that is fused into the product. */
@@ -39,13 +41,16 @@ function matrixProjection(context: Context, node: GraphNode, role: Role): Projec
   if (!input || !weight || context.isConstant(input) || !context.isConstant(weight)) return noWeight(node, role);
   const shape = context.shapes.shape(weight);
   if (shape?.length !== 2) return badWeight(node, role, shape);
-  if (left) return problem(node.name, `the ${role.name} are projected from a transposed tensor`);
+  if (left && context.shapes.dims(input)?.length !== 3) {
+    return problem(node.name, `the ${role.name} are projected from a transposed tensor`);
+  }
   const fused = fusedBias(context, node, bias, role);
   if (fused && 'problem' in fused) return fused;
   const [inputChannels = 0, channels = 0] = right ? shape.toReversed() : shape;
   return {
     node,
     input,
+    turned: left,
     weight,
     transposed: right,
     bias: fused,
@@ -75,6 +80,7 @@ function convProjection(context: Context, node: GraphNode, role: Role): Projecti
   return {
     node,
     input,
+    turned: false,
     weight,
     transposed: false,
     bias: fused,
@@ -109,6 +115,7 @@ function einsumProjection(context: Context, node: GraphNode, role: Role): Projec
   return {
     node,
     input,
+    turned: false,
     weight,
     transposed,
     bias: undefined,

@@ -10,6 +10,7 @@ import {
   inputFlags,
   type NodeAttributes,
   type NodeInputs,
+  type OutputForm,
   orderInputs,
 } from './contract.ts';
 import { readAttentionRecord } from './read-record.ts';
@@ -103,7 +104,7 @@ function recordOf(site: AttentionSite, node: string): PatchedSite {
 function placeNode(graph: Graph, site: AttentionSite, row: number): string {
   const inputs: NodeInputs<Endpoint> = {
     hiddenStates: site.hiddenStates,
-    ...(site.kind === 'cross' ? { context: site.context } : {}),
+    ...(site.kind === 'cross' ? { context: contextOf(graph, site) } : {}),
     queryWeight: site.query.weight,
     keyWeight: site.key.weight,
     valueWeight: site.value.weight,
@@ -116,6 +117,20 @@ function placeNode(graph: Graph, site: AttentionSite, row: number): string {
   const name = graph.uniqueName(`slothful/${site.id}`);
   graph.redirect(site.output, graph.add({ name, op: ATTENTION_OP, inputs: orderInputs(inputs), attributes }));
   return name;
+}
+
+/** The context with its channels last: turned where they come first. */
+function contextOf(graph: Graph, { id, context, contextForm }: AttentionSite): Endpoint {
+  if (contextForm !== 'channels-first') return context;
+  const order = { dtype: 'int32', shape: [3], values: [0, 2, 1] } as const;
+  const name = graph.uniqueName(`slothful/${id}/context`);
+  const inputs = [context, graph.addConstant(`${name}/order`, order)];
+  return graph.add({
+    name,
+    op: 'Transpose',
+    inputs,
+    attributes: { T: attr.type('float32'), Tperm: attr.type('int32') },
+  });
 }
 
 /** Why a site cannot be replaced; undefined where it can. */
@@ -154,14 +169,20 @@ function attributesOf(
     transposeWeights: site.query.transposed,
     hiddenForm: hiddenForm(site, site.hiddenForm),
     contextForm: hiddenForm(site, site.contextForm),
-    outputForm: site.outputForm,
+    outputForm: outputForm(site),
     stages: [],
     columns: [],
     parts: encodeParts({ query: site.query.part, key: site.key.part, value: site.value.part }),
   };
 }
 
+function outputForm({ id, outputForm: form }: AttentionSite): OutputForm {
+  if (form !== 'channels-first') return form;
+  throw new SlothfulError('unsupported', `site "${id}"`, 'its merged heads come with channels first');
+}
+
 function hiddenForm(site: AttentionSite, form: TokenForm): HiddenForm {
+  if (form === 'channels-first') return 'tokens';
   if (form !== 'heads' && form !== 'grid-heads') return form;
   throw new SlothfulError('unsupported', `site "${site.id}"`, 'its hidden states come with heads apart');
 }

@@ -116,25 +116,17 @@ function crossName(prefix: string, { self, cross }: Transformer): string {
 }
 
 /**
- * The exporter's names of attentions: the longest name scope (up to a "/") that the nodes of each share, or else that its
- * projections share, where no other attention has the same; or else the name of its softmax.
+ * The exporter's names of attentions: the longest name scope (up to a "/") that the nodes of each share, where no other
+ * attention lies in it; or else the name of its softmax.
  */
 export function scopesOf(matches: readonly Match[]): string[] {
-  const whole = matches.map(({ softmax, merge, query, key, value }) => {
-    return sharedScope([
-      softmax.name,
-      merge.output.node,
-      ...[query, key, value].map(({ projected }) => projected.node.name),
-    ]);
+  const scopes = matches.map(({ softmax, merge, query, key, value }) => {
+    const projections = [query, key, value].map(({ projected }) => projected.node.name);
+    return sharedScope([softmax.name, merge.output.node, ...projections]);
   });
-  const projections = matches.map(({ query, key, value }) => {
-    return sharedScope([query, key, value].map(({ projected }) => projected.node.name));
-  });
-  const isOwn = (scope: string, all: readonly string[]) => all.filter((other) => isWithin(other, scope)).length === 1;
   return matches.map(({ softmax }, index) => {
-    const [first = '', second = ''] = [whole[index], projections[index]];
-    if (isOwn(first, whole)) return first;
-    return isOwn(second, projections) && second.includes('/') ? second : softmax.name;
+    const own = scopes[index] ?? '';
+    return scopes.filter((other) => isWithin(other, own)).length === 1 ? own : softmax.name;
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { isObject } from '../../documents/index.ts';
 import { readModel } from '../../models/node.ts';
 import { formatBytes } from '../../pages/index.ts';
 import { controlNetInputs, passesInForce, passesOf, readSlothfulMetadata, slothful } from '../../passes/index.ts';
@@ -71,6 +72,20 @@ function print(patched: PatchedModel, json: boolean): void {
   const others = passes.filter((name) => name !== 'slothful');
   const done = parameters ? `${sites.length} self-attentions patched` : `${others.join(', ')} applied`;
   printLine(`${folder}: ${done}, ${bytes}`);
+  for (const line of leftLines(results)) printNote(line);
   if (parameters) printLine(parametersLine(parameters));
   for (const line of passLines(patched.peers)) printLine(line);
+}
+
+/** What the rewrite of the attentions passed over, a line a reason. */
+function leftLines({ attention }: PatchedModel['results']): string[] {
+  const left = Array.isArray(attention?.left) ? attention.left.filter(isObject) : [];
+  const byReason = new Map<string, string[]>();
+  for (const { softmax, reason } of left) {
+    byReason.set(String(reason), [...(byReason.get(String(reason)) ?? []), String(softmax)]);
+  }
+  return [...byReason].map(([reason, sites]) => {
+    const others = sites.length > 1 ? ` and ${sites.length - 1} more` : '';
+    return `left as it was: "${sites[0]}"${others}: ${reason}`;
+  });
 }
