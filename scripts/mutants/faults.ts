@@ -87,8 +87,9 @@ function changesOf(node: ts.Node, source: ts.SourceFile): Change[] {
     return [[node.condition, `!(${node.condition.getText(source)})`]];
   }
   if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
-    const after = NAMES[node.expression.name.text];
-    return after === undefined ? [] : [[node.expression.name, after]];
+    const { name } = node.expression;
+    const after = Object.hasOwn(NAMES, name.text) ? NAMES[name.text] : undefined;
+    return after === undefined ? [] : [[name, after]];
   }
   return [];
 }

@@ -78,7 +78,11 @@ export const MUTANT_ROOMS: readonly MutantRoom[] = [
     sources: ['converters/weights/claims.ts', 'converters/weights/non-finite.ts', 'converters/weights/plan.ts'],
     tests: ['converters/claims', 'converters/non-finite'],
   },
-  { name: 'lora', sources: ['converters/lora'], tests: ['converters/lora'] },
+  {
+    name: 'lora',
+    sources: ['converters/lora/parse-lora.ts', 'converters/lora/parts.ts'],
+    tests: ['converters/lora-keys'],
+  },
   { name: 'atomic', sources: ['src/models/atomic.ts', 'src/models/io-error.ts'], tests: ['models/write-model'] },
 ];
 

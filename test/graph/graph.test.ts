@@ -79,6 +79,15 @@ test('redirects one output and leaves the others', () => {
   assert.is(graph.consumers('split').length, 0);
 });
 
+test('redirects all but those that are excepted', () => {
+  const graph = Graph.fromJson(foreignModel());
+  graph.redirect(endpoint('y'), endpoint('x'), new Set(['unused']));
+  assert.equal(graph.node('unused')?.inputs, [endpoint('y')]);
+  graph.redirect(endpoint('x'), endpoint('w'), new Set(['y']));
+  assert.equal(graph.node('split')?.inputs, [endpoint('w'), endpoint('w')]);
+  assert.equal(graph.node('y')?.inputs, [endpoint('split', 1), endpoint('x')]);
+});
+
 test('prunes what no output needs and keeps inputs and control dependencies', () => {
   const graph = Graph.fromJson(foreignModel());
   assert.equal(graph.prune().sort(), ['dead', 'unused']);

@@ -262,6 +262,7 @@ test('what breaks a folder is told as it was, and a failed system call with the 
     [new Error('on purpose'), (error) => error === errors[1]?.[0]],
     [new SlothfulError('bad-input', 'test', 'ours'), (error) => error === errors[2]?.[0]],
     ['a text', (error) => error === 'a text'],
+    [Object.assign(new Error('of another kind'), { code: 7 }), (error) => error === errors[4]?.[0]],
   ];
   for (const [thrown, told] of errors) {
     const caught = await atomicDirectory(out, {}, () => Promise.reject(thrown)).catch((error: unknown) => error);

@@ -101,6 +101,22 @@ test('spelled in stock ops it costs what its ops do', () => {
   assert.is(stepCost(graph, ATTENTION, 'cpu').heldBytes, heldBytes);
 });
 
+test('an attention of tokens that nobody can count holds nothing that is known', async () => {
+  const { graph } = ourConverter.build();
+  await graph.transform(attentionNodes());
+  const strange = graph.add({ name: 'strange', op: 'Strange', inputs: [{ node: 'sample', output: 0 }] });
+  graph.redirect({ node: 'sample', output: 0 }, strange, new Set(['strange']));
+  const { heldBytes } = stepCost(graph, ATTENTION, 'cpu');
+  const sample = 4 * 2 * 15 * 8;
+  assert.ok(heldBytes >= sample && heldBytes <= sample + 64, `${heldBytes}`);
+});
+
+test('a graph without inputs takes nothing', () => {
+  const graph = Graph.create();
+  graph.addConstant('weight', { dtype: 'float32', shape: [4], values: [1, 2, 3, 4] });
+  assert.is(stepCost(graph, SIZE, 'cpu').heldBytes, 0);
+});
+
 test('a size that the graph cannot have is refused', () =>
   failsWith('bad-input', /size \(rows\)/, () => stepCost(graphOf([]), { rows: 0 }, 'cpu')));
 

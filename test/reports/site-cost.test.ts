@@ -33,7 +33,9 @@ for (const spelling of SPELLINGS) {
       const contextTokens = kind === 'self' ? tokens : 7;
       const of = siteTokens(site, inferShapes(graph, INPUTS[kind]), batch);
       assert.equal([of.tokens, of.contextTokens, of.reason], [tokens, contextTokens, undefined]);
-      if (of.grid) assert.equal(of.grid, [rows, columns]);
+      assert.equal(of.grid, [rows, columns]);
+      const byShape = siteTokens({ ...site, grid: undefined }, inferShapes(graph, INPUTS[kind]), batch);
+      assert.equal([byShape.grid, byShape.tokens, byShape.contextTokens], [undefined, tokens, contextTokens]);
       const widths = siteWidths(graph, site);
       const context = kind === 'self' ? channels : 6;
       assert.equal(widths, { hidden: channels, context, query: channels, value: channels, out: channels });
@@ -68,6 +70,9 @@ test('tokens that the shapes do not tell: none, and why', () => {
   assert.is(neither.reason, shapes.reason(unknown));
   const ungrounded = { from: 'tensor', endpoint: unknown } as const;
   assert.is(siteTokens({ ...site, grid: ungrounded }, shapes, batch).grid, undefined);
+  // A matrix has rows where a grid has its second size, and no columns.
+  const matrix = { from: 'tensor', endpoint: site.query.weight } as const;
+  assert.is(siteTokens({ ...site, grid: matrix }, shapes, batch).grid, undefined);
 });
 
 test('FLOPs of widths that all differ, with an output projection and without', () => {

@@ -24,6 +24,7 @@ const FAULTS: ReadonlyArray<readonly [code: string, faults: readonly string[]]> 
   ['let x = Math.max(a, Math.ceil(b));', ['max -> min', 'ceil -> floor']],
   ['if (a) return b;', ['a -> false']],
   ['if (a) b();', []],
+  ['let x = a.toString();', []],
   ['let x = a ? b : c;', ['a -> !(a)']],
   ['let x = !a;', ['!a -> a']],
   ['let x = -a;', ['-a -> a']],
