@@ -70,7 +70,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   'converters/weights': ['converters/nn', 'tensors', 'graph', 'families'],
   'converters/model': ['converters/unet', 'converters/weights', 'graph', 'models', 'families'],
   documents: [],
-  tensors: [],
+  tensors: ['documents'],
   graph: ['documents', 'tensors'],
   models: ['documents', 'tensors', 'graph', 'families'],
   families: ['documents'],

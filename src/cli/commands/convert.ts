@@ -12,7 +12,7 @@ import {
   parseLoraOption,
 } from '../../../converters/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { readJson } from '../../models/node.ts';
+import { readForeignJson } from '../../models/node.ts';
 import { formatBytes } from '../../pages/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { printJson, printLine } from '../printer.ts';
@@ -96,9 +96,9 @@ export const convertCommand = defineCommand({
 /** A folder's configs are those of a pipeline's parts, or of a UNet by itself. */
 async function readConfig(path: string | undefined): Promise<Pick<ConvertPipelineOptions, 'config' | 'configFolder'>> {
   if (path === undefined) return {};
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return { config: await readJson(path) };
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return { config: await readForeignJson(path) };
   const own = join(path, 'config.json');
-  return existsSync(own) ? { config: await readJson(own) } : { configFolder: path };
+  return existsSync(own) ? { config: await readForeignJson(own) } : { configFolder: path };
 }
 
 async function convert(
