@@ -5,26 +5,22 @@ import { SlothfulError } from '../../src/errors.ts';
 /** How a hypernetwork's tensors are called once they are safetensors: the width that they are for, k or v, the layer. */
 export const HYPERNETWORK_NAMES = /^(?:hyper_?net(?:work)?s?[._])?\d{3,4}\.[01]\.linear/;
 
+/** Networks that are called ControlNets and work in another way, by names that only they have. */
+export const OTHER_CONTROLS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
+  [/^lora_controlnet$|^(?:input_blocks|middle_block)\..+\.(?:up|down)$/, 'a Control-LoRA'],
+  [/(?:^|\.)lllite_/, 'a ControlNet-LLLite'],
+  [/^(?:task_embedding|control_type_proj|spatial_ch_projs|control_add_embedding)\b/, 'a ControlNet Union'],
+  [/^(?:ctrl_to_base|base_to_ctrl)\b/, 'a ControlNet-XS'],
+  [/^(?:adapter\.)?body\.\d+\./, 'a T2I-Adapter'],
+];
+
 /** What names give a checkpoint away that is not what was looked for; the first that fits is it. */
 const KINDS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
   [
     /^lora_(?:unet|te\d?|transformer)_|[._]lora[._](?:up|down|A|B|linear_layer)\b|\.lora_[AB]\b|\.hada_w1_a|\.lokr_w1/,
     'a LoRA',
   ],
-  [/(?:^|\.)lllite_(?:unet|dit)_/, 'a ControlNet-LLLite, which changes the attentions themselves'],
-  [
-    /^lora_controlnet$|^(?:input_blocks|middle_block)\..+\.(?:up|down)$/,
-    'a Control-LoRA, which needs the UNet that it was made from',
-  ],
-  [
-    /^(?:task_embedding|control_type_proj|spatial_ch_projs|control_add_embedding)\b/,
-    'a ControlNet Union, which takes several images at once',
-  ],
-  [/^(?:adapter\.)?body\.\d+\./, 'a T2I-Adapter, which has a network of its own'],
-  [
-    /^(?:ctrl_to_base|base_to_ctrl|down_zero_convs_out|control_model\.enc_zero_convs_out)/,
-    'a ControlNet-XS, which is woven into the UNet',
-  ],
+  ...OTHER_CONTROLS,
   [/^(?:control_model\.|controlnet_|input_hint_block\.|zero_convs\.)/, 'a ControlNet'],
   [/^(?:image_proj|ip_adapter)\./, 'an IP-Adapter'],
   [HYPERNETWORK_NAMES, 'a hypernetwork, which patches keys and values itself and cannot be converted'],

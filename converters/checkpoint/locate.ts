@@ -112,9 +112,11 @@ function jsonPaths(folder: string): Omit<Located, 'weights'> {
 
 function locateFile(path: string): Located {
   const sharded = /\.safetensors\.index(?:\.\w+)?\.json$/.test(path);
-  if (isPickle(path)) refusePickle(path);
-  if (!sharded && !path.endsWith('.safetensors')) {
-    const kind = kindOfFile(path);
+  // Some tools call them .sft, or what they had before they were converted.
+  const kind = sharded || path.endsWith('.safetensors') ? undefined : kindOfFile(path);
+  const isWeights = path.endsWith('.safetensors') || kind?.kind === 'safetensors';
+  if (isPickle(path) && !isWeights) refusePickle(path);
+  if (!sharded && !isWeights) {
     // What lies under a name of its own and is text says nothing by being text.
     const what = kind && kind.kind !== 'other' && kind.kind !== 'json' ? kind : undefined;
     const cure = what?.cure ?? 'give one, or a diffusers UNet folder';

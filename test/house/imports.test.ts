@@ -68,7 +68,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   'converters/lora': ['converters/checkpoint', 'converters/unet', 'converters/weights', 'documents', 'tensors'],
   'converters/ip-adapter': ['converters/checkpoint', 'converters/unet', 'converters/weights', 'tensors'],
   'converters/weights': ['converters/nn', 'tensors', 'graph', 'families'],
-  'converters/model': ['converters/unet', 'converters/weights', 'graph', 'models', 'families'],
+  'converters/model': ['converters/checkpoint', 'converters/unet', 'converters/weights', 'graph', 'models', 'families'],
   documents: [],
   tensors: ['documents'],
   graph: ['documents', 'tensors'],

@@ -14,6 +14,7 @@ import {
 import { SlothfulError } from '../../errors.ts';
 import { readForeignJson } from '../../models/node.ts';
 import { formatBytes } from '../../pages/index.ts';
+import { PREDICTION_TYPES } from '../../sampling/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { printJson, printLine } from '../printer.ts';
 import { printNote, startProgress } from '../terminal.ts';
@@ -21,6 +22,7 @@ import { printNote, startProgress } from '../terminal.ts';
 const DTYPES = ['auto', 'float16', 'float32'] as const;
 const DATA_SPACES = ['latent', 'premultiplied-rgba'] as const;
 const COMPANIONS = 'Companions:';
+const SAMPLING = 'Sampling:';
 const PIPELINE = 'Parts of a pipeline:';
 
 function options(cli: Argv<object>) {
@@ -45,6 +47,16 @@ function options(cli: Argv<object>) {
     })
     .option('vae', { type: 'string', group: PIPELINE, describe: 'take this VAE: a folder or .safetensors file' })
     .option('taesd', { type: 'string', group: PIPELINE, describe: 'add this TAESD: a folder or .safetensors file' })
+    .option('prediction-type', {
+      choices: PREDICTION_TYPES,
+      group: SAMPLING,
+      describe: "what the model answers; by default what its files say, else the family's",
+    })
+    .option('zero-snr', {
+      type: 'boolean',
+      group: SAMPLING,
+      describe: 'it was trained with zero terminal SNR; by default what its files say',
+    })
     .option('variant', { type: 'string', describe: 'which variant of a folder to take, such as fp16' })
     .option('data-space', { choices: DATA_SPACES, default: 'latent' as const, describe: 'what the channels are' })
     .option('lora', {
@@ -76,7 +88,7 @@ export const convertCommand = defineCommand({
     };
     const config = await readConfig(argv.config);
     const variant = argv.variant === undefined ? {} : { variant: argv.variant };
-    const { dtype, force, dataSpace, only, vae, taesd } = argv;
+    const { dtype, force, dataSpace, only, vae, taesd, predictionType, zeroSnr } = argv;
     const summary = await convert(argv.checkpoint, argv.modelDir, {
       dtype,
       force,
@@ -85,6 +97,10 @@ export const convertCommand = defineCommand({
       only,
       vae,
       taesd,
+      sampling: {
+        ...(predictionType === undefined ? {} : { prediction_type: predictionType }),
+        ...(zeroSnr === undefined ? {} : { zero_snr: zeroSnr }),
+      },
       ...companions,
       ...config,
       ...variant,
@@ -125,9 +141,10 @@ async function convert(
 }
 
 function refuseCompanions(source: string, options: ConvertPipelineOptions): void {
-  const { lora = [], ipAdapter, only, vae, taesd, configFolder } = options;
+  const { lora = [], ipAdapter, only, vae, taesd, configFolder, sampling } = options;
   const parts = { '--only': only, '--vae': vae, '--taesd': taesd, '--config': configFolder };
-  const given = { '--lora': lora.length > 0, '--ip-adapter': ipAdapter, ...parts };
+  const asked = { '--prediction-type': sampling?.prediction_type, '--zero-snr': sampling?.zero_snr };
+  const given = { '--lora': lora.length > 0, '--ip-adapter': ipAdapter, ...parts, ...asked };
   const [flag] = Object.entries(given).find(([, value]) => value !== undefined && value !== false) ?? [];
   if (flag === undefined) return;
   throw new SlothfulError('usage', flag, `is for UNets, and ${source} is a ControlNet`, 'convert it without');
