@@ -22,6 +22,8 @@ export interface Checkpoint {
   readonly schedulerConfig?: unknown;
   /** What marks and `__metadata__` say of sampling, and no config does; and what people are told of that. */
   readonly sampling: { readonly facts: SamplingFacts; readonly notes: readonly string[] };
+  /** Names of tensors that are no weights, but say what the model is. */
+  readonly marks: ReadonlySet<string>;
   /** Tensors of other models (VAE, text encoders, EMA) that were left alone. */
   readonly otherTensors: number;
   /** Bytes of these tensors. */
@@ -117,6 +119,7 @@ async function describe(
     tensors,
     ...beside,
     sampling: readSampling({ names: new Set(names), metadata: metadataOf(stored), schedulerConfig, called }),
+    marks: new Set(names.filter((name) => MARKS.has(name))),
     otherTensors: others,
     bytes,
     notes: [...notesOf(located, others, isPart), ...(note === undefined ? [] : [note])],

@@ -24,7 +24,7 @@ export interface SamplingSources {
   readonly called: string;
 }
 
-/** Empty tensors that are no weights, but marks that ComfyUI's model detection looks for. */
+/** Tensors that are no weights, but marks that ComfyUI looks for: of sampling, and of ControlNets that are differences. */
 export const MARKS: ReadonlySet<string> = new Set([
   'v_pred',
   'ztsnr',
@@ -32,6 +32,7 @@ export const MARKS: ReadonlySet<string> = new Set([
   'edm_std',
   'edm_vpred.sigma_max',
   'edm_vpred.sigma_min',
+  'difference',
 ]);
 
 const PREDICTIONS: ReadonlyMap<string, 'epsilon' | 'v_prediction'> = new Map([

@@ -64,7 +64,7 @@ export function unetMetadata(
 }
 
 /** What a model's metadata say of its UNet; `unetField` of src/models reads it. */
-export function unetRecord({ down, mid, up, addition, ...config }: UNetConfig): JsonObject {
+export function unetRecord({ down, mid, up, addition, guidanceDim, ...config }: UNetConfig): JsonObject {
   return {
     family: config.family,
     in_channels: config.inChannels,
@@ -77,6 +77,7 @@ export function unetRecord({ down, mid, up, addition, ...config }: UNetConfig): 
     down,
     mid,
     up,
+    ...(guidanceDim === null ? {} : { time_cond_proj_dim: guidanceDim }),
     addition: addition && { time_embed_dim: addition.timeEmbedDim, text_embed_dim: addition.textEmbedDim },
   };
 }

@@ -1,4 +1,4 @@
-import { type Checkpoint, type CheckpointKind, prefixesBefore, type Spelling } from '../checkpoint/index.ts';
+import { type Checkpoint, type CheckpointKind, looksLike, prefixesBefore, type Spelling } from '../checkpoint/index.ts';
 import type { NamedTensors, TensorSource } from '../weights/index.ts';
 import { layoutOfLdm, ldmNames } from './ldm-names.ts';
 
@@ -14,13 +14,17 @@ const KNOWN = /^(?:(?:model|diffusion_model|unet|net|pipe|pipeline|denoiser|inne
 const AVERAGED =
   /^(?:(?:model|diffusion_model|unet|net|ema|ema_model|model_ema|unet_ema|ema_unet|averaged_model|shadow)\.)+$/;
 
+/** Parts of adapters, which are called after the modules that they are for. */
+const OF_ADAPTER = /[._](?:lora|hada|lokr|oft|boft|glora|dora|diff|on)[._]|\.(?:alpha|diff|weight_norm)$/;
+
 interface Found {
   readonly layout: Checkpoint['layout'];
   readonly prefix: string;
 }
 
 /** Every UNet among the names, by what stands before its blocks. */
-function unetsAmong(names: readonly string[]): Found[] {
+function unetsAmong(all: readonly string[]): Found[] {
+  const names = all.filter((name) => !OF_ADAPTER.test(name));
   return LAYOUTS.flatMap(({ layout, down, up }) => {
     const ups = new Set(prefixesBefore(names, up));
     return prefixesBefore(names, down)
@@ -50,6 +54,8 @@ function nearly(names: readonly string[]): string | undefined {
   if (names.some((name) => name.startsWith('model_ema.diffusion_modelinput_blocks'))) {
     return 'it has the averaged (EMA) weights alone, in names without dots';
   }
+  // A ControlNet is half a UNet too.
+  if (looksLike(names) !== undefined) return undefined;
   const half = LAYOUTS.find(({ down, up }) => [down, up].some((blocks) => prefixesBefore(names, blocks).some(isUNets)));
   if (!half) return undefined;
   const [down, up] = [half.down, half.up].map((blocks) => prefixesBefore(names, blocks).some(isUNets));

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import {
+  type ConvertControlNetOptions,
   type ConvertPipelineOptions,
   type ConvertSummary,
   checkpointKind,
@@ -23,6 +24,7 @@ const DTYPES = ['auto', 'float16', 'float32'] as const;
 const DATA_SPACES = ['latent', 'premultiplied-rgba'] as const;
 const COMPANIONS = 'Companions:';
 const SAMPLING = 'Sampling:';
+const CONTROLNET = 'ControlNet:';
 const PIPELINE = 'Parts of a pipeline:';
 
 function options(cli: Argv<object>) {
@@ -47,6 +49,16 @@ function options(cli: Argv<object>) {
     })
     .option('vae', { type: 'string', group: PIPELINE, describe: 'take this VAE: a folder or .safetensors file' })
     .option('taesd', { type: 'string', group: PIPELINE, describe: 'add this TAESD: a folder or .safetensors file' })
+    .option('global-pool', {
+      type: 'boolean',
+      group: CONTROLNET,
+      describe: 'average residuals over the picture, as shuffle does; by default what its config says, or its name',
+    })
+    .option('base', {
+      type: 'string',
+      group: CONTROLNET,
+      describe: 'checkpoint of the UNet that a ControlNet of differences is added to',
+    })
     .option('prediction-type', {
       choices: PREDICTION_TYPES,
       group: SAMPLING,
@@ -88,7 +100,7 @@ export const convertCommand = defineCommand({
     };
     const config = await readConfig(argv.config);
     const variant = argv.variant === undefined ? {} : { variant: argv.variant };
-    const { dtype, force, dataSpace, only, vae, taesd, predictionType, zeroSnr } = argv;
+    const { dtype, force, dataSpace, only, vae, taesd, predictionType, zeroSnr, globalPool, base } = argv;
     const summary = await convert(argv.checkpoint, argv.modelDir, {
       dtype,
       force,
@@ -97,6 +109,8 @@ export const convertCommand = defineCommand({
       only,
       vae,
       taesd,
+      globalPool,
+      base,
       sampling: {
         ...(predictionType === undefined ? {} : { prediction_type: predictionType }),
         ...(zeroSnr === undefined ? {} : { zero_snr: zeroSnr }),
@@ -120,7 +134,7 @@ async function readConfig(path: string | undefined): Promise<Pick<ConvertPipelin
 async function convert(
   source: string,
   dir: string,
-  options: ConvertPipelineOptions,
+  options: ConvertPipelineOptions & ConvertControlNetOptions,
 ): Promise<ConvertSummary | PipelineSummary> {
   const { only } = options;
   // What is asked for by name need not have a UNet beside it.
@@ -132,12 +146,22 @@ async function convert(
     onProgress: ({ done, total }: { done: number; total: number }) => progress.update(done, total),
   };
   try {
-    if (kind === 'unet') return await convertPipeline(source, dir, shared);
+    if (kind === 'unet') {
+      refuseControlNets(source, options);
+      return await convertPipeline(source, dir, shared);
+    }
     refuseCompanions(source, options);
     return await convertControlNet(source, dir, shared);
   } finally {
     progress.end();
   }
+}
+
+function refuseControlNets(source: string, { globalPool, base }: ConvertControlNetOptions): void {
+  const given = { '--global-pool': globalPool, '--base': base };
+  const [flag] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
+  if (flag === undefined) return;
+  throw new SlothfulError('usage', flag, `is for ControlNets, and ${source} is a UNet`, 'convert it without');
 }
 
 function refuseCompanions(source: string, options: ConvertPipelineOptions): void {
