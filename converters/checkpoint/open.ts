@@ -48,8 +48,8 @@ export interface CheckpointKind {
   readonly what: string;
   /** How its tensors are spelled, and the prefix that is theirs; undefined where it is not there. */
   spelling(names: readonly string[]): Spelling | undefined;
-  /** What a file is that looks like one and is another thing, and why it cannot be converted. */
-  refused?(names: readonly string[]): string | undefined;
+  /** What a file is that looks like one and is another thing that cannot be converted, and what to do. */
+  refused?(names: readonly string[]): { readonly problem: string; readonly cure: string } | undefined;
   /** What of it is there where `spelling` finds none: an unknown prefix, a half. */
   nearly?(names: readonly string[]): string | undefined;
   readonly cure: string;
@@ -105,7 +105,7 @@ async function describe(
   const shards = { ...stored, ...withoutWrappers(stored.fileOf) };
   const names = [...shards.fileOf.keys()];
   const refused = kind.refused?.(names);
-  if (refused !== undefined) throw new SlothfulError('unsupported', path, refused, kind.cure);
+  if (refused) throw new SlothfulError('unsupported', path, refused.problem, refused.cure);
   const { note, ...spelling } = kind.spelling(names) ?? refuseOther(path, names, kind);
   const { tensors, bytes, others } = pickSources(shards, spelling.prefix, MARKS);
   // A config beside a file of several models need not be that of this one.

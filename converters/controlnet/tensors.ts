@@ -12,9 +12,11 @@ import type { NamedTensors, TensorSource } from '../weights/index.ts';
 /** What may stand before a ControlNet's names. */
 const KNOWN = /^(?:(?:model|control_model|controlnet|net|pipe|pipeline)\.)*$/;
 
-function refused(names: readonly string[]): string | undefined {
+const CURE = `give a plain ControlNet of ${familyTitles('or')}: a diffusers folder, or a single file with control_model.*`;
+
+function refused(names: readonly string[]): { problem: string; cure: string } | undefined {
   const other = OTHER_CONTROLS.find(([pattern]) => names.some((name) => pattern.test(name)));
-  return other && `is ${other[1]}, which works in another way`;
+  return other && { problem: `is ${other[1]}, which works in another way`, cure: CURE };
 }
 
 function spelling(names: readonly string[]): Spelling | undefined {
@@ -31,7 +33,7 @@ export const CONTROLNET: CheckpointKind = {
   what: 'ControlNet',
   spelling,
   refused,
-  cure: `give a plain ControlNet of ${familyTitles('or')}: a diffusers folder, or a single file with control_model.*`,
+  cure: CURE,
 };
 
 /** The hint's convolutions in LDM's order, every second module of a list; in diffusers they are called by their place. */

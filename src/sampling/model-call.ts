@@ -29,7 +29,7 @@ export async function callModel(
     timestep,
     conditioning,
     sample: guidanceScale === undefined ? sample : doubled(sample),
-    options: { sigma, parameters, passes, slothful, stepIndex: index },
+    options: { sigma, parameters, passes, slothful, stepIndex: index, guided: guidanceScale !== undefined },
   };
   const { output, sites } = await evaluate(unet, request, `step ${index} (timestep ${timestep})`);
   return {

@@ -36,6 +36,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'converters/weights',
     'converters/model',
     'documents',
+    'tensors',
     'graph',
     'families',
   ],
