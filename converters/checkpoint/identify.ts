@@ -61,12 +61,16 @@ export function refusePickle(path: string): never {
     const problem = 'is a safetensors file under the name of a pickle';
     throw new SlothfulError('unsupported', path, problem, 'call it .safetensors and give it again');
   }
-  if (kind && kind.kind !== 'pickle') throw new SlothfulError('unsupported', path, kind.what, kind.cure);
+  // Under such a name an archive is PyTorch's, whose pickle need not come first.
+  if (kind && kind.kind !== 'pickle' && kind.kind !== 'archive')
+    throw new SlothfulError('unsupported', path, kind.what, kind.cure);
   throw new SlothfulError(
     'unsupported',
     path,
     `is a ${kind ? 'PyTorch ' : ''}pickle, which can run any code when it is opened`,
-    kind?.cure ?? 'save it as .safetensors (diffusers: save_pretrained; web UIs: the checkpoint merger) and give that',
+    kind?.kind === 'pickle'
+      ? kind.cure
+      : 'save it as .safetensors (diffusers: save_pretrained; web UIs: the checkpoint merger) and give that',
   );
 }
 
