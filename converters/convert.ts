@@ -43,6 +43,7 @@ export async function checkpointKind(source: string, variant?: string): Promise<
       if (!unet) kind = 'controlnet';
       return unet ?? CONTROLNET.spelling(names);
     },
+    refused: (names) => (UNET.spelling(names) ? undefined : CONTROLNET.refused?.(names)),
   };
   const checkpoint = await openCheckpoint(source, either, { variant });
   await checkpoint.close();
@@ -91,18 +92,40 @@ async function convertWith(
   outDir: string,
   options: ConvertOptions,
 ): Promise<ConvertSummary> {
-  const { found, ipAdapter, records, wantsLcm } = companions;
+  const { found, ipAdapter, records } = companions;
+  const wantsLcm = companions.wantsLcm || config.guidanceDim !== null;
   const { graph, weights } = buildUNet(config, 'slothful convert', { ipAdapter });
   const entries = weightEntries(weights, found, checkpoint.path, options.dtype ?? 'auto');
   const { schedulerConfig } = checkpoint;
+  const sampling = { ...checkpoint.sampling.facts, ...options.sampling };
   const dataSpace = options.dataSpace ?? 'latent';
-  graph.setMetadata(unetMetadata(config, { schedulerConfig, dataSpace, wantsLcm, notes: records }));
+  graph.setMetadata(unetMetadata(config, { schedulerConfig, sampling, dataSpace, wantsLcm, notes: records }));
   const written = await writeGraph(outDir, graph, entries, options, (folder) =>
     carryText(checkpoint.path, folder, graph),
   );
-  const notes = [...checkpoint.notes, ...companions.notes, ...written.notes];
-  if (wantsLcm) notes.push('an LCM-LoRA is in it: use the LCM sampler with 4 to 8 steps and a guidance scale of 1');
+  // What the user says of the prediction needs no note on what the file says of it.
+  const told = options.sampling?.prediction_type === undefined ? checkpoint.sampling.notes : [];
+  const notes = [...checkpoint.notes, ...told, ...kindNotes(config), ...companions.notes, ...written.notes];
+  if (companions.wantsLcm)
+    notes.push('an LCM-LoRA is in it: use the LCM sampler with 4 to 8 steps and a guidance scale of 1');
   return { kind: 'unet', family: config.family, ...written, notes };
+}
+
+/** What a UNet is that takes more than noise and text: the run needs more of the user, or less. */
+function kindNotes({ inChannels, outChannels, guidanceDim }: UNetConfig): string[] {
+  const notes: string[] = [];
+  if (guidanceDim !== null) {
+    const told = 'it is told the guidance scale and guided away from nothing; 4 to 8 steps are enough';
+    notes.push(`is a full LCM model (time_cond_proj_dim): ${told}`);
+  }
+  const more = inChannels - outChannels;
+  const takes = `takes ${inChannels} channels and answers ${outChannels}`;
+  if (more === outChannels + 1) {
+    notes.push(`is an inpainting UNet (${takes}): beside the latent it needs the mask and the masked picture's latent`);
+  } else if (more === outChannels) {
+    notes.push(`is an image-to-image UNet such as InstructPix2Pix (${takes}): beside the latent it needs a picture's`);
+  } else if (more > 0) notes.push(`${takes}: beside the latent it needs ${more} channels more`);
+  return notes;
 }
 
 function configOf(checkpoint: Checkpoint, tensors: ReadonlyMap<string, TensorSource>, given: unknown): UNetConfig {

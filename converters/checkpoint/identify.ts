@@ -1,8 +1,18 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { FILE_KIND_BYTES, type FileKind, fileKind } from '../../src/documents/index.ts';
 import { SlothfulError } from '../../src/errors.ts';
 
 /** How a hypernetwork's tensors are called once they are safetensors: the width that they are for, k or v, the layer. */
 export const HYPERNETWORK_NAMES = /^(?:hyper_?net(?:work)?s?[._])?\d{3,4}\.[01]\.linear/;
+
+/** Networks that are called ControlNets and work in another way, by names that only they have. */
+export const OTHER_CONTROLS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
+  [/^lora_controlnet$|^(?:input_blocks|middle_block)\..+\.(?:up|down)$/, 'a Control-LoRA'],
+  [/(?:^|\.)lllite_/, 'a ControlNet-LLLite'],
+  [/^(?:task_embedding|control_type_proj|spatial_ch_projs|control_add_embedding)\b/, 'a ControlNet Union'],
+  [/^(?:ctrl_to_base|base_to_ctrl)\b/, 'a ControlNet-XS'],
+  [/^(?:adapter\.)?body\.\d+\./, 'a T2I-Adapter'],
+];
 
 /** What names give a checkpoint away that is not what was looked for; the first that fits is it. */
 const KINDS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
@@ -10,6 +20,7 @@ const KINDS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
     /^lora_(?:unet|te\d?|transformer)_|[._]lora[._](?:up|down|A|B|linear_layer)\b|\.lora_[AB]\b|\.hada_w1_a|\.lokr_w1/,
     'a LoRA',
   ],
+  ...OTHER_CONTROLS,
   [/^(?:control_model\.|controlnet_|input_hint_block\.|zero_convs\.)/, 'a ControlNet'],
   [/^(?:image_proj|ip_adapter)\./, 'an IP-Adapter'],
   [HYPERNETWORK_NAMES, 'a hypernetwork, which patches keys and values itself and cannot be converted'],
@@ -41,36 +52,55 @@ export function isPickle(name: string): boolean {
   return PICKLE.test(name);
 }
 
-/** Refuses a file that Python would unpickle. */
+/** Refuses a file that Python would unpickle, or that is something else under the name of one. */
 export function refusePickle(path: string): never {
-  if (isPickledHypernetwork(path)) refuseHypernetwork(path);
+  const start = startOf(path);
+  if (isPickledHypernetwork(start.text)) refuseHypernetwork(path);
+  const { kind } = start;
+  if (kind?.kind === 'safetensors') {
+    const problem = 'is a safetensors file under the name of a pickle';
+    throw new SlothfulError('unsupported', path, problem, 'call it .safetensors and give it again');
+  }
+  // Under such a name an archive is PyTorch's, whose pickle need not come first.
+  if (kind && kind.kind !== 'pickle' && kind.kind !== 'archive')
+    throw new SlothfulError('unsupported', path, kind.what, kind.cure);
   throw new SlothfulError(
     'unsupported',
     path,
-    'is a pickle, which can run any code when it is opened',
-    'save it as .safetensors (diffusers: save_pretrained; web UIs: the checkpoint merger) and give that',
+    `is a ${kind ? 'PyTorch ' : ''}pickle, which can run any code when it is opened`,
+    kind?.kind === 'pickle'
+      ? kind.cure
+      : 'save it as .safetensors (diffusers: save_pretrained; web UIs: the checkpoint merger) and give that',
   );
+}
+
+/** What a file with a name that says nothing is; undefined where it cannot be told or read. */
+export function kindOfFile(path: string): FileKind | undefined {
+  return startOf(path).kind;
 }
 
 /** Fields of the pickle that AUTOMATIC1111's web UI writes; its names are plain text near the start. */
 const PICKLED_FIELDS = ['layer_structure', 'linear.0.weight', 'linear1.weight'];
 const START_BYTES = 1 << 18;
 
-/** Whether a pickled file is a hypernetwork, told by the names at its start: nothing is unpickled. */
-function isPickledHypernetwork(path: string): boolean {
+function startOf(path: string): { kind: FileKind | undefined; text: string } {
   const start = Buffer.alloc(START_BYTES);
-  let length = 0;
   try {
     const file = openSync(path, 'r');
     try {
-      length = readSync(file, start, 0, START_BYTES, 0);
+      const length = readSync(file, start, 0, START_BYTES, 0);
+      const kind = fileKind(start.subarray(0, Math.min(length, FILE_KIND_BYTES)), length);
+      return { kind, text: start.toString('latin1', 0, length) };
     } finally {
       closeSync(file);
     }
   } catch {
-    return false; // It cannot be read, which whoever wants to read it will say better.
+    return { kind: undefined, text: '' }; // It cannot be read, which whoever wants to read it will say better.
   }
-  const text = start.toString('latin1', 0, length);
+}
+
+/** Whether a pickled file is a hypernetwork, told by the names at its start: nothing is unpickled. */
+function isPickledHypernetwork(text: string): boolean {
   return text.includes('activation_func') && PICKLED_FIELDS.some((name) => text.includes(name));
 }
 

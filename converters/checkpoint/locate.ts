@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { messageOf, SlothfulError } from '../../src/errors.ts';
 import { familyTitles } from '../../src/families/index.ts';
-import { isPickle, refusePickle } from './identify.ts';
+import { isPickle, kindOfFile, refusePickle } from './identify.ts';
 
 /** Where a folder's weights are: one file, or the index of several. */
 export interface WeightFiles {
@@ -112,9 +112,15 @@ function jsonPaths(folder: string): Omit<Located, 'weights'> {
 
 function locateFile(path: string): Located {
   const sharded = /\.safetensors\.index(?:\.\w+)?\.json$/.test(path);
-  if (isPickle(path)) refusePickle(path);
-  if (!sharded && !path.endsWith('.safetensors')) {
-    throw new SlothfulError('unsupported', path, 'is not a .safetensors file', 'give one, or a diffusers UNet folder');
+  // Some tools call them .sft, or what they had before they were converted.
+  const kind = sharded || path.endsWith('.safetensors') ? undefined : kindOfFile(path);
+  const isWeights = path.endsWith('.safetensors') || kind?.kind === 'safetensors';
+  if (isPickle(path) && !isWeights) refusePickle(path);
+  if (!sharded && !isWeights) {
+    // What lies under a name of its own and is text says nothing by being text.
+    const what = kind && kind.kind !== 'other' && kind.kind !== 'json' ? kind : undefined;
+    const cure = what?.cure ?? 'give one, or a diffusers UNet folder';
+    throw new SlothfulError('unsupported', path, what?.what ?? 'is not a .safetensors file', cure);
   }
   return { weights: { path, sharded, variant: '', variants: [''] }, ...jsonPaths(dirname(path)) };
 }

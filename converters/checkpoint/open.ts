@@ -4,7 +4,9 @@ import type { TensorSource } from '../weights/index.ts';
 import { looksLike } from './identify.ts';
 import { type Located, locate } from './locate.ts';
 import { readJsonIfThere } from './read-json.ts';
+import { MARKS, readSampling, type SamplingFacts } from './sampling.ts';
 import { openShards, openSingle, pickSources, type Shards } from './shards.ts';
+import { withoutWrappers } from './wrappers.ts';
 
 /** An open checkpoint: every tensor of the model that was looked for, by the name its layout gives it, unread. */
 export interface Checkpoint {
@@ -16,8 +18,12 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorSource>;
   /** The parsed config.json, where there is one; not validated. */
   readonly config?: unknown;
-  /** The parsed scheduler_config.json of a pipeline, or the fields that a single file's marks set; not validated. */
+  /** The parsed scheduler_config.json of a pipeline; not validated. */
   readonly schedulerConfig?: unknown;
+  /** What marks and `__metadata__` say of sampling, and no config does; and what people are told of that. */
+  readonly sampling: { readonly facts: SamplingFacts; readonly notes: readonly string[] };
+  /** Names of tensors that are no weights, but say what the model is. */
+  readonly marks: ReadonlySet<string>;
   /** Tensors of other models (VAE, text encoders, EMA) that were left alone. */
   readonly otherTensors: number;
   /** Bytes of these tensors. */
@@ -27,12 +33,25 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
+/** How a model's tensors are spelled in a file. */
+export interface Spelling {
+  readonly layout: Checkpoint['layout'];
+  /** Begins all of their names. */
+  readonly prefix: string;
+  /** What people may want to know of the choice. */
+  readonly note?: string;
+}
+
 /** What is looked for in a checkpoint, and how its tensors are told from others. */
 export interface CheckpointKind {
   /** For messages, such as "ControlNet". */
   readonly what: string;
   /** How its tensors are spelled, and the prefix that is theirs; undefined where it is not there. */
-  spelling(names: readonly string[]): { layout: Checkpoint['layout']; prefix: string } | undefined;
+  spelling(names: readonly string[]): Spelling | undefined;
+  /** What a file is that looks like one and is another thing that cannot be converted, and what to do. */
+  refused?(names: readonly string[]): { readonly problem: string; readonly cure: string } | undefined;
+  /** What of it is there where `spelling` finds none: an unknown prefix, a half. */
+  nearly?(names: readonly string[]): string | undefined;
   readonly cure: string;
   /** What its folder is called in a pipeline; `unet` where nothing is said. */
   readonly folder?: string;
@@ -46,34 +65,12 @@ export interface OpenOptions {
   isPart?: boolean | undefined;
 }
 
-/** What the empty tensors that single files carry as marks say about sampling. */
-interface Markers {
-  /** The fields of a scheduler config that the marks set; undefined where there are none. */
-  readonly schedulerConfig?: { prediction_type: 'v_prediction'; rescale_betas_zero_snr: boolean };
-  readonly notes: readonly string[];
-}
-
-/**
- * Reads the marks of an SDXL single file: such a file has no scheduler config, and a v-prediction model sampled as an
- * epsilon one gives noise.
- *
- * Source: the tensor names `v_pred`, `ztsnr`, `edm_*` as ComfyUI's model detection looks for them.
- */
-function readMarkers(names: ReadonlySet<string>): Markers {
-  const edm = [...names].find((name) => /^edm_(?:mean|std|vpred\.sigma_(?:max|min))$/.test(name));
-  if (edm)
-    return { notes: [`is marked "${edm}": it was trained with EDM noise levels, which the samplers do not have`] };
-  if (!names.has('v_pred')) return { notes: [] };
-  const rescale = names.has('ztsnr');
-  return {
-    schedulerConfig: { prediction_type: 'v_prediction', rescale_betas_zero_snr: rescale },
-    notes: [`is marked as a v-prediction model${rescale ? ' with zero terminal SNR' : ''}`],
-  };
-}
-
-function refuseOther(path: string, names: readonly string[], { what: wanted, cure }: CheckpointKind): never {
-  const what = looksLike(names);
-  const problem = `holds no ${wanted} among its ${names.length} tensors${what ? `: it looks like ${what}` : ''}`;
+function refuseOther(path: string, names: readonly string[], kind: CheckpointKind): never {
+  const { what: wanted, cure } = kind;
+  const nearly = kind.nearly?.(names);
+  const what = nearly === undefined ? looksLike(names) : undefined;
+  const more = nearly ?? (what && `it looks like ${what}`);
+  const problem = `holds no ${wanted} among its ${names.length} tensors${more ? `: ${more}` : ''}`;
   throw new SlothfulError('bad-checkpoint', path, problem, cure);
 }
 
@@ -90,31 +87,43 @@ function notesOf({ weights }: Located, otherTensors: number, isPart: boolean): s
 
 async function jsonBeside({ configPath, schedulerPath }: Located) {
   const schedulerConfig = schedulerPath === undefined ? undefined : await readJsonIfThere(schedulerPath);
-  return { config: await readJsonIfThere(configPath), schedulerConfig, notes: [] };
+  return { config: await readJsonIfThere(configPath), schedulerConfig };
+}
+
+/** Of all files of a checkpoint: only one of them need have it. */
+function metadataOf({ files }: Shards): ReadonlyMap<string, string> {
+  return new Map(files.flatMap(({ metadata }) => [...metadata]));
 }
 
 async function describe(
   path: string,
   located: Located,
-  shards: Shards,
+  stored: Shards,
   kind: CheckpointKind,
   isPart: boolean,
 ): Promise<Checkpoint> {
-  const names = new Set(shards.fileOf.keys());
-  const spelling = kind.spelling([...names]) ?? refuseOther(path, [...names], kind);
-  const { tensors, bytes, others } = pickSources(shards, spelling.prefix);
+  const shards = { ...stored, ...withoutWrappers(stored.fileOf) };
+  const names = [...shards.fileOf.keys()];
+  const refused = kind.refused?.(names);
+  if (refused) throw new SlothfulError('unsupported', path, refused.problem, refused.cure);
+  const { note, ...spelling } = kind.spelling(names) ?? refuseOther(path, names, kind);
+  const { tensors, bytes, others } = pickSources(shards, spelling.prefix, MARKS);
   // A config beside a file of several models need not be that of this one.
   const isAlone = spelling.layout === 'diffusers' && spelling.prefix === '';
-  const { notes, ...beside } = isAlone ? await jsonBeside(located) : readMarkers(names);
+  const beside = isAlone ? await jsonBeside(located) : { schedulerConfig: undefined };
+  const { schedulerConfig } = beside;
+  const called = `${basename(path)} ${basename(located.weights.path)}`;
   return {
     path,
     ...spelling,
     tensors,
     ...beside,
+    sampling: readSampling({ names: new Set(names), metadata: metadataOf(stored), schedulerConfig, called }),
+    marks: new Set(names.filter((name) => MARKS.has(name))),
     otherTensors: others,
     bytes,
-    notes: [...notesOf(located, others, isPart), ...notes],
-    close: () => closeAll(shards),
+    notes: [...notesOf(located, others, isPart), ...(note === undefined ? [] : [note])],
+    close: () => closeAll(stored),
   };
 }
 
@@ -127,7 +136,7 @@ export async function tensorNames(path: string): Promise<string[]> {
   const { weights } = await locate(path);
   const shards = weights.sharded ? await openShards(weights.path) : await openSingle(weights.path);
   await closeAll(shards);
-  return [...shards.fileOf.keys()];
+  return [...withoutWrappers(shards.fileOf).fileOf.keys()];
 }
 
 async function closeAll({ files }: Shards): Promise<void> {

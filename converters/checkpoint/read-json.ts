@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { parseJson } from '../../src/documents/index.ts';
+import { decodeText, parseForeignJsonFile } from '../../src/documents/index.ts';
 import { messageOf, SlothfulError } from '../../src/errors.ts';
 import { duplicateKey } from '../../src/tensors/index.ts';
 
@@ -8,19 +8,19 @@ function isMissing(error: unknown): boolean {
 }
 
 /**
- * Reads a JSON file; what is in it is for the caller to check.
+ * Reads a JSON file that others wrote, Python's numbers in it too; what is in it is for the caller to check.
  *
  * @throws SlothfulError `io` where it cannot be read, `bad-checkpoint` where it is not JSON or has a key twice
  */
 export async function readJson(path: string): Promise<unknown> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await readFile(path, 'utf8');
+    bytes = await readFile(path);
   } catch (error) {
     throw new SlothfulError('io', path, `cannot be read (${messageOf(error)})`, 'check the path', { cause: error });
   }
-  const value = parseJson(text, { place: path, code: 'bad-checkpoint', cure: 'download it again' });
-  const twice = duplicateKey(text);
+  const value = parseForeignJsonFile(bytes, { place: path, code: 'bad-checkpoint', cure: 'download it again' });
+  const twice = duplicateKey(decodeText(bytes));
   if (twice === undefined) return value;
   throw new SlothfulError('bad-checkpoint', path, `has the key ${JSON.stringify(twice)} twice`, 'download it again');
 }

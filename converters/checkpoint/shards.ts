@@ -56,6 +56,8 @@ function checkTensors(map: WeightMap, opened: ReadonlyMap<string, SafetensorsFil
 export interface Shards {
   readonly files: readonly SafetensorsFile[];
   readonly fileOf: ReadonlyMap<string, SafetensorsFile>;
+  /** What a tensor is called in its file, where that is not its name here. */
+  readonly storedAs?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -99,24 +101,36 @@ export interface Sources {
   readonly others: number;
 }
 
-/** Picks the tensors under a prefix from open files: narrow floats decoded, and with their scales where they have such. */
-export function pickSources({ files, fileOf }: Shards, prefix: string): Sources {
+/**
+ * Picks the tensors under a prefix from open files: narrow floats decoded, and with their scales where they have such.
+ *
+ * @param marks names that are no weights of any model, and neither picked nor counted
+ */
+export function pickSources(
+  { files, fileOf, storedAs }: Shards,
+  prefix: string,
+  marks: ReadonlySet<string> = new Set(),
+): Sources {
   const tensors = new Map<string, TensorSource>();
   let bytes = 0;
+  let marked = 0;
   for (const [name, file] of fileOf) {
-    const info = file.tensors.get(name);
-    if (!info || !name.startsWith(prefix)) continue;
-    bytes += info.end - info.begin;
-    const source: TensorSource = {
-      name,
-      dtype: info.dtype,
-      shape: info.shape,
-      file: file.path,
-      read: (into) => file.read(name, into),
-      readRange: (begin, end, into) => file.readRange(name, begin, end, into),
-    };
-    tensors.set(name.slice(prefix.length), decoded(source));
+    const stored = storedAs?.get(name) ?? name;
+    const info = file.tensors.get(stored);
+    if (info && marks.has(name)) marked++;
+    else if (info && name.startsWith(prefix)) {
+      bytes += info.end - info.begin;
+      const source: TensorSource = {
+        name: stored,
+        dtype: info.dtype,
+        shape: info.shape,
+        file: file.path,
+        read: (into) => file.read(stored, into),
+        readRange: (begin, end, into) => file.readRange(stored, begin, end, into),
+      };
+      tensors.set(name.slice(prefix.length), decoded(source));
+    }
   }
   const stored = files.reduce((sum, file) => sum + file.tensors.size, 0);
-  return { tensors: unscaled(tensors), bytes, others: stored - tensors.size };
+  return { tensors: unscaled(tensors), bytes, others: stored - marked - tensors.size };
 }

@@ -1,5 +1,5 @@
-import { join } from 'node:path';
-import { type FixedFields, isObject, unbuiltFields } from '../../src/documents/index.ts';
+import { basename, dirname, join, resolve } from 'node:path';
+import { choice, flag, foreignObject, isObject, readDocument } from '../../src/documents/index.ts';
 import { SlothfulError } from '../../src/errors.ts';
 import type { Checkpoint } from '../checkpoint/index.ts';
 import { inferUNetConfig, parseUNetConfig, type UNetConfig } from '../unet/index.ts';
@@ -11,25 +11,39 @@ export interface ControlNetConfig {
   readonly imageChannels: number;
   /** Widths of the hint network: its first convolution's, then one for each halving of the image. */
   readonly hintWidths: readonly number[];
+  /** Each residual is one value a channel, the mean over the picture. */
+  readonly globalPool: boolean;
+  /** Its picture's channels are blue, green, red: they are turned round before anything is computed. */
+  readonly reversedChannels: boolean;
+}
+
+/** What a user says of a ControlNet that its files may not say. */
+export interface AskedControlNet {
+  readonly config?: unknown;
+  /** Average residuals over the picture; by default what the config says, else whether it is called "shuffle". */
+  readonly globalPool?: boolean | undefined;
 }
 
 type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 
-/** What a config may not say otherwise. */
-const FIXED: FixedFields = [
-  ['global_pool_conditions', [false]],
-  ['controlnet_conditioning_channel_order', ['rgb']],
-];
+/** What of diffusers' ControlNetModel config is the ControlNet's own, with diffusers' defaults. */
+const CONTROLNET = foreignObject({
+  global_pool_conditions: flag({ default: false }),
+  controlnet_conditioning_channel_order: choice(['rgb', 'bgr'], { default: 'rgb' }),
+});
+
+/** How ControlNets are called that average: no tensor says so. Source: ComfyUI and sd-webui-controlnet, by the same name. */
+const POOLED_NAME = /(?:^|[^a-z])shuffle(?:[^a-z]|$)/i;
 
 function checkJson(json: unknown, place: string): void {
   if (!isObject(json)) return;
-  if (json._class_name !== undefined && json._class_name !== 'ControlNetModel') {
-    const problem = `describes a ${JSON.stringify(json._class_name)}, not a ControlNetModel`;
+  const { _class_name: name = 'ControlNetModel' } = json;
+  if (name !== 'ControlNetModel' && name !== 'FlaxControlNetModel') {
+    const problem = `describes a ${JSON.stringify(name)}, not a ControlNetModel`;
     throw new SlothfulError('unsupported', place, problem, 'give the config.json of the ControlNet');
   }
-  for (const { name, value, harmless } of unbuiltFields(json, FIXED)) {
-    const problem = `${JSON.stringify(value)} is not supported`;
-    throw new SlothfulError('unsupported', `${place} "${name}"`, problem, `only ${JSON.stringify(harmless[0])} is`);
+  if (json.mid_block_type === null) {
+    throw new SlothfulError('bad-checkpoint', `${place} "mid_block_type"`, 'is null, and every ControlNet has one');
   }
 }
 
@@ -39,12 +53,31 @@ function inferConfig(tensors: Shapes, place: string): UNetConfig {
   return inferUNetConfig(new Map([...tensors, ['conv_out.weight', { shape: [channels] }]]), place);
 }
 
-function unetConfig(checkpoint: Checkpoint, tensors: Shapes, given: unknown): UNetConfig {
-  if (given === undefined && checkpoint.config === undefined) return inferConfig(tensors, checkpoint.path);
-  const place = given === undefined ? join(checkpoint.path, 'config.json') : '--config';
+type OwnConfig = Pick<ControlNetConfig, 'unet' | 'globalPool' | 'reversedChannels'>;
+
+function ownConfig(checkpoint: Checkpoint, tensors: Shapes, given: unknown): OwnConfig {
   const json = given ?? checkpoint.config;
+  if (json === undefined) {
+    const unet = inferConfig(tensors, checkpoint.path);
+    return { unet, globalPool: POOLED_NAME.test(calledOf(checkpoint.path)), reversedChannels: false };
+  }
+  const place = given === undefined ? join(checkpoint.path, 'config.json') : '--config';
   checkJson(json, place);
-  return parseUNetConfig(json, place);
+  const unet = parseUNetConfig(json, place);
+  const cure = 'give the config of this checkpoint';
+  const own = readDocument(CONTROLNET, json, { place, code: 'bad-checkpoint', cure, nulls: 'absent' });
+  return {
+    unet,
+    globalPool: own.global_pool_conditions,
+    reversedChannels: own.controlnet_conditioning_channel_order === 'bgr',
+  };
+}
+
+/** What a checkpoint is called: diffusers gives all files one name, and their folder says whose they are. */
+function calledOf(path: string): string {
+  const absolute = resolve(path);
+  const name = basename(absolute);
+  return /^(?:diffusion_pytorch_)?model\b/.test(name) ? basename(dirname(absolute)) : name;
 }
 
 /** Most halvings of the conditioning image; all published ControlNets have 3. */
@@ -72,10 +105,26 @@ function hintWidths(tensors: Shapes, place: string): { imageChannels: number; hi
 }
 
 /**
- * The config of a ControlNet: of its UNet half from `given`, its config.json or its tensors, of the rest from its tensors.
+ * The config of a ControlNet: of its UNet half from what is given, its config.json or its tensors, of the rest from
+ * these and its tensors; and what was chosen for the user.
  *
  * @throws SlothfulError `bad-checkpoint` or `unsupported`, naming the field
  */
-export function controlNetConfig(checkpoint: Checkpoint, tensors: Shapes, given: unknown): ControlNetConfig {
-  return { unet: unetConfig(checkpoint, tensors, given), ...hintWidths(tensors, checkpoint.path) };
+export function controlNetConfig(
+  checkpoint: Checkpoint,
+  tensors: Shapes,
+  { config: given, globalPool }: AskedControlNet,
+): { config: ControlNetConfig; notes: string[] } {
+  const own = ownConfig(checkpoint, tensors, given);
+  const config = {
+    ...{ ...own, ...hintWidths(tensors, checkpoint.path) },
+    globalPool: globalPool ?? own.globalPool,
+  };
+  const isGuessed = config.globalPool && globalPool === undefined && (given ?? checkpoint.config) === undefined;
+  const notes = isGuessed
+    ? [
+        'is called "shuffle": its residuals are averaged over the picture, as global_pool_conditions of a config says; --no-global-pool leaves them as they are',
+      ]
+    : [];
+  return { config, notes };
 }

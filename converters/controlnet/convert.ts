@@ -1,14 +1,23 @@
-import type { Endpoint } from '../../src/graph/index.ts';
+import { attr, type Endpoint } from '../../src/graph/index.ts';
 import { openCheckpoint } from '../checkpoint/index.ts';
 import { type ConversionOptions, type ConvertSummary, reading, unetRecord, writeGraph } from '../model/index.ts';
 import { conv, GraphBuilder, type PlannedGraph, signatureTensor, silu } from '../nn/index.ts';
 import { buildContexts, downPath, firstConv, halfModules, middleBlock, signatureInputs } from '../unet/index.ts';
 import { checkModules, weightEntries } from '../weights/index.ts';
 import { type ControlNetConfig, controlNetConfig } from './config.ts';
+import { type Base, openBase } from './difference.ts';
 import { CONTROLNET, controlNetTensors } from './tensors.ts';
 
 /** How `convertControlNet` converts. */
-export type ConvertControlNetOptions = ConversionOptions;
+export interface ConvertControlNetOptions extends ConversionOptions {
+  /** Average residuals over the picture, as shuffle ControlNets do; by default what the files say, or the name. */
+  globalPool?: boolean | undefined;
+  /**
+   * A checkpoint of the UNet that a ControlNet was made for, which those need that hold differences to it (marked by a tensor
+   * `difference`).
+   */
+  base?: string | undefined;
+}
 
 /**
  * Converts a ControlNet to a TF.js graph model of its own, streaming: one tensor in memory at a time. Its residuals are fed
@@ -24,18 +33,24 @@ export async function convertControlNet(
   options: ConvertControlNetOptions = {},
 ): Promise<ConvertSummary> {
   const checkpoint = await openCheckpoint(source, CONTROLNET, options);
+  let base: Base | undefined;
   try {
-    const found = controlNetTensors(checkpoint);
-    const config = controlNetConfig(checkpoint, found.tensors, options.config);
+    const own = controlNetTensors(checkpoint);
+    base = await openBase(checkpoint, options.base);
+    const found = base ? { ...own, tensors: base.addedTo(own.tensors) } : own;
+    const told = controlNetConfig(checkpoint, found.tensors, options);
+    const { config } = told;
     checkModules(halfModules(config.unet), found, checkpoint.path);
     const { graph, weights } = buildControlNet(config, 'slothful convert');
     const entries = weightEntries(weights, found, checkpoint.path, options.dtype ?? 'auto');
     const { family } = config.unet;
     const image = { input: 'image', channels: config.imageChannels, downscale: 2 ** (config.hintWidths.length - 1) };
-    graph.setMetadata({ kind: 'controlnet', family, image, unet: unetRecord(config.unet) });
-    const written = await writeGraph(outDir, graph, entries, reading(options, source));
-    return { kind: 'controlnet', family, ...written, notes: [...checkpoint.notes, ...written.notes] };
+    const pooled = config.globalPool ? { global_pool_conditions: true } : {};
+    graph.setMetadata({ kind: 'controlnet', family, image, ...pooled, unet: unetRecord(config.unet) });
+    const written = await writeGraph(outDir, graph, entries, reading(options, source, options.base));
+    return { kind: 'controlnet', family, ...written, notes: [...checkpoint.notes, ...told.notes, ...written.notes] };
   } finally {
+    await base?.close();
     await checkpoint.close();
   }
 }
@@ -53,7 +68,7 @@ export function buildControlNet(config: ControlNetConfig, convertedBy: string): 
   const sample = builder.placeholder('sample', [-1, -1, -1, unet.inChannels]);
   const contexts = buildContexts(builder, unet, sample);
   const image = builder.placeholder('image', [-1, -1, -1, imageChannels]);
-  const hint = hintNetwork(builder, config, image);
+  const hint = hintNetwork(builder, config, config.reversedChannels ? reversed(builder, image, imageChannels) : image);
   const first = builder.op('conv_in/hinted', 'AddV2', [firstConv(builder, unet, sample), hint]);
   const { skips, bottom } = downPath(builder, unet, first, contexts);
   const middle = middleBlock(builder, unet, bottom, contexts);
@@ -63,10 +78,11 @@ export function buildControlNet(config: ControlNetConfig, convertedBy: string): 
       name: `down_block_res_${index}`,
       module: `controlnet_down_blocks.${index}`,
     })),
-    { map: middle, channels: unet.mid.width, name: 'mid_block_res', module: 'controlnet_mid_block' },
+    { map: middle, channels: unet.down.at(-1)?.width ?? 0, name: 'mid_block_res', module: 'controlnet_mid_block' },
   ];
   for (const { map, channels, name, module } of outputs) {
-    builder.op(name, 'Identity', [conv(builder, module, map, { inputs: channels, outputs: channels, kernel: 1 })]);
+    const residual = conv(builder, module, map, { inputs: channels, outputs: channels, kernel: 1 });
+    builder.op(name, 'Identity', [config.globalPool ? averaged(builder, name, residual) : residual]);
   }
   builder.graph.setSignature({
     inputs: { ...signatureInputs(unet), image: signatureTensor('image', [-1, -1, -1, imageChannels]) },
@@ -75,6 +91,22 @@ export function buildControlNet(config: ControlNetConfig, convertedBy: string): 
     ),
   });
   return { graph: builder.graph, weights: builder.weights };
+}
+
+/** The channels of a picture in the opposite order. Source: diffusers, `torch.flip` of `ControlNetModel.forward`. */
+function reversed(builder: GraphBuilder, image: Endpoint, channels: number): Endpoint {
+  const all = Array.from({ length: channels }, (_, channel) => channel);
+  return builder.op('image/reversed', 'GatherV2', [image, builder.ints(all.toReversed()), builder.ints([3], [])], {
+    Taxis: attr.type('int32'),
+    Tindices: attr.type('int32'),
+    Tparams: attr.type('float32'),
+    batch_dims: attr.int(0),
+  });
+}
+
+/** The mean over the picture, [B, 1, 1, C]. Source: diffusers, `global_pool_conditions`. */
+function averaged(builder: GraphBuilder, name: string, residual: Endpoint): Endpoint {
+  return builder.op(`${name}/pooled`, 'Mean', [residual, builder.ints([1, 2])], { keep_dims: attr.bool(true) });
 }
 
 /** [B, 8H, 8W, channels] -> [B, H, W, first width of the UNet]. Source: diffusers, `ControlNetConditioningEmbedding`. */

@@ -1,36 +1,39 @@
-import { SlothfulError } from '../../src/errors.ts';
 import { familyTitles } from '../../src/families/index.ts';
-import type { Checkpoint, CheckpointKind } from '../checkpoint/index.ts';
+import {
+  type Checkpoint,
+  type CheckpointKind,
+  OTHER_CONTROLS,
+  prefixesBefore,
+  type Spelling,
+} from '../checkpoint/index.ts';
 import { layoutOfLdmHalf, ldmNames } from '../unet/index.ts';
 import type { NamedTensors, TensorSource } from '../weights/index.ts';
 
-const LDM_PREFIXES = ['control_model.', ''] as const;
+/** What may stand before a ControlNet's names. */
+const KNOWN = /^(?:(?:model|control_model|controlnet|net|pipe|pipeline)\.)*$/;
 
-/** Networks that are called ControlNets and are others, by names that only they have. */
-const OTHERS: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
-  [/^lora_controlnet$|^(?:input_blocks|middle_block)\..+\.(?:up|down)$/, 'a Control-LoRA'],
-  [/^lllite_/, 'a ControlNet-LLLite'],
-  [/^(?:task_embedding|control_type_proj|spatial_ch_projs)\b/, 'a ControlNet Union'],
-  [/^(?:adapter\.)?body\.\d+\./, 'a T2I-Adapter'],
-];
+const CURE = `give a plain ControlNet of ${familyTitles('or')}: a diffusers folder, or a single file with control_model.*`;
 
-function spelling(names: readonly string[]): { layout: Checkpoint['layout']; prefix: string } | undefined {
-  const other = OTHERS.find(([pattern]) => names.some((name) => pattern.test(name)));
-  if (other) {
-    const cure = `only plain ControlNets of ${familyTitles('and')} can be converted`;
-    throw new SlothfulError('unsupported', 'checkpoint', `is ${other[1]}, which works in another way`, cure);
-  }
-  const has = (start: string) => names.some((name) => name.startsWith(start));
-  const prefix = LDM_PREFIXES.find((start) => has(`${start}input_hint_block.`) && has(`${start}zero_convs.`));
-  if (prefix !== undefined) return { layout: 'ldm', prefix };
-  return has('controlnet_cond_embedding.') ? { layout: 'diffusers', prefix: '' } : undefined;
+function refused(names: readonly string[]): { problem: string; cure: string } | undefined {
+  const other = OTHER_CONTROLS.find(([pattern]) => names.some((name) => pattern.test(name)));
+  return other && { problem: `is ${other[1]}, which works in another way`, cure: CURE };
+}
+
+function spelling(names: readonly string[]): Spelling | undefined {
+  const zeros = new Set(prefixesBefore(names, /zero_convs\.\d/));
+  const known = (prefix: string) => KNOWN.test(prefix);
+  const ldm = prefixesBefore(names, /input_hint_block\.\d/).find((prefix) => zeros.has(prefix) && known(prefix));
+  if (ldm !== undefined) return { layout: 'ldm', prefix: ldm };
+  const diffusers = prefixesBefore(names, /controlnet_cond_embedding\./).find(known);
+  return diffusers === undefined ? undefined : { layout: 'diffusers', prefix: diffusers };
 }
 
 /** How a ControlNet is told from other checkpoints. */
 export const CONTROLNET: CheckpointKind = {
   what: 'ControlNet',
   spelling,
-  cure: 'give a diffusers ControlNet folder or a single file with control_model.*',
+  refused,
+  cure: CURE,
 };
 
 /** The hint's convolutions in LDM's order, every second module of a list; in diffusers they are called by their place. */

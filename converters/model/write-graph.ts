@@ -1,5 +1,6 @@
 import { constantBytes, type Graph, sizeOf } from '../../src/graph/index.ts';
 import { atomicDirectory, writeModelJson } from '../../src/models/node.ts';
+import type { SamplingFacts } from '../checkpoint/index.ts';
 import { type DtypeChoice, flawNotes, type ShardOptions, type WeightEntry, writeWeights } from '../weights/index.ts';
 
 /** What every conversion can be told. */
@@ -8,6 +9,8 @@ export interface ConversionOptions extends ShardOptions {
   dtype?: DtypeChoice;
   /** A diffusers config (parsed JSON), for what tensors cannot tell. Goes before the checkpoint's own. */
   config?: unknown;
+  /** How the model answers and which noise it knows, where the user says so. Goes before all that its files say. */
+  sampling?: SamplingFacts;
   /** Which variant of a folder's files (`fp16`); `''` for the plain one. */
   variant?: string;
   /** Replace an existing output, if all of it is a model's. */

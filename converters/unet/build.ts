@@ -24,7 +24,7 @@ export interface UNetExtras {
  *
  * Inputs: `sample` [B, H, W, in], `timestep` [1] or [B], `encoder_hidden_states` [B, T, contextDim]; SDXL kin also
  * `text_embeds` [B, textEmbedDim] and `time_ids` [B, 6]; with an IP-Adapter also `image_embeds`, and `ip_adapter_scale`
- * [] that is 1 where it is not fed. Output: `out_sample` [B, H, W, out].
+ * [] that is 1 where it is not fed; with `guidanceDim` also `timestep_cond` [B, guidanceDim], 0 where it is not fed. Output: `out_sample` [B, H, W, out].
  * Source: diffusers, `UNet2DConditionModel.forward`.
  */
 export function buildUNet(config: UNetConfig, convertedBy: string, { ipAdapter }: UNetExtras = {}): PlannedGraph {
@@ -51,7 +51,7 @@ export function buildUNet(config: UNetConfig, convertedBy: string, { ipAdapter }
 
 function upPath(builder: GraphBuilder, config: UNetConfig, x: Endpoint, skips: Skip[], contexts: Contexts): Endpoint {
   let map = x;
-  let channels = config.mid.width;
+  let channels = config.down.at(-1)?.width ?? 0;
   config.up.forEach((block, level) => {
     const module = `up_blocks.${level}`;
     block.depths.forEach((_, index) => {

@@ -10,6 +10,7 @@ import {
   isObject,
   type JsonObject,
   list,
+  nullable,
   number,
   optional,
   readDocument,
@@ -27,6 +28,13 @@ export interface BlockConfig {
   depths: readonly number[];
 }
 
+/** The middle block: a resnet, or with `depth` transformer blocks two of them around those. */
+export interface MidConfig {
+  width: number;
+  heads: number;
+  depth: number;
+}
+
 /** A UNet2DConditionModel, told apart from how diffusers spells it: every per-block choice is written out. */
 export interface UNetConfig {
   /** Told from the others; widths may be other ones than the real model's. */
@@ -41,9 +49,12 @@ export interface UNetConfig {
   linearProjection: boolean;
   /** In the order of the data: down from the shallowest, up from the deepest. */
   down: readonly BlockConfig[];
-  mid: { width: number; heads: number; depth: number };
+  /** Null where there is none: from the deepest down block straight into the first up block. */
+  mid: MidConfig | null;
   up: readonly BlockConfig[];
   addition: Addition | null;
+  /** Width of the guidance scale's embedding that the model takes in the place of guidance; null where it takes none. */
+  guidanceDim: number | null;
 }
 
 /** What a config may say that this architecture does not have; anything else is refused by name. */
@@ -69,7 +80,6 @@ const FIXED: FixedFields = [
   ['resnet_out_scale_factor', [1]],
   ['resnet_skip_time_act', [false]],
   ['resnet_time_scale_shift', ['default']],
-  ['time_cond_proj_dim', [null]],
   ['time_embedding_act_fn', [null]],
   ['time_embedding_dim', [null]],
   ['time_embedding_type', ['positional']],
@@ -93,7 +103,12 @@ const TYPES = list(text(), { minItems: 1, maxItems: MOST });
 const UNET_2D = foreignObject({
   block_out_channels: list(COUNT, { minItems: 1, maxItems: MOST }),
   down_block_types: TYPES,
-  mid_block_type: choice(['UNetMidBlock2DCrossAttn', 'UNetMidBlock2D'], { default: 'UNetMidBlock2DCrossAttn' }),
+  // Left out it is the usual one; null is none at all.
+  mid_block_type: withDefault(
+    nullable(choice(['UNetMidBlock2DCrossAttn', 'UNetMidBlock2D'])),
+    'UNetMidBlock2DCrossAttn',
+  ),
+  time_cond_proj_dim: optional(COUNT),
   up_block_types: optional(TYPES),
   num_attention_heads: optional(COUNTS),
   // The number of heads too, for all that its name says.
@@ -172,21 +187,26 @@ function checkWidths(config: UNetConfig, refuse: Refuse): void {
   }
 }
 
+const NO_MIDDLE = { depth: 0 } as const;
+
 /** Most transformer blocks of a UNet in all, so that none is built without end; SDXL has 70. */
 const MOST_TRANSFORMERS = 1024;
 
 function checkCount({ down, mid, up }: UNetConfig, refuse: Refuse): void {
-  const count = [...down, ...up].flatMap(({ depths }) => depths).reduce((sum, depth) => sum + depth, mid.depth);
+  const count = [...down, ...up].flatMap(({ depths }) => depths).reduce((sum, depth) => sum + depth, mid?.depth ?? 0);
   if (count <= MOST_TRANSFORMERS) return;
   throw refuse(
     `transformer_layers_per_block: makes ${count} transformer blocks in all, more than ${MOST_TRANSFORMERS}`,
   );
 }
 
+/** The models whose configs these are; saved by Flax they are of the same tensors. */
+const CLASSES: readonly string[] = ['UNet2DConditionModel', 'ControlNetModel'].flatMap((name) => [name, `Flax${name}`]);
+
 /** Refuses configs of other models, and of this one with what is not built. */
 function checkArchitecture(fields: JsonObject, place: string): void {
   const { _class_name: className = 'UNet2DConditionModel' } = fields;
-  if (className !== 'UNet2DConditionModel' && className !== 'ControlNetModel') {
+  if (typeof className !== 'string' || !CLASSES.includes(className)) {
     const problem = `describes a ${JSON.stringify(className)}, not a UNet2DConditionModel`;
     throw new SlothfulError('unsupported', place, problem);
   }
@@ -223,8 +243,9 @@ export function parseUNetConfig(value: unknown, place = 'config.json'): UNetConf
     linearProjection: json.use_linear_projection,
     ...blocks,
     addition,
+    guidanceDim: json.time_cond_proj_dim ?? null,
   };
-  const config: UNetConfig = { family: familyOf(traits, place).name, ...traits };
+  const config: UNetConfig = { family: familyOf({ ...traits, mid: traits.mid ?? NO_MIDDLE }, place).name, ...traits };
   checkWidths(config, refuse);
   checkCount(config, refuse);
   return config;
@@ -243,10 +264,12 @@ function blocksOf(json: UNet2D, refuse: Refuse): Pick<UNetConfig, 'down' | 'mid'
   const down = { plain: 'DownBlock2D', attention: 'CrossAttnDownBlock2D' };
   const up = { plain: 'UpBlock2D', attention: 'CrossAttnUpBlock2D' };
   const rising = { widths: widths.toReversed(), heads: heads.toReversed(), depths: upDepths, layers: layers + 1 };
-  const depth = midDepth(json, depths.at(-1) ?? 0, refuse);
   return {
     down: blockConfigs(downTypes, down, { widths, heads, depths, layers }, refuse),
-    mid: { width: widths.at(-1) ?? 0, heads: heads.at(-1) ?? 1, depth },
+    mid:
+      json.mid_block_type === null
+        ? null
+        : { width: widths.at(-1) ?? 0, heads: heads.at(-1) ?? 1, depth: midDepth(json, depths.at(-1) ?? 0, refuse) },
     up: upTypes ? blockConfigs(each<string>('up_block_types', upTypes), up, rising, refuse) : [],
   };
 }

@@ -67,8 +67,9 @@ export function layer(
   );
 }
 
-/** Resnet, transformer, resnet; one resnet where there is no attention. */
+/** Resnet, transformer, resnet; one resnet where there is no attention, and nothing where there is no middle block. */
 export function middleBlock(builder: GraphBuilder, config: UNetConfig, x: Endpoint, contexts: Contexts): Endpoint {
+  if (!config.mid) return x;
   const { width, heads, depth } = config.mid;
   const size = { inputs: width, outputs: width };
   const first = resnet(builder, 'mid_block.resnets.0', x, size, contexts.resnet);

@@ -46,6 +46,26 @@ function additionEmbedding(
   return mlp(builder, 'add_embedding', joined, textEmbedDim + 6 * timeEmbedDim, outputs);
 }
 
+/** The embedding of the guidance scale, [B or 1, width]. */
+interface Guidance {
+  readonly embedding: Endpoint;
+  readonly width: number;
+}
+
+/** Source: diffusers, `TimestepEmbedding.forward` with `cond_proj`. */
+function withGuidance(
+  builder: GraphBuilder,
+  sines: Endpoint,
+  { embedding, width }: Guidance,
+  outputs: number,
+): Endpoint {
+  const size = { inputs: width, outputs, bias: false };
+  return builder.op('time_embedding/guided', 'AddV2', [
+    sines,
+    linear(builder, 'time_embedding.cond_proj', embedding, size),
+  ]);
+}
+
 /**
  * The embedding that every resnet adds, already through its SiLU: [B or 1, 4 * first width].
  *
@@ -54,10 +74,11 @@ function additionEmbedding(
 export function timeEmbedding(
   builder: GraphBuilder,
   config: Pick<UNetConfig, 'down' | 'addition'>,
-  inputs: { timestep: Endpoint; textEmbeds?: Endpoint; timeIds?: Endpoint },
+  inputs: { timestep: Endpoint; guidance?: Guidance | undefined; textEmbeds?: Endpoint; timeIds?: Endpoint },
 ): Endpoint {
   const width = config.down[0]?.width ?? 0;
-  const projected = sinusoidal(builder, 'time_proj', inputs.timestep, width);
+  const sines = sinusoidal(builder, 'time_proj', inputs.timestep, width);
+  const projected = inputs.guidance ? withGuidance(builder, sines, inputs.guidance, width) : sines;
   let embedding = mlp(builder, 'time_embedding', projected, width, 4 * width);
   const { textEmbeds, timeIds } = inputs;
   if (config.addition && textEmbeds && timeIds) {

@@ -62,6 +62,6 @@ export function crossAttentions({ down, up, mid }: UNetConfig): { module: string
     blocks.flatMap(({ depths, width }, level) =>
       depths.flatMap((depth, index) => named(`${name}.${level}.attentions.${index}`, depth, width)),
     );
-  const middle = named('mid_block.attentions.0', mid.depth, mid.width);
+  const middle = mid ? named('mid_block.attentions.0', mid.depth, mid.width) : [];
   return [...side('down_blocks', down), ...side('up_blocks', up), ...middle];
 }

@@ -127,10 +127,12 @@ function headsWith(linearProjection: boolean, family: Family): Family {
   return [family, ...FAMILIES].find((each) => each.linearProjection === linearProjection) ?? family;
 }
 
+/** The projection of the guidance scale's embedding. */
+const GUIDANCE = 'time_embedding.cond_proj.weight';
+
 /** Parts that other UNets have; their names in the config make its validation refuse them by name. */
 function foreignParts(inference: Inference): Record<string, unknown> {
   return {
-    time_cond_proj_dim: inference.has('time_embedding.cond_proj.weight') ? 'learned' : null,
     class_embed_type: inference.find(/^class_embedding\./) ? 'projection' : null,
     encoder_hid_dim_type: inference.find(/^encoder_hid_proj\./) ? 'projection' : null,
   };
@@ -177,7 +179,8 @@ function blockFields(inference: Inference, { down, up, mid }: Depths): Record<st
   return {
     down_block_types: down.map((depths) => (attends(depths) ? 'CrossAttnDownBlock2D' : 'DownBlock2D')),
     up_block_types: up.map((depths) => (attends(depths) ? 'CrossAttnUpBlock2D' : 'UpBlock2D')),
-    mid_block_type: mid > 0 ? 'UNetMidBlock2DCrossAttn' : 'UNetMidBlock2D',
+    mid_block_type:
+      mid > 0 ? 'UNetMidBlock2DCrossAttn' : inference.has('mid_block.resnets.0.conv1.weight') ? 'UNetMidBlock2D' : null,
     transformer_layers_per_block: perDown,
     reverse_transformer_layers_per_block: up.map((depths) => (attends(depths) ? spellDepths(depths) : 1)),
   };
@@ -221,6 +224,7 @@ export function inferUNetConfig(tensors: Shapes, place: string): UNetConfig {
     norm_num_groups: widths.reduce(gcd, 32),
     use_linear_projection: traits.linearProjection,
     sample_size: family.sampleSize,
+    time_cond_proj_dim: inference.has(GUIDANCE) ? inference.size(GUIDANCE, 1) : null,
   };
   return parseUNetConfig(json, place);
 }

@@ -1,4 +1,4 @@
-import type { Endpoint, JsonObject } from '../../src/graph/index.ts';
+import { attr, type Endpoint, type JsonObject } from '../../src/graph/index.ts';
 import { type GraphBuilder, type ResnetContext, shapeOf, signatureTensor, slice } from '../nn/index.ts';
 import type { UNetConfig } from './config.ts';
 import { timeEmbedding } from './embedding.ts';
@@ -35,6 +35,7 @@ export function buildContexts(
 ): Contexts {
   const timestep = builder.placeholder('timestep', [-1]);
   const states = builder.placeholder('encoder_hidden_states', [-1, -1, config.contextDim]);
+  const guidance = config.guidanceDim === null ? undefined : guidanceInput(builder, config.guidanceDim);
   const added = config.addition
     ? {
         textEmbeds: builder.placeholder('text_embeds', [-1, config.addition.textEmbedDim]),
@@ -45,7 +46,7 @@ export function buildContexts(
   return {
     resnet: {
       time: {
-        embedding: timeEmbedding(builder, config, { timestep, ...added }),
+        embedding: timeEmbedding(builder, config, { timestep, guidance, ...added }),
         width: 4 * (config.down[0]?.width ?? 0),
       },
       groups: config.normGroups,
@@ -60,6 +61,22 @@ export function buildContexts(
       ...(image ? { image: image(builder) } : {}),
     },
   };
+}
+
+/** `timestep_cond`, which is 0 where it is not fed: diffusers adds nothing then. */
+function guidanceInput(builder: GraphBuilder, width: number) {
+  const embedding = builder.graph.add({
+    name: 'timestep_cond',
+    op: 'PlaceholderWithDefault',
+    inputs: [
+      builder.floats(
+        Array.from({ length: width }, () => 0),
+        [1, width],
+      ),
+    ],
+    attributes: { dtype: attr.type('float32'), shape: attr.shape([-1, width]) },
+  });
+  return { embedding, width };
 }
 
 function batchSize(builder: GraphBuilder, sample: Endpoint): Endpoint {

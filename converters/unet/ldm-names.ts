@@ -18,6 +18,7 @@ interface ModulePair {
 const OUTSIDE: readonly ModulePair[] = [
   { ldm: 'time_embed.0', diffusers: 'time_embedding.linear_1' },
   { ldm: 'time_embed.2', diffusers: 'time_embedding.linear_2' },
+  { ldm: 'time_embed.cond_proj', diffusers: 'time_embedding.cond_proj' },
   { ldm: 'label_emb.0.0', diffusers: 'add_embedding.linear_1' },
   { ldm: 'label_emb.0.2', diffusers: 'add_embedding.linear_2' },
   { ldm: 'input_blocks.0.0', diffusers: 'conv_in' },

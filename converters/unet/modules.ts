@@ -15,7 +15,7 @@ function transformerModules(attention: string, depth: number): string[] {
 /** The modules of the half of a UNet that ControlNets have too: down blocks and the middle. */
 export function halfModules({ down, mid }: UNetConfig): string[] {
   const sides = down.flatMap((block, level) => blockModules(`down_blocks.${level}`, block));
-  return [...sides, 'mid_block.resnets.0', ...transformerModules('mid_block.attentions.0', mid.depth)];
+  return mid ? [...sides, 'mid_block.resnets.0', ...transformerModules('mid_block.attentions.0', mid.depth)] : sides;
 }
 
 /**

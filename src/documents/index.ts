@@ -1,8 +1,11 @@
+export { FILE_KIND_BYTES, type FileKind, fileKind } from './file-kind.ts';
+export { parseForeignJson, parseForeignJsonFile } from './foreign-json.ts';
 export { jsonSchemaOf } from './json-schema.ts';
 export * from './parameters.ts';
 export { parseJson } from './parse-json.ts';
 export { formatPythonJson, parsePythonJson } from './python-json.ts';
 export { isDocument, type ReadOptions, readDocument } from './read.ts';
 export { suggest } from './suggest.ts';
+export { decodeText } from './text.ts';
 export * from './types.ts';
 export { describe, type FixedFields, isObject, type JsonObject, type UnbuiltField, unbuiltFields } from './values.ts';

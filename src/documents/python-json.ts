@@ -12,6 +12,9 @@ const WORDS: Readonly<Record<string, unknown>> = {
 };
 const SPACE = /[ \t\n\r]*/y;
 
+/** What integers become that a double does not hold: bigints, digit by digit, or the nearest double. */
+export type Integers = 'digits' | 'doubles';
+
 /**
  * Parses JSON as Python's `json` writes it: a mark of byte order is passed over, NaN, Infinity and -Infinity are numbers,
  * and integers that a double does not hold become bigints, digit by digit. What is in it is for the caller to check.
@@ -21,11 +24,11 @@ const SPACE = /[ \t\n\r]*/y;
  * @param place where the text is from, for messages
  * @throws SlothfulError `bad-input` with line and column where it is not JSON, is nested too deep or too long
  */
-export function parsePythonJson(text: string, place: string): unknown {
+export function parsePythonJson(text: string, place: string, integers: Integers = 'digits'): unknown {
   if (text.length > LONGEST) {
     throw new SlothfulError('bad-input', place, `has ${text.length} letters, more than the ${LONGEST} that are read`);
   }
-  const source = { text, place, at: text.startsWith('\ufeff') ? 1 : 0 };
+  const source = { text, place, integers, at: text.startsWith('\ufeff') ? 1 : 0 };
   const value = readValue(source, 0);
   skipSpace(source);
   if (source.at < text.length) throw notJson(source, 'goes on behind its end');
@@ -36,6 +39,7 @@ export function parsePythonJson(text: string, place: string): unknown {
 interface Source {
   readonly text: string;
   readonly place: string;
+  readonly integers: Integers;
   at: number;
 }
 
@@ -51,7 +55,7 @@ function readValue(source: Source, depth: number): unknown {
   const word = take(source, WORD);
   if (word !== undefined) return WORDS[word];
   const digits = take(source, NUMBER);
-  if (digits !== undefined) return numberOf(digits);
+  if (digits !== undefined) return numberOf(digits, source.integers);
   throw notJson(
     source,
     letter === undefined ? 'ends too early' : `has ${JSON.stringify(letter)} where a value belongs`,
@@ -94,9 +98,9 @@ function readString(source: Source): string {
   }
 }
 
-function numberOf(digits: string): number | bigint {
+function numberOf(digits: string, integers: Integers): number | bigint {
   const value = Number(digits);
-  return /^-?\d+$/.test(digits) && !Number.isSafeInteger(value) ? BigInt(digits) : value;
+  return integers === 'digits' && /^-?\d+$/.test(digits) && !Number.isSafeInteger(value) ? BigInt(digits) : value;
 }
 
 function skipSpace(source: Source): void {
@@ -118,7 +122,7 @@ function takeLetter(source: Source, letter: string): boolean {
   return true;
 }
 
-function notJson({ text, place, at }: Source, problem: string): SlothfulError {
+function notJson({ text, place, at }: Pick<Source, 'text' | 'place' | 'at'>, problem: string): SlothfulError {
   const before = text.slice(0, at);
   const line = before.split('\n').length;
   const column = at - before.lastIndexOf('\n');

@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import { isObject } from '../graph/index.ts';
-import { readJson } from '../models/node.ts';
+import { readForeignJson, readJson } from '../models/node.ts';
 import {
   DEFAULT_PARAMETERS,
   parametersFromJson,
@@ -110,5 +110,5 @@ export async function readPreset(preset: string): Promise<SlothfulParameters | u
   if (preset === 'off') return undefined;
   if (preset === 'full') return DEFAULT_PARAMETERS;
   if (preset === 'simple') return simpleParameters({}, 'preset simple');
-  return parametersFromJson(await readJson(preset), preset);
+  return parametersFromJson(await readForeignJson(preset), preset);
 }

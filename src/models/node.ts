@@ -4,7 +4,7 @@ export { settle } from './exchange.ts';
 export { openStore, readModel, readPipelineManifest, textIfThere } from './file-store.ts';
 export * from './index.ts';
 export { type FilePaths, type FolderKind, readObject } from './own-files.ts';
-export { readJson } from './read-json.ts';
+export { readForeignJson, readJson } from './read-json.ts';
 export { makeFolders, pathError, realTarget } from './real-path.ts';
 export { checkFolder, type OutputOptions } from './replaceable.ts';
 export { StagedFolder } from './staged-folder.ts';

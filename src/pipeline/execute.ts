@@ -6,6 +6,7 @@ import {
   type DenoisingModel,
   denoise,
   type GivenNoise,
+  guidanceEmbedding,
   parseSeed,
   type RunConditioning,
   type RunSettings,
@@ -149,16 +150,21 @@ function explained(error: unknown, { rows, columns, scale }: RunSettings): unkno
 }
 
 function optionsOf({ unet, settings, conditioning, start, noise, patch, signal }: RunTask) {
-  const { guidance_scale, seed, rng, batch_index: batchIndex, batch, rows, columns, part } = settings;
+  const { guidance_scale, guidance_dim, seed, rng, batch_index: batchIndex, batch, rows, columns, part } = settings;
   return {
     unet,
     scheduler: schedulerOfSettings(settings),
-    ...conditioning,
-    guidanceScale: guidance_scale,
+    ...(guidance_dim ? toldGuidance(conditioning, guidance_scale, guidance_dim) : conditioning),
+    guidanceScale: guidance_dim ? 1 : guidance_scale,
     ...{ height: rows, width: columns, batch, seed: parseSeed(seed, 'seed'), rng, batchIndex },
     ...{ start, noise, signal, addNoise: part?.add_noise },
     ...(patch ? actingPasses(patch) : { slothful: false as const }),
   };
+}
+
+/** A model that takes the scale itself is not guided away from anything. */
+function toldGuidance({ cond }: RunConditioning, scale: number, width: number): RunConditioning {
+  return { cond: { timestep_cond: guidanceEmbedding(scale, width), ...cond } };
 }
 
 function actingPasses({ metadata, parameters, passes, idle = [] }: PatchInForce) {

@@ -1,6 +1,7 @@
 import { SlothfulError } from '../errors.ts';
 import { familyOrUsual } from '../families/index.ts';
 import type { Graph, JsonObject } from '../graph/index.ts';
+import { unetField } from '../models/index.ts';
 import type { Schedule } from '../reports/index.ts';
 import {
   isGuided,
@@ -57,14 +58,16 @@ export function completeSettings(
 ): CompletedSettings {
   const { config: scheduler, notes } = schedulerOf(metadata, request);
   const isLcm = scheduler.type === 'lcm';
+  const guidance_dim = guidanceWidth(metadata);
   const { steps = isLcm ? LCM_STEPS : STEPS, strength, part, rng, batch_index } = request;
   const usual = isLcm ? 1 : usualGuidance(metadata);
-  const guidance_scale = request.guidance_scale ?? (guidable ? usual : 1);
+  const guidance_scale = request.guidance_scale ?? (guidance_dim ? TOLD_GUIDANCE : guidable ? usual : 1);
   if (!Number.isFinite(guidance_scale)) {
     throw new SlothfulError('bad-parameter', 'guidance_scale', `must be a finite number, got ${guidance_scale}`);
   }
   const settings: RunSettings = {
     ...{ ...extent, steps, scheduler, guidance_scale, seed: seedOf(request, extent) },
+    ...(guidance_dim ? { guidance_dim } : {}),
     ...(strength === undefined ? {} : { strength }),
     ...(part ? { part } : {}),
     ...(rng ? { rng } : {}),
@@ -72,7 +75,7 @@ export function completeSettings(
   };
   checkPart(settings);
   stepsDone(settings);
-  const unguided = !guidable && usual > 1 && request.guidance_scale === undefined;
+  const unguided = !guidance_dim && !guidable && usual > 1 && request.guidance_scale === undefined;
   return {
     settings,
     notes: unguided ? [...notes, 'without guidance: nothing to be guided away from was given (--uncond)'] : notes,
@@ -97,13 +100,25 @@ function usualGuidance({ data_space, family }: JsonObject): number {
   return isPicture ? PICTURE_GUIDANCE : familyOrUsual(family).guidanceScale;
 }
 
+/** What diffusers' pipeline of such models takes. */
+const TOLD_GUIDANCE = 8.5;
+
+/** Width of the embedding of the guidance scale that a model takes in the place of guidance. */
+function guidanceWidth(metadata: JsonObject): number | undefined {
+  const width = unetField(metadata, 'time_cond_proj_dim');
+  return typeof width === 'number' && Number.isInteger(width) && width > 0 ? width : undefined;
+}
+
+/** What decides whether a run is guided. */
+type Guidance = Pick<RunSettings, 'guidance_scale' | 'guidance_dim' | 'scheduler'>;
+
 /** Whether a run computes what it is guided away from, too. */
-export function isGuidedRun({ guidance_scale, scheduler }: Pick<RunSettings, 'guidance_scale' | 'scheduler'>): boolean {
-  return isGuided(guidance_scale, isSolverConfig(scheduler) ? 'comfyui' : 'diffusers');
+export function isGuidedRun({ guidance_scale, guidance_dim, scheduler }: Guidance): boolean {
+  return !guidance_dim && isGuided(guidance_scale, isSolverConfig(scheduler) ? 'comfyui' : 'diffusers');
 }
 
 /** The run's samples that the model evaluates at once: guidance doubles them. */
-export function evaluatedBatch(settings: Pick<RunSettings, 'batch' | 'guidance_scale' | 'scheduler'>): number {
+export function evaluatedBatch(settings: Guidance & Pick<RunSettings, 'batch'>): number {
   return isGuidedRun(settings) ? 2 * settings.batch : settings.batch;
 }
 

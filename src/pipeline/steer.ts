@@ -104,7 +104,8 @@ export async function steer(model: OpenedModel, options: SteerOptions): Promise<
     for (const choice of controlNets) {
       const controlNet = await loadControlNetFor(model, choice, options);
       loaded.push(controlNet);
-      uses.push({ controlNet, image: controlImage(choice, options), scale: choice.scale });
+      const conditionalOnly = controlNet.metadata.global_pool_conditions === true;
+      uses.push({ controlNet, image: controlImage(choice, options), scale: choice.scale, conditionalOnly });
     }
     const metadata = readSlothfulMetadata(unet.metadata);
     return {

@@ -32,6 +32,8 @@ export interface PredictOptions {
   readonly passes?: PassChanges | undefined;
   /** `false`: as the unpatched model does. */
   readonly slothful?: false | undefined;
+  /** The batch's first half is what is guided away from: for what is put around the model. */
+  readonly guided?: boolean | undefined;
   /** Handed to the hook. */
   readonly stepIndex?: number | undefined;
   /**

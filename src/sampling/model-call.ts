@@ -29,7 +29,7 @@ export async function callModel(
     timestep,
     conditioning,
     sample: guidanceScale === undefined ? sample : doubled(sample),
-    options: { sigma, parameters, passes, slothful, stepIndex: index, memory },
+    options: { sigma, parameters, passes, slothful, stepIndex: index, memory, guided: guidanceScale !== undefined },
   };
   const { output, sites, reused } = await evaluate(unet, request, `step ${index} (timestep ${timestep})`);
   return {

@@ -49,6 +49,13 @@ export const RUN_SETTINGS = named(
     part: optional(PART),
     scheduler: either([SCHEDULER_CONFIG, SOLVER_CONFIG]),
     guidance_scale: number({ description: 'classifier-free guidance; 1: none' }),
+    guidance_dim: optional(
+      integer({
+        minimum: 1,
+        maximum: 65536,
+        description: 'the model is told the scale, embedded in so many values, and nothing is guided away from',
+      }),
+    ),
     seed: either([integer({ minimum: 0 }), text({ description: 'its digits' })], {
       description: 'image i is the picture of seed + i, but for the rng of ComfyUI; above 2^53 in quotes',
     }),

@@ -10,6 +10,8 @@ export interface ControlNetUse {
   readonly image: Values;
   /** The conditioning scale, default 1. */
   readonly scale?: number | undefined;
+  /** With guidance it steers what is asked for alone, and not what is guided away from. */
+  readonly conditionalOnly?: boolean | undefined;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface ControlNetUse {
  * UNet, which must have been loaded with `controlNet: true`. A ControlNet that is patched itself follows the run: its
  * parameters of the step, or none of Slothful Attention where the run has none.
  *
- * Source: diffusers, `StableDiffusionControlNetPipeline` and `MultiControlNetModel`.
+ * Source: diffusers, `StableDiffusionControlNetPipeline` (its guess mode for what steers one half) and `MultiControlNetModel`.
  */
 export function withControlNets(unet: DenoisingModel, uses: readonly ControlNetUse[]): DenoisingModel {
   return {
@@ -36,7 +38,27 @@ async function evaluated(unet: DenoisingModel, inputs: UNetInputs, options: Pred
   return unet.predict(inputs, options);
 }
 
-function residualsOf(
+function residualsOf(use: ControlNetUse, inputs: UNetInputs, options: PredictOptions): Residuals {
+  if (!use.conditionalOnly || !options.guided) return evaluatedResiduals(use, inputs, options);
+  const residuals = evaluatedResiduals(use, secondHalf(inputs), options);
+  return Object.fromEntries(
+    Object.entries(residuals).map(([name, residual]) => [name, tf.concat([tf.zerosLike(residual), residual], 0)]),
+  );
+}
+
+/** Of a batch whose first half is what is guided away from. */
+function secondHalf(inputs: UNetInputs): UNetInputs {
+  const batch = inputs.sample.shape[0] ?? 2;
+  const half = <T extends tf.Tensor>(tensor: T): T =>
+    tensor.shape[0] === batch && batch > 1 ? tf.slice(tensor, batch / 2, batch / 2) : tensor;
+  const others = Object.entries(inputs).map(([name, value]) => [
+    name,
+    value instanceof tf.Tensor ? half(value) : value,
+  ]);
+  return { ...Object.fromEntries(others), sample: half(inputs.sample) };
+}
+
+function evaluatedResiduals(
   { controlNet, image, scale }: ControlNetUse,
   inputs: UNetInputs,
   options: PredictOptions,

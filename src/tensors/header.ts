@@ -1,3 +1,4 @@
+import { fileKind } from '../documents/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
 import { duplicateKey } from './duplicate-key.ts';
 
@@ -95,6 +96,8 @@ function decodeJson(bytes: Uint8Array, file: string): Record<string, unknown> {
 }
 
 function parseMetadata(value: unknown, file: string): Map<string, string> {
+  // The safetensors library writes it where there is nothing to say.
+  if (value === null) return new Map();
   if (!isObject(value)) return fail(file, '"__metadata__" is not an object');
   const metadata = new Map<string, string>();
   for (const [key, text] of Object.entries(value)) {
@@ -155,12 +158,15 @@ function checkCover(tensors: readonly TensorInfo[], dataBytes: number, file: str
 }
 
 /**
- * How long the header of a file is, by its first 8 bytes.
+ * How long the header of a file is, by how it begins.
  *
+ * @param start its first 8 bytes, or more, by which is told what else it is
  * @param fileBytes bytes of the whole file
  * @throws SlothfulError `bad-checkpoint` where the file cannot hold such a header
  */
 export function headerLength(start: Uint8Array, fileBytes: number, file: string): number {
+  const kind = fileKind(start, fileBytes);
+  if (kind && kind.kind !== 'safetensors') throw new SlothfulError('bad-checkpoint', file, kind.what, kind.cure);
   const wrong = (problem: string): never => {
     throw new SlothfulError('bad-checkpoint', file, problem, 'download it again: it is truncated or not safetensors');
   };

@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { FILE_KIND_BYTES } from '../documents/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
 import { toFloat32Array } from './convert.ts';
 import { headerLength, LENGTH_BYTES, parseHeader, type TensorInfo } from './header.ts';
@@ -50,8 +51,8 @@ async function sizeOf(handle: FileHandle, path: string): Promise<number> {
 }
 
 async function readHeader(handle: FileHandle, fileBytes: number, path: string): Promise<Uint8Array> {
-  const start = new Uint8Array(LENGTH_BYTES);
-  if (fileBytes >= LENGTH_BYTES) await readExactly(handle, start, 0, path);
+  const start = new Uint8Array(Math.min(fileBytes, FILE_KIND_BYTES));
+  await readExactly(handle, start, 0, path);
   const header = new Uint8Array(headerLength(start, fileBytes, path));
   await readExactly(handle, header, LENGTH_BYTES, path);
   return header;

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, parseJson } from '../documents/index.ts';
+import { isObject, type JsonObject, parseForeignJson } from '../documents/index.ts';
 import { ModelFile, type ModelStore, type PipelineStore, unetField } from '../models/index.ts';
 import { clipVocabulary } from './clip-vocabulary.ts';
 import { parseTokenizer } from './parse-tokenizer.ts';
@@ -18,7 +18,7 @@ export type ReadTokenizerFile = (name: string) => Promise<string | undefined>;
 export async function readTokenizerFiles(read: ReadTokenizerFile, place: string): Promise<ClipTokenizer> {
   const jsonOf = async (name: string) => {
     const text = await read(name);
-    return text === undefined ? undefined : parseJson(text, { place: `${place}/${name}`, code: 'bad-model' });
+    return text === undefined ? undefined : parseForeignJson(text, { place: `${place}/${name}`, code: 'bad-model' });
   };
   const vocabulary = await jsonOf('vocab.json');
   const merges = await read('merges.txt');

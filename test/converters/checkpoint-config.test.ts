@@ -22,7 +22,7 @@ function shapesOf(family: string): Shapes {
 function comparable(config: UNetConfig): unknown {
   const blocks = (list: UNetConfig['down']) =>
     list.map((block) => ({ ...block, heads: block.depths.some((depth) => depth > 0) ? block.heads : 0 }));
-  const mid = { ...config.mid, heads: config.mid.depth > 0 ? config.mid.heads : 0 };
+  const mid = config.mid && { ...config.mid, heads: config.mid.depth > 0 ? config.mid.heads : 0 };
   return { ...config, down: blocks(config.down), up: blocks(config.up), mid };
 }
 
@@ -84,12 +84,6 @@ const REFUSED: ReadonlyArray<readonly [what: string, family: string, change: (sh
       'sdxl',
       (shapes) => shapes.set('add_embedding.linear_1.weight', { shape: [1280, 68] }),
       /68 wide, not SDXL's 2816.*--config/,
-    ],
-    [
-      'a distilled guidance embedding',
-      'sd15',
-      (shapes) => shapes.set('time_embedding.cond_proj.weight', { shape: [320, 256] }),
-      /"time_cond_proj_dim"/,
     ],
     [
       'a class embedding',

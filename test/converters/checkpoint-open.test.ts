@@ -38,10 +38,10 @@ function make(name: string, files: Record<string, unknown>): string {
 
 async function summary(path: string, variant?: string) {
   const checkpoint = await openCheckpoint(path, UNET, { variant });
-  const { layout, tensors, config, schedulerConfig, otherTensors, bytes, notes } = checkpoint;
+  const { layout, tensors, config, schedulerConfig, sampling, otherTensors, bytes, notes } = checkpoint;
   await checkpoint.close();
   const files = [...new Set([...tensors.values()].map(({ file }) => file.slice(root.length + 1)))];
-  return { layout, size: tensors.size, config, schedulerConfig, otherTensors, bytes, notes, files };
+  return { layout, size: tensors.size, config, schedulerConfig, sampling, otherTensors, bytes, notes, files };
 }
 
 for (const [family, size] of [
@@ -79,6 +79,7 @@ test('a pipeline folder, its unet folder and its file give the same', async () =
     size: 3,
     config: { in_channels: 4 },
     schedulerConfig: { prediction_type: 'epsilon' },
+    sampling: { facts: {}, notes: [] },
     otherTensors: 0,
     bytes: 2 * (72 + 8),
     notes: [],
@@ -114,18 +115,6 @@ test('a single file with other models in it, with the prefix or without', async 
   const bare = await summary(join(mixed, 'bare.safetensors'));
   assert.is(bare.layout, 'ldm');
   assert.is(bare.size, 2);
-});
-
-test('the marks of a v-prediction single file', async () => {
-  const files = {
-    'v.safetensors': new Map([...prefixed('model.diffusion_model.', LDM), ['v_pred', [0]], ['ztsnr', [0]]]),
-    'edm.safetensors': new Map([...prefixed('model.diffusion_model.', LDM), ['edm_mean', [4]]]),
-  };
-  const folder = make('marks', files);
-  const marked = await summary(join(folder, 'v.safetensors'));
-  assert.equal(marked.schedulerConfig, { prediction_type: 'v_prediction', rescale_betas_zero_snr: true });
-  assert.match(marked.notes[1] ?? '', /v-prediction model with zero terminal SNR/);
-  assert.match((await summary(join(folder, 'edm.safetensors'))).notes[1] ?? '', /"edm_mean".*EDM/);
 });
 
 test('variants: the plain one, the only one, the one asked for', async () => {
@@ -215,11 +204,32 @@ test('a broken shard is named', async () => {
   assert.match((await rejection(openCheckpoint(folder, UNET))).message, /00002-of-00002.safetensors: has 5 bytes/);
 });
 
+const PICKLE = `PK\x03\x04${'.'.repeat(26)}archive/data.pkl`;
+
 const REFUSED: ReadonlyArray<readonly [what: string, files: Record<string, unknown>, path: string, says: RegExp]> = [
   ['an empty folder', { '.keep': '' }, '', /holds no weights/],
-  ['a pickle', { 'model.ckpt': '' }, 'model.ckpt', /is a pickle, which can run any code.*save it as .safetensors/],
-  ['a folder of pickles', { 'diffusion_pytorch_model.bin': '' }, '', /diffusion_pytorch_model.bin: is a pickle/],
-  ['another format', { 'model.gguf': '' }, 'model.gguf', /is not a .safetensors file/],
+  [
+    'a pickle',
+    { 'model.ckpt': PICKLE },
+    'model.ckpt',
+    /is a PyTorch pickle, which can run any code.*save it as .safetensors/,
+  ],
+  ['an empty pickle', { 'model.ckpt': '' }, 'model.ckpt', /model.ckpt: is empty; download it again/],
+  [
+    'a pickle in disguise',
+    { 'a.safetensors': PICKLE },
+    'a.safetensors',
+    /is a PyTorch pickle.*save it as .safetensors/,
+  ],
+  ['a page', { 'a.safetensors': '<!doctype html>' }, 'a.safetensors', /a.safetensors: is a web page, not the file/],
+  [
+    'a folder of pickles',
+    { 'diffusion_pytorch_model.bin': PICKLE },
+    '',
+    /diffusion_pytorch_model.bin: is a PyTorch pickle/,
+  ],
+  ['another format', { 'model.gguf': 'GGUF' }, 'model.gguf', /is a GGUF model/],
+  ['some text', { 'model.txt': 'see also' }, 'model.txt', /is not a .safetensors file/],
   ['several files', { 'a.safetensors': LDM, 'b.safetensors': LDM }, '', /2 .safetensors files.*a.safetensors, b/],
   ['a transformer pipeline', { 'transformer/config.json': {} }, '', /transformer and no unet/],
   [

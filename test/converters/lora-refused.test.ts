@@ -170,7 +170,7 @@ const REFUSED: ReadonlyArray<
   [
     'a pickle',
     'unsupported',
-    /is a pickle/,
+    /is a PyTorch pickle/,
     () => {
       const file = join(temporaryFolder(), 'l.pt');
       writeFileSync(file, 'PK\x03\x04');

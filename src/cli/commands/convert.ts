@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import {
+  type ConvertControlNetOptions,
   type ConvertPipelineOptions,
   type ConvertSummary,
   checkpointKind,
@@ -12,8 +13,9 @@ import {
   parseLoraOption,
 } from '../../../converters/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { readJson } from '../../models/node.ts';
+import { readForeignJson } from '../../models/node.ts';
 import { formatBytes } from '../../pages/index.ts';
+import { PREDICTION_TYPES } from '../../sampling/index.ts';
 import { defineCommand } from '../define-command.ts';
 import { printJson, printLine } from '../printer.ts';
 import { printNote, startProgress } from '../terminal.ts';
@@ -21,6 +23,8 @@ import { printNote, startProgress } from '../terminal.ts';
 const DTYPES = ['auto', 'float16', 'float32'] as const;
 const DATA_SPACES = ['latent', 'premultiplied-rgba'] as const;
 const COMPANIONS = 'Companions:';
+const SAMPLING = 'Sampling:';
+const CONTROLNET = 'ControlNet:';
 const PIPELINE = 'Parts of a pipeline:';
 
 function options(cli: Argv<object>) {
@@ -45,6 +49,26 @@ function options(cli: Argv<object>) {
     })
     .option('vae', { type: 'string', group: PIPELINE, describe: 'take this VAE: a folder or .safetensors file' })
     .option('taesd', { type: 'string', group: PIPELINE, describe: 'add this TAESD: a folder or .safetensors file' })
+    .option('global-pool', {
+      type: 'boolean',
+      group: CONTROLNET,
+      describe: 'average residuals over the picture, as shuffle does; by default what its config says, or its name',
+    })
+    .option('base', {
+      type: 'string',
+      group: CONTROLNET,
+      describe: 'checkpoint of the UNet that a ControlNet of differences is added to',
+    })
+    .option('prediction-type', {
+      choices: PREDICTION_TYPES,
+      group: SAMPLING,
+      describe: "what the model answers; by default what its files say, else the family's",
+    })
+    .option('zero-snr', {
+      type: 'boolean',
+      group: SAMPLING,
+      describe: 'it was trained with zero terminal SNR; by default what its files say',
+    })
     .option('variant', { type: 'string', describe: 'which variant of a folder to take, such as fp16' })
     .option('data-space', { choices: DATA_SPACES, default: 'latent' as const, describe: 'what the channels are' })
     .option('lora', {
@@ -76,7 +100,7 @@ export const convertCommand = defineCommand({
     };
     const config = await readConfig(argv.config);
     const variant = argv.variant === undefined ? {} : { variant: argv.variant };
-    const { dtype, force, dataSpace, only, vae, taesd } = argv;
+    const { dtype, force, dataSpace, only, vae, taesd, predictionType, zeroSnr, globalPool, base } = argv;
     const summary = await convert(argv.checkpoint, argv.modelDir, {
       dtype,
       force,
@@ -85,6 +109,12 @@ export const convertCommand = defineCommand({
       only,
       vae,
       taesd,
+      globalPool,
+      base,
+      sampling: {
+        ...(predictionType === undefined ? {} : { prediction_type: predictionType }),
+        ...(zeroSnr === undefined ? {} : { zero_snr: zeroSnr }),
+      },
       ...companions,
       ...config,
       ...variant,
@@ -96,15 +126,15 @@ export const convertCommand = defineCommand({
 /** A folder's configs are those of a pipeline's parts, or of a UNet by itself. */
 async function readConfig(path: string | undefined): Promise<Pick<ConvertPipelineOptions, 'config' | 'configFolder'>> {
   if (path === undefined) return {};
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return { config: await readJson(path) };
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return { config: await readForeignJson(path) };
   const own = join(path, 'config.json');
-  return existsSync(own) ? { config: await readJson(own) } : { configFolder: path };
+  return existsSync(own) ? { config: await readForeignJson(own) } : { configFolder: path };
 }
 
 async function convert(
   source: string,
   dir: string,
-  options: ConvertPipelineOptions,
+  options: ConvertPipelineOptions & ConvertControlNetOptions,
 ): Promise<ConvertSummary | PipelineSummary> {
   const { only } = options;
   // What is asked for by name need not have a UNet beside it.
@@ -116,7 +146,10 @@ async function convert(
     onProgress: ({ done, total }: { done: number; total: number }) => progress.update(done, total),
   };
   try {
-    if (kind === 'unet') return await convertPipeline(source, dir, shared);
+    if (kind === 'unet') {
+      refuseControlNets(source, options);
+      return await convertPipeline(source, dir, shared);
+    }
     refuseCompanions(source, options);
     return await convertControlNet(source, dir, shared);
   } finally {
@@ -124,10 +157,18 @@ async function convert(
   }
 }
 
+function refuseControlNets(source: string, { globalPool, base }: ConvertControlNetOptions): void {
+  const given = { '--global-pool': globalPool, '--base': base };
+  const [flag] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
+  if (flag === undefined) return;
+  throw new SlothfulError('usage', flag, `is for ControlNets, and ${source} is a UNet`, 'convert it without');
+}
+
 function refuseCompanions(source: string, options: ConvertPipelineOptions): void {
-  const { lora = [], ipAdapter, only, vae, taesd, configFolder } = options;
+  const { lora = [], ipAdapter, only, vae, taesd, configFolder, sampling } = options;
   const parts = { '--only': only, '--vae': vae, '--taesd': taesd, '--config': configFolder };
-  const given = { '--lora': lora.length > 0, '--ip-adapter': ipAdapter, ...parts };
+  const asked = { '--prediction-type': sampling?.prediction_type, '--zero-snr': sampling?.zero_snr };
+  const given = { '--lora': lora.length > 0, '--ip-adapter': ipAdapter, ...parts, ...asked };
   const [flag] = Object.entries(given).find(([, value]) => value !== undefined && value !== false) ?? [];
   if (flag === undefined) return;
   throw new SlothfulError('usage', flag, `is for UNets, and ${source} is a ControlNet`, 'convert it without');

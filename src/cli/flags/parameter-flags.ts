@@ -1,7 +1,7 @@
 import type { Argv, Options } from 'yargs';
 import type { DeclaredParameter } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { readJson } from '../../models/node.ts';
+import { readForeignJson } from '../../models/node.ts';
 import {
   PARAMETERS,
   parametersFromJson,
@@ -76,7 +76,8 @@ export async function readParameterChanges(
       throw new SlothfulError('usage', '--preset simple', 'cannot be combined with --params', 'give one');
     return { ...simpleParameters(flags, 'flags') };
   }
-  const file = argv.params === undefined ? undefined : parametersFromJson(await readJson(argv.params), argv.params);
+  const file =
+    argv.params === undefined ? undefined : parametersFromJson(await readForeignJson(argv.params), argv.params);
   if (!file && !Object.keys(flags).length && !argv.preset) return undefined;
   const all = parseParameters({ ...file, ...flags }, 'flags');
   return file || argv.preset ? { ...all } : flags;

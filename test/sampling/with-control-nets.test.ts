@@ -1,0 +1,46 @@
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Residuals, UNetInputs } from '../../src/runtime/index.ts';
+import { type DenoisingModel, withControlNets } from '../../src/sampling/index.ts';
+
+const test = suite('ControlNets around a model');
+
+test.before(async () => {
+  await tf.setBackend('cpu');
+});
+
+/** What a UNet is fed of a ControlNet whose residual is the number of the image's text, plus 1. */
+async function residualOf(conditionalOnly: boolean, guided: boolean): Promise<number[]> {
+  let seen: number[] = [];
+  const unet: DenoisingModel = {
+    predict(inputs) {
+      const { mid_block_res: residual } = inputs;
+      seen = residual instanceof tf.Tensor ? Array.from(residual.dataSync()) : [];
+      return { out_sample: tf.zeros([1, 1, 1, 1]), sites: [] };
+    },
+  };
+  const controlNet = {
+    predict: ({ encoder_hidden_states: text }: UNetInputs): Residuals => ({
+      mid_block_res: tf.reshape(tf.add(text ?? tf.zeros([1]), 1), [-1, 1, 1, 1]) as tf.Tensor4D,
+    }),
+  };
+  const image = { shape: [1, 1, 1, 3], data: new Float32Array(3) };
+  const model = withControlNets(unet, [{ controlNet, image, conditionalOnly }]);
+  const inputs = { sample: tf.zeros([2, 1, 1, 4]), timestep: 7, encoder_hidden_states: tf.tensor([1, 2], [2, 1, 1]) };
+  const before = tf.memory().numTensors;
+  const { out_sample } = await model.predict(inputs, { guided });
+  out_sample.dispose();
+  assert.is(tf.memory().numTensors, before);
+  tf.dispose(Object.values(inputs).filter((value) => value instanceof tf.Tensor));
+  return seen;
+}
+
+test('one that averages steers what is asked for alone, as guess mode of diffusers does', async () => {
+  assert.equal(await residualOf(false, true), [2, 3]);
+  assert.equal(await residualOf(true, true), [0, 3]);
+  assert.equal(await residualOf(true, false), [2, 3]);
+});
+
+test.run();
