@@ -6,6 +6,7 @@ import {
   checkEvaluation,
   type ExecutedSite,
   executedSite,
+  type OpenedModel,
   type RunChoices,
   resolveParameters,
 } from '../pipeline/index.ts';
@@ -13,8 +14,9 @@ import type { BackendName, Layout, UNetInputs } from '../runtime/index.ts';
 import { loadUNetOn } from '../runtime/index.ts';
 import { checkFinite, encodeSafetensors, type Float32Tensor, firstNonFinite } from '../tensors/index.ts';
 import { openSafetensors } from '../tensors/node.ts';
+import { isInputOf, type OnNote, readAsked } from './asked-tensors.ts';
 import { openModel } from './folder-job.ts';
-import { makeTensors, readTensorValues } from './read-inputs.ts';
+import { makeTensors } from './read-inputs.ts';
 
 /** One evaluation of a UNet, from a file of tensors to a file of tensors. */
 export interface PredictJob extends Pick<RunChoices, 'parameters' | 'passes'> {
@@ -68,8 +70,8 @@ export async function predictFile(job: PredictJob): Promise<PredictRecord> {
   const { inputs, out, layout = 'nchw', sigma, backend, log } = job;
   const output = outputOptions(job);
   await checkOutputFile(out, output);
-  const values = await readInputs(inputs);
   const model = await openModel(job.model);
+  const values = await readInputs(inputs, model, job.onNote);
   for (const note of model.notes) job.onNote?.(note);
   const parameters = resolveParameters(model, job);
   const passes = passesInForce(model.graph.metadata, job.passes);
@@ -99,15 +101,15 @@ export async function predictFile(job: PredictJob): Promise<PredictRecord> {
 }
 
 /** The inputs' values. @throws SlothfulError `bad-input` for values that are no numbers, or none at all */
-async function readInputs(path: string): Promise<Map<string, Float32Tensor>> {
-  const values = await readTensorValues(path);
-  for (const [name, { shape, data }] of values) {
+async function readInputs(path: string, model: OpenedModel, onNote: OnNote): Promise<Map<string, Float32Tensor>> {
+  const { tensors } = await readAsked(path, isInputOf(model), onNote);
+  for (const [name, { shape, data }] of tensors) {
     const place = `${path} tensor "${name}"`;
     checkFinite(data, place);
     if (data.length) continue;
     throw new SlothfulError('bad-input', place, `has the shape [${shape.join(', ')}], which holds no values`);
   }
-  return values;
+  return tensors;
 }
 
 /** @throws SlothfulError `bad-model` where the answer is not finite, before anything is written */

@@ -76,6 +76,7 @@ export function readPictureText(text: string, place: string): ReadRun {
     spacing: read.choice('Timestep spacing', TIMESTEP_SPACINGS),
     prediction_type: read.choice('Prediction type', PREDICTION_TYPES),
     guidance_scale: read.number('CFG scale'),
+    image_guidance_scale: read.number('Image CFG scale'),
     seed: read.seed('Seed'),
     ...noiseIn(read, isOurs),
     part: partIn(read),

@@ -84,11 +84,11 @@ async function pipelineRun(job: RunJob, model: OpenedModel): Promise<PipelineRun
     ...choices,
     next,
     ...(await setupOf(job, model)),
-    noise: noise === undefined ? undefined : await noiseOf(noise),
+    noise: noise === undefined ? undefined : await noiseOf(noise, job.onNote),
   };
 }
 
-async function noiseOf(path: string): Promise<PipelineRun['noise']> {
-  const noiseFor = await readNoise(path);
+async function noiseOf(path: string, onNote: RunJob['onNote']): Promise<PipelineRun['noise']> {
+  const noiseFor = await readNoise(path, onNote);
   return ({ settings }) => noiseFor(settings);
 }

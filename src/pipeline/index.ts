@@ -5,11 +5,14 @@
 import { type ModelStore, WEB_PLATFORM } from '../runtime/index.ts';
 import { type OpenedModel, openModelOn } from './open-model.ts';
 
+export { checkGivenBeside, isBesideTensor, type TakenBeside, takenBeside, withoutBeside } from './beside-sample.ts';
 export { checkEvaluation, type Evaluation } from './check-work.ts';
 export { isComfyui, type SamplerChoice } from './choose-sampler.ts';
 export {
   bothHalves,
   type Conditioner,
+  inputOfTensor,
+  isImageEmbeds,
   promptConditioning,
   tensorConditioning,
   withImageEmbeds,
@@ -87,7 +90,7 @@ export {
   stepsDone,
 } from './settings.ts';
 export { type JobProgress, type PipelineSetup, PipelineStages } from './stages.ts';
-export { checkMask, latentMask, type StartImage, startChoices, usualStrength } from './start-image.ts';
+export { checkMask, latentMask, type RunStart, type StartImage, startChoices, usualStrength } from './start-image.ts';
 export {
   type Companions,
   type ControlNetChoice,

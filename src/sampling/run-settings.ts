@@ -49,6 +49,9 @@ export const RUN_SETTINGS = named(
     part: optional(PART),
     scheduler: either([SCHEDULER_CONFIG, SOLVER_CONFIG]),
     guidance_scale: number({ description: 'classifier-free guidance; 1: none' }),
+    image_guidance_scale: optional(
+      number({ description: 'of a model that changes an image by an instruction: how much the image counts' }),
+    ),
     seed: either([integer({ minimum: 0 }), text({ description: 'its digits' })], {
       description: 'image i is the picture of seed + i, but for the rng of ComfyUI; above 2^53 in quotes',
     }),

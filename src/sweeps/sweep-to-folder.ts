@@ -15,6 +15,7 @@ import { encodePng } from '../pictures/node.ts';
 import {
   type Conditioner,
   decoderOf,
+  isGuidedRun,
   lookOf,
   type OpenedModel,
   type PipelineSetup,
@@ -27,6 +28,8 @@ import {
   type StartImage,
   type SteeredUNet,
   startChoices,
+  type TakenBeside,
+  takenBeside,
 } from '../pipeline/index.ts';
 import type { RunSettings } from '../sampling/index.ts';
 import type { Axis } from './axis.ts';
@@ -76,7 +79,11 @@ export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
   const model = await openJob(shared);
   const setup = await setupOf(shared, model);
   const cells = sweepCells(x, y, {
-    ...{ request: requestFor(job, setup.start), prompt: job.prompt, changes: job.parameters ?? {} },
+    ...{
+      request: requestFor(job, setup.start, takenBeside(model.graph)),
+      prompt: job.prompt,
+      changes: job.parameters ?? {},
+    },
     own: model.patch?.parameters ?? DEFAULT_PARAMETERS,
     ...{ metadata: model.graph.metadata, passes: job.passes },
     presets: await readPresets([x, y]),
@@ -96,9 +103,9 @@ export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
 }
 
 /** The request that all cells share; where they start from an image, with a strength. */
-function requestFor(job: SweepJob, start: StartImage | undefined): RunRequest {
+function requestFor(job: SweepJob, start: StartImage | undefined, taken: TakenBeside | undefined): RunRequest {
   const request = requestOf(job);
-  return { ...request, strength: startChoices(job, start).strength };
+  return { ...request, strength: startChoices(job, start, taken).strength };
 }
 
 /** Every pass that acts in any cell: the model is loaded with all of them. */
@@ -186,13 +193,17 @@ async function sweepAll(job: SweepJob, all: SweepAll) {
   const look = lookOf(model.graph.metadata, first, model.place);
   const decoder = await decoderOf(model, look, setup);
   const stages = new PipelineStages(model, setup);
-  const guided = cells.some((cell) => settings(cell).guidance_scale > 1);
+  stages.checkGiven();
+  const guided = cells.some((cell) => isGuidedRun(settings(cell)));
   const prompts = [...new Set(cells.map(({ prompt }) => prompt))];
   const conditioner = await stages.tell(prompts, first, guided);
-  const noiseFor = job.noise === undefined ? undefined : await readNoise(job.noise);
+  const noiseFor = job.noise === undefined ? undefined : await readNoise(job.noise, job.onNote);
   noiseFor?.(first);
   const startFor = await stages.start(first, look);
-  const startOf = (cell: SweepCell) => startFor?.(settings(cell), noiseFor?.(settings(cell)).encoderNoise);
+  const startOf = (cell: SweepCell) => {
+    const { encoderNoise: image, maskedNoise: masked } = noiseFor?.(settings(cell)) ?? {};
+    return startFor?.(settings(cell), { image, masked });
+  };
   const noiseOf = (cell: SweepCell) => noiseFor?.(settings(cell)).noise;
   const steered = await stages.steer(first, { parameters: all.parameters, passes: loadedPasses(cells) });
   const done: DenoisedCell[] = [];

@@ -14,6 +14,7 @@ export { duplicateKey } from './duplicate-key.ts';
 export { bfloatOf, floatOf, halfOf, halfToFloat, OVERFLOW } from './half.ts';
 export { type Header, parseHeader, type TensorInfo } from './header.ts';
 export { channelsFirst, channelsLast, type ImageShape } from './layout.ts';
+export { toNumbers } from './numbers.ts';
 export {
   checkFinite,
   checkValues,
