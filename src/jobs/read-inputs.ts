@@ -102,7 +102,7 @@ async function fromFiles(
 export interface ControlNetFiles {
   /** Folder, model.json or URL of the converted ControlNet. */
   readonly model: string;
-  /** PNG of what it is shown. */
+  /** Picture of what it is shown. */
   readonly image: string;
   /** Default 1. */
   readonly scale?: number | undefined;

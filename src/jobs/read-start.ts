@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { SlothfulError } from '../errors.ts';
 import { ioError } from '../models/index.ts';
-import { decodePng } from '../pictures/node.ts';
+import { decodePicture } from '../pictures/node.ts';
 import { checkMask, type PipelineNoise, type StartImage } from '../pipeline/index.ts';
 import { noiseSource, type Picture, parseSeed, type RunSettings } from '../sampling/index.ts';
 import { type OnNote, readAsked } from './asked-tensors.ts';
@@ -9,16 +9,16 @@ import { channelsLast } from './channels.ts';
 
 /** The image that a run starts from, by the names of files. */
 export interface StartFiles {
-  /** PNG to start from in the place of noise alone. */
+  /** Picture to start from in the place of noise alone. */
   readonly initImage?: string | undefined;
-  /** PNG, white where it is drawn anew; of the image's size. */
+  /** Picture, white where it is drawn anew; of the image's size. */
   readonly mask?: string | undefined;
 }
 
 /**
  * Reads the image that a run starts from; undefined where there is none.
  *
- * @throws SlothfulError `io`, `bad-input` for what is no PNG, or a mask of another size; `usage` for a mask alone
+ * @throws SlothfulError `io`, `bad-input` for what is no picture, or a mask of another size; `usage` for a mask alone
  */
 export async function readStart({ initImage, mask }: StartFiles): Promise<StartImage | undefined> {
   if (initImage === undefined) {
@@ -33,13 +33,13 @@ export async function readStart({ initImage, mask }: StartFiles): Promise<StartI
   return start;
 }
 
-/** The picture of a PNG file. @throws SlothfulError `io`, `bad-input` */
+/** The picture of a file: PNG, JPEG, WebP and what else `decodePicture` reads. @throws SlothfulError `io`, `bad-input` */
 export async function readPicture(path: string): Promise<Picture> {
-  return decodePng(await readPng(path), path);
+  return decodePicture(await readPictureFile(path), path);
 }
 
-/** The bytes of a PNG file, unchecked. @throws SlothfulError `io` */
-export function readPng(path: string): Promise<Uint8Array> {
+/** The bytes of a picture's file, unchecked. @throws SlothfulError `io` */
+export function readPictureFile(path: string): Promise<Uint8Array> {
   return readFile(path).catch((error: unknown) => {
     throw ioError(error, path);
   });

@@ -161,7 +161,7 @@ export function withCompanionFlags<T>(cli: Argv<T>) {
   const several = { array: true, nargs: 1, group } as const;
   return cli
     .option('controlnet', { type: 'string', ...several, describe: 'a converted ControlNet; repeatable' })
-    .option('control-image', { type: 'string', ...several, describe: 'its PNG, one for each --controlnet' })
+    .option('control-image', { type: 'string', ...several, describe: 'its picture, one for each --controlnet' })
     .option('control-scale', { type: 'number', ...several, describe: 'how much it counts, default 1' })
     .option('control-slothful', { type: 'boolean', group, describe: 'patch the ControlNets themselves too' })
     .option('image-embeds', { type: 'string', group, describe: "safetensors with the IP-Adapter's image_embeds" })
