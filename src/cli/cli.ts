@@ -3,6 +3,7 @@ import { isObject, suggest } from '../documents/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
+import { fileUrlsToPaths } from './flags/file-urls.ts';
 import { refuseNoNumbers } from './flags/number-flags.ts';
 import { usePasses } from './flags/pass-flags.ts';
 import { sayLine, sayLines } from './printer.ts';
@@ -29,6 +30,7 @@ function buildCli(args: readonly string[]) {
   cli.middleware((argv) => {
     refuseNoNumbers(args, optionsOf(cli, 'number'));
     refuseTwice(argv, optionsOf(cli, 'array'));
+    fileUrlsToPaths(argv);
   });
   for (const addTo of COMMANDS) addTo(cli);
   return cli;

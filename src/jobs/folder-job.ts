@@ -8,7 +8,7 @@ import {
   type RunChoices,
   type RunSource,
 } from '../pipeline/index.ts';
-import type { ModelStore } from '../runtime/index.ts';
+import type { ModelSource } from '../runtime/index.ts';
 import { NODE_PLATFORM } from '../runtime/node.ts';
 import { type Prompts, promptList } from '../text/index.ts';
 import { VERSION } from '../version.ts';
@@ -46,7 +46,7 @@ export interface FolderJob
 export interface NextJob extends TextChoice, Omit<NextRun, 'text' | 'prompt'> {}
 
 /** Opens a model in Node: by path, by URL, or in a store of the caller's own. See the browser's `openModel`. */
-export function openModel(source: string | ModelStore): Promise<OpenedModel> {
+export function openModel(source: ModelSource): Promise<OpenedModel> {
   return openModelOn(NODE_PLATFORM, source);
 }
 

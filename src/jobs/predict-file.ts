@@ -16,6 +16,7 @@ import { checkFinite, encodeSafetensors, type Float32Tensor, firstNonFinite } fr
 import { openSafetensors } from '../tensors/node.ts';
 import { isInputOf, type OnNote, readAsked } from './asked-tensors.ts';
 import { openModel } from './folder-job.ts';
+import { withPaths } from './local-files.ts';
 import { makeTensors } from './read-inputs.ts';
 
 /** One evaluation of a UNet, from a file of tensors to a file of tensors. */
@@ -66,7 +67,8 @@ export interface PredictedSite extends ExecutedSite {
  *
  * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input`, `bad-parameter`, `bad-model`, `bad-graph`, `backend`, `exists`
  */
-export async function predictFile(job: PredictJob): Promise<PredictRecord> {
+export async function predictFile(asked: PredictJob): Promise<PredictRecord> {
+  const job = withPaths(asked);
   const { inputs, out, layout = 'nchw', sigma, backend, log } = job;
   const output = outputOptions(job);
   await checkOutputFile(out, output);

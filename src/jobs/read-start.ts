@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { SlothfulError } from '../errors.ts';
-import { ioError } from '../models/index.ts';
+import { ioError, localPath } from '../models/node.ts';
 import { decodePicture } from '../pictures/node.ts';
 import { checkMask, type PipelineNoise, type StartImage } from '../pipeline/index.ts';
 import { noiseSource, type Picture, parseSeed, type RunSettings } from '../sampling/index.ts';
@@ -34,7 +34,8 @@ export async function readStart({ initImage, mask }: StartFiles): Promise<StartI
 }
 
 /** The picture of a file: PNG, JPEG, WebP and what else `decodePicture` reads. @throws SlothfulError `io`, `bad-input` */
-export async function readPicture(path: string): Promise<Picture> {
+export async function readPicture(source: string | URL): Promise<Picture> {
+  const path = localPath(source);
   return decodePicture(await readPictureFile(path), path);
 }
 

@@ -2,7 +2,7 @@
  * What a program, the command line and a page in a browser share: open a model, decide a run, load it with what steers
  * it, run it, keep a record. What reads and writes files is in the room of jobs.
  */
-import { type ModelStore, WEB_PLATFORM } from '../runtime/index.ts';
+import { type ModelSource, WEB_PLATFORM } from '../runtime/index.ts';
 import { type OpenedModel, openModelOn } from './open-model.ts';
 
 export { checkGivenBeside, isBesideTensor, type TakenBeside, takenBeside, withoutBeside } from './beside-sample.ts';
@@ -117,6 +117,6 @@ export {
  * @param source URL of a model.json, of its folder or of a pipeline's, or a store of the caller's own
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`
  */
-export function openModel(source: string | ModelStore): Promise<OpenedModel> {
+export function openModel(source: ModelSource): Promise<OpenedModel> {
   return openModelOn(WEB_PLATFORM, source);
 }

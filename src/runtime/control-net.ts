@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import type { Graph } from '../graph/index.ts';
-import type { ModelStore } from '../models/index.ts';
+import type { ModelSource } from '../models/index.ts';
 import { changeParameters, MID_RESIDUAL } from '../passes/index.ts';
 import { hooksOf, passFeeds } from './control.ts';
 import { firstTimestep, makeUNetFeeds, type UNetInputs } from './feeds.ts';
@@ -94,7 +94,7 @@ function scaled(residual: tf.Tensor | undefined, scale: number, name: string): t
 /** Loads a ControlNet for a platform. With `slothful` its own self-attentions are patched too. */
 export async function loadControlNetOn(
   platform: Platform,
-  source: string | ModelStore,
+  source: ModelSource,
   options: LoadOptions = {},
 ): Promise<ControlNet> {
   return new ControlNet(await loadRolesOn(platform, source, options, residualNames));

@@ -8,6 +8,7 @@ import {
   readPreset,
   setupOf,
   sourceOf,
+  withPaths,
 } from '../jobs/node.ts';
 import { printCsv } from '../pages/index.ts';
 import { DEFAULT_PARAMETERS, type PassParameters, type SlothfulParameters } from '../passes/index.ts';
@@ -72,7 +73,8 @@ export interface FolderSweep {
  *
  * @throws SlothfulError as `runToFolder`
  */
-export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
+export async function sweepToFolder(asked: SweepJob): Promise<FolderSweep> {
+  const job = withPaths(asked);
   const { x, y } = job;
   refuseAxes(job);
   const shared: FolderJob = { ...job, onBegin: undefined };
