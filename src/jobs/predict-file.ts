@@ -10,7 +10,7 @@ import {
   type RunChoices,
   resolveParameters,
 } from '../pipeline/index.ts';
-import type { BackendName, Layout, UNetInputs } from '../runtime/index.ts';
+import type { BackendName, Layout, LoadProgress, UNetInputs } from '../runtime/index.ts';
 import { loadUNetOn } from '../runtime/index.ts';
 import { checkFinite, encodeSafetensors, type Float32Tensor, firstNonFinite } from '../tensors/index.ts';
 import { openSafetensors } from '../tensors/node.ts';
@@ -39,6 +39,8 @@ export interface PredictJob extends Pick<RunChoices, 'parameters' | 'passes'> {
   readonly backend?: BackendName | undefined;
   readonly onNote?: ((note: string) => void) | undefined;
   readonly log?: ((line: string) => void) | undefined;
+  /** Told how far the weights are, in bytes. */
+  readonly onProgress?: LoadProgress | undefined;
 }
 
 /** What one evaluation did, as `slothful predict --json` prints it. */
@@ -80,7 +82,7 @@ export async function predictFile(asked: PredictJob): Promise<PredictRecord> {
   const evaluation = { layout, backend, asNodes: parameters !== undefined, onNote: job.onNote };
   await checkEvaluation(model, { ...evaluation, shape: values.get('sample')?.shape ?? [] });
   const unet = await loadUNetOn(model.platform, model.file.store, {
-    ...{ backend, slothful: parameters, passes: passesOf(passes), log },
+    ...{ backend, slothful: parameters, passes: passesOf(passes), log, onProgress: job.onProgress },
   });
   const tensors = makeTensors(values);
   try {

@@ -3,11 +3,11 @@ import type { LoadedModel, ModelStore, PipelineStore } from '../runtime/index.ts
 import { batchNoise, isSolverConfig, type RunExtent, type RunSettings, type Values } from '../sampling/index.ts';
 import {
   autoencoderRecord,
+  type CodingOptions,
   encodeImage,
   encodeLatents,
   type Moments,
   sampleLatents,
-  type Tiling,
 } from '../vae/index.ts';
 
 /** What of an image is encoded: all of it, or what a mask leaves of it. Each is drawn by noise of its own. */
@@ -26,10 +26,8 @@ export interface EncodedImage {
 }
 
 /** How images are encoded. */
-export interface EncodeOptions {
+export interface EncodeOptions extends CodingOptions {
   readonly extent: RunExtent;
-  readonly tiling: Tiling | undefined;
-  readonly signal: AbortSignal | undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type BackendName, checkFitsOn, type SlothfulHook } from '../runtime/index.ts';
 import { type GuidedSizes, isSolverConfig, type RunExtent, type RunSettings, type Values } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
+import type { TileProgress } from '../vae/index.ts';
 import { besideOfTensors, checkGivenBeside, takenBeside } from './beside-sample.ts';
 import { checkWork } from './check-work.ts';
 import { type Conditioner, imageEmbedsOf, withImageEmbeds, withTimeIds } from './conditioning.ts';
@@ -17,7 +18,7 @@ import type { LoadPart, TextSource } from './text-source.ts';
 
 /** How far a part of a job is. */
 export interface JobProgress {
-  readonly part: 'loading' | 'denoising' | 'plain' | 'patched' | 'sweeping' | 'decoding';
+  readonly part: 'loading' | 'denoising' | 'plain' | 'patched' | 'sweeping' | 'encoding' | 'decoding';
   readonly done: number;
   readonly total: number;
 }
@@ -46,7 +47,7 @@ export interface PipelineSetup extends Companions {
   readonly onNote?: ((note: string) => void) | undefined;
   /** Told which backend computes, in one line. */
   readonly log?: ((line: string) => void) | undefined;
-  /** Told how far each part is: loading in bytes, decoding in tiles, the rest in steps. */
+  /** Told how far each part is: loading in bytes, encoding and decoding in tiles, the rest in steps. */
   readonly onProgress?: ((progress: JobProgress) => void) | undefined;
 }
 
@@ -109,7 +110,7 @@ export class PipelineStages {
 
   /** What runs start from, and what the model takes beside; undefined: noise alone. */
   async start(extent: RunExtent & Partial<Pick<RunSettings, 'scheduler'>>, look: Look): Promise<StartFor | undefined> {
-    const { start, decoder, tile, onNote, signal, text } = this.setup;
+    const { start, decoder, tile, onNote, signal, text, onProgress } = this.setup;
     const { platform, graph } = this.model;
     if (!start) {
       const { beside } = text;
@@ -118,6 +119,7 @@ export class PipelineStages {
     const options = {
       ...{ extent, look, tile, onNote, signal, platform },
       ...{ taesd: decoder === 'taesd', load: this.load('load encoder') },
+      onTile: ({ done, total }: TileProgress) => onProgress?.({ part: 'encoding', done, total }),
       crop: extent.scheduler && isSolverConfig(extent.scheduler),
     };
     return this.clock.time('encode', () => startOf(this.model, start, options));

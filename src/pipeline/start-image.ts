@@ -10,6 +10,7 @@ import {
   type RunSettings,
   type Values,
 } from '../sampling/index.ts';
+import type { TileProgress } from '../vae/index.ts';
 import { besideImage, besideMask, type TakenBeside, takenBeside } from './beside-sample.ts';
 import { isComfyui, type SamplerChoice } from './choose-sampler.ts';
 import { cropped, croppedSize } from './crop.ts';
@@ -75,6 +76,7 @@ export interface StartOptions {
   readonly tile?: number | undefined;
   readonly onNote?: ((note: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly onTile?: ((progress: TileProgress) => void) | undefined;
 }
 
 /** What a run starts from, and what its model takes beside the sample. */
@@ -140,14 +142,14 @@ async function encodedBoth(
   taken: TakenBeside | undefined,
   options: StartOptions,
 ): Promise<{ readonly image: EncodedImage; readonly masked: EncodedImage | undefined }> {
-  const { extent, signal, platform, onNote, tile, taesd } = options;
+  const { extent, signal, platform, onNote, onTile, tile, taesd } = options;
   const encoder = await options.load(encoderStore(file.store.pipeline, { taesd, exact: taken === 'image' }, place));
   try {
     const { image: picture, mask, place: from = 'the image' } = start;
     const pixels = pixelsOf(extent);
     const image = sizedImage({ image: picture, place: from }, pixels, onNote);
     const tiling = tilingOf(encoder, { extent, platform, onNote, tile, work: 'encoding' });
-    const coding = { extent, tiling, signal };
+    const coding = { extent, tiling, signal, onTile };
     const whole = await encodedImage(encoder, image, coding);
     const isMasked = taken === 'mask' && mask !== undefined;
     const masked = isMasked ? await encodedImage(encoder, blanked(image, mask, pixels), coding) : undefined;

@@ -7,7 +7,7 @@ import { parameterFiles, readParameterChanges, withParameterFlags } from '../fla
 import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
 import { withBackendFlag } from '../flags/run-flags.ts';
 import { printJson, printLine, printTables, sayLine } from '../printer.ts';
-import { printNote } from '../terminal.ts';
+import { printNote, startProgress } from '../terminal.ts';
 
 const LAYOUTS = ['nchw', 'nhwc'] as const;
 
@@ -45,7 +45,9 @@ export const predictCommand = defineCommand({
     const passes = readPasses(argv);
     const alsoRead = parameterFiles(argv);
     const asked = { model, inputs, out, force, alsoRead, timestep, sigma, layout, backend, parameters, passes };
-    print(await predictFile({ ...asked, log: sayLine, onNote: printNote }), argv.json);
+    const progress = startProgress('loading');
+    const told = { log: sayLine, onNote: printNote, onProgress: progress.update };
+    print(await predictFile({ ...asked, ...told }).finally(progress.end), argv.json);
   },
 });
 

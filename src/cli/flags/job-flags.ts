@@ -73,6 +73,7 @@ const UNITS: Readonly<Record<JobProgress['part'], string | undefined>> = {
   plain: 'step',
   patched: 'step',
   sweeping: 'step',
+  encoding: 'tile',
   decoding: 'tile',
 };
 
