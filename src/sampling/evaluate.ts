@@ -58,7 +58,7 @@ export async function evaluate(model: DenoisingModel, request: Evaluation, place
 
 function checkOutput(output: Float32Array, shape: readonly number[], expected: readonly number[], place: string): void {
   if (String(shape) !== String(expected)) {
-    const problem = `the model's output is [${shape}], and [${expected}] is what its sample asks for`;
+    const problem = `the model's output is [${shape}], and its sample was [${expected}]`;
     throw new SlothfulError('bad-model', place, problem, "is this the model's prediction? outputName names another");
   }
   const index = firstNonFinite(output);
