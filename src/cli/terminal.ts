@@ -60,7 +60,8 @@ function plainLines({ shown, stream, clock, start }: Work): Progress {
     update(done, total, unit) {
       const elapsed = clock() - start;
       const tenth = total > 0 ? Math.floor((TENTHS * done) / total) : 0;
-      if (elapsed < SILENT_MS || tenth <= told) return;
+      // That it is done is nothing new where nothing was said before.
+      if (elapsed < SILENT_MS || tenth <= told || (done >= total && told === 0)) return;
       told = tenth;
       const where = unit ? `${unit} ${done} of ${total}` : `${Math.floor((100 * done) / total)} %`;
       stream.write(`${shown}: ${where}, ${Math.round(elapsed / 1000)} s\n`);

@@ -53,10 +53,10 @@ export function isInputOf({ graph, inputs }: Pick<OpenedModel, 'graph' | 'inputs
 
 /**
  * Whether a tensor tells a model something: one of its inputs, by its name or that of diffusers' pipelines, or what it takes
- * beside its sample. A tensor alone is the text.
+ * beside its sample. Of a file with none of these all are read: one alone is the text, and of several the names are told.
  */
 export function isTold(model: Pick<OpenedModel, 'graph' | 'inputs'>) {
   const isInput = isInputOf(model);
   const isKnown = (name: string) => isInput(inputOfTensor(name)) || isBesideTensor(model.graph, name);
-  return (name: string, names: readonly string[]): boolean => names.length === 1 || isKnown(name);
+  return (name: string, names: readonly string[]): boolean => isKnown(name) || !names.some(isKnown);
 }

@@ -13,8 +13,8 @@ const CASES: ReadonlyArray<readonly [flag: string, place: string, problem: strin
   ['--strength', 'denoise', 'must be from 0 to 1', '--strength: must be from 0 to 1'],
   ['--batch', 'size (batch)', 'must be from 1', '--batch: must be from 1'],
   ['--clip-skip', 'clip skip', 'leaves out 9 layers', '--clip-skip: leaves out 9 layers'],
-  ['--in-strength', 'flags', 'in_strength must be a number', '--in-strength: must be a number'],
-  ['--freeu-b1', 'passes "freeu"', 'b1 must be a number', '--freeu-b1: must be a number'],
+  ['--in-strength', 'flags', 'in_strength must be a number', '--in-strength: in_strength must be a number'],
+  ['--freeu-b1', 'passes "freeu"', 'b1 must be a number', '--freeu-b1: b1 must be a number'],
   // What was not given is not named.
   ['--prompt', 'steps', 'must be an integer', 'steps: must be an integer'],
   ['--params', 'flags', 'in_strength must be a number', 'flags: in_strength must be a number'],

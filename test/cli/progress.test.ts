@@ -48,6 +48,11 @@ test('few steps have a line each, bytes their share', () => {
 });
 
 test('short work says nothing, wherever', () => {
+  assert.is(
+    written({ unit: 'tile', total: 1, each: 60_000 }),
+    '',
+    'nor that it is done, where nothing was said before',
+  );
   for (const isTTY of [false, true]) assert.is(written({ isTTY, unit: 'step', total: 20, each: 90 }), '');
 });
 

@@ -7,7 +7,7 @@ import { parameterFiles, readParameterChanges, withParameterFlags } from '../fla
 import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
 import { withBackendFlag } from '../flags/run-flags.ts';
 import { printJson, printLine, printTables, sayLine } from '../printer.ts';
-import { printNote, startProgress } from '../terminal.ts';
+import { printNote, startBars } from '../terminal.ts';
 
 const LAYOUTS = ['nchw', 'nhwc'] as const;
 
@@ -45,9 +45,10 @@ export const predictCommand = defineCommand({
     const passes = readPasses(argv);
     const alsoRead = parameterFiles(argv);
     const asked = { model, inputs, out, force, alsoRead, timestep, sigma, layout, backend, parameters, passes };
-    const progress = startProgress('loading');
-    const told = { log: sayLine, onNote: printNote, onProgress: progress.update };
-    print(await predictFile({ ...asked, ...told }).finally(progress.end), argv.json);
+    const bars = startBars();
+    const onProgress = (done: number, total: number) => bars.update('loading', done, total);
+    const told = { log: sayLine, onNote: printNote, onProgress };
+    print(await predictFile({ ...asked, ...told }).finally(() => bars.end()), argv.json);
   },
 });
 

@@ -11,7 +11,7 @@ const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Parameters of the node are checked together, and those of a pass: what is wrong says which. */
-const PARAMETER = /^(?:flags|passes "([\w-]+)"): (\w+) (?=must |cannot |is )/;
+const PARAMETER = /^((?:flags|passes "([\w-]+)"): )(\w+) (?=must |cannot |is )/;
 
 /**
  * The message of an error by the flag that a user gave for it. Programs know the same things by other names, such as
@@ -22,7 +22,7 @@ const PARAMETER = /^(?:flags|passes "([\w-]+)"): (\w+) (?=must |cannot |is )/;
 export function messageByFlag(error: SlothfulError, args: readonly string[]): string {
   const { message, place } = error;
   const given = new Set(args.flatMap((arg) => /^--([a-z][\w-]*)/i.exec(arg)?.[1] ?? []).map(dashed));
-  const [start = '', pass, parameter] = PARAMETER.exec(message) ?? [];
+  const [, start = '', pass, parameter] = PARAMETER.exec(message) ?? [];
   const ofParameter = parameter && dashed(pass === undefined ? parameter : `${pass}-${parameter}`);
   if (ofParameter && given.has(ofParameter)) return `--${ofParameter}: ${message.slice(start.length)}`;
   const flag = [dashed(place), ...(OTHER_NAMES[place] ?? [])].find((name) => given.has(name));
