@@ -3,6 +3,8 @@ import { isObject, suggest } from '../documents/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
+import { fileUrlsToPaths } from './flags/file-urls.ts';
+import { messageByFlag } from './flags/named-flag.ts';
 import { refuseNoNumbers } from './flags/number-flags.ts';
 import { usePasses } from './flags/pass-flags.ts';
 import { sayLine, sayLines } from './printer.ts';
@@ -29,6 +31,7 @@ function buildCli(args: readonly string[]) {
   cli.middleware((argv) => {
     refuseNoNumbers(args, optionsOf(cli, 'number'));
     refuseTwice(argv, optionsOf(cli, 'array'));
+    fileUrlsToPaths(argv);
   });
   for (const addTo of COMMANDS) addTo(cli);
   return cli;
@@ -66,7 +69,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? 0);
   } catch (error) {
     const flags = await knownFlags(args);
-    sayLine(`slothful: ${explain(error, flags)}`);
+    sayLine(`slothful: ${explain(error, args, flags)}`);
     if (args.includes('--verbose') && error instanceof Error) sayLines(error.stack ?? '');
     return error instanceof SlothfulError && error.code === 'aborted' ? 130 : 1;
   }
@@ -93,11 +96,11 @@ async function knownFlags(args: readonly string[]): Promise<string[]> {
   return [...help.matchAll(/--([a-z][\w-]*)/g)].map((match) => match[1] ?? '');
 }
 
-function explain(error: unknown, flags: readonly string[]): string {
+function explain(error: unknown, args: readonly string[], flags: readonly string[]): string {
   const message = messageOf(error);
   const unknown = /^Unknown arguments?: (.*)$/.exec(message);
   if (unknown?.[1]) return explainUnknown(unknown[1].split(', '), flags);
-  if (error instanceof SlothfulError) return message;
+  if (error instanceof SlothfulError) return messageByFlag(error, args);
   return message || 'stopped for a reason that it did not give; --verbose prints where';
 }
 

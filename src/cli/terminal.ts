@@ -5,7 +5,7 @@ import { sayLine } from './printer.ts';
 const SILENT_MS = 2000;
 const REDRAW_MS = 200;
 
-/** A line on stderr that says how far a long work is; none when stderr is not a terminal. */
+/** Says on stderr how far a long work is; nothing of one that is short. */
 export interface Progress {
   /** @param unit what `done` counts (`step`): then the time of each is shown too */
   update(done: number, total: number, unit?: string): void;
@@ -13,15 +13,33 @@ export interface Progress {
   end(): void;
 }
 
-/** Progress of `label`, shown from the third second on, with an estimate of what is left. */
-export function startProgress(label: string, stream: NodeJS.WriteStream = process.stderr): Progress {
+/**
+ * Progress of `label`, told from the third second on: on a terminal one line that is drawn anew, with an estimate of what is
+ * left; elsewhere, as in the log of a batch job, a plain line every tenth of the way.
+ */
+export function startProgress(
+  label: string,
+  stream: Pick<NodeJS.WriteStream, 'isTTY' | 'write'> = process.stderr,
+  clock: () => number = () => performance.now(),
+): Progress {
   const shown = visible(label);
-  const start = performance.now();
+  const work = { shown, stream, clock, start: clock() };
+  return stream.isTTY ? drawnLine(work) : plainLines(work);
+}
+
+interface Work {
+  readonly shown: string;
+  readonly stream: Pick<NodeJS.WriteStream, 'write'>;
+  readonly clock: () => number;
+  readonly start: number;
+}
+
+function drawnLine({ shown, stream, clock, start }: Work): Progress {
   let drawn = 0;
   return {
     update(done, total, unit) {
-      const now = performance.now();
-      if (!stream.isTTY || now - start < SILENT_MS || now - drawn < REDRAW_MS) return;
+      const now = clock();
+      if (now - start < SILENT_MS || now - drawn < REDRAW_MS) return;
       drawn = now;
       const share = total > 0 ? done / total : 0;
       const left = share > 0 ? ((now - start) / 1000) * (1 / share - 1) : 0;
@@ -31,6 +49,24 @@ export function startProgress(label: string, stream: NodeJS.WriteStream = proces
     end() {
       if (drawn) stream.write('\r\u001b[K');
     },
+  };
+}
+
+const TENTHS = 10;
+
+function plainLines({ shown, stream, clock, start }: Work): Progress {
+  let told = 0;
+  return {
+    update(done, total, unit) {
+      const elapsed = clock() - start;
+      const tenth = total > 0 ? Math.floor((TENTHS * done) / total) : 0;
+      // That it is done is nothing new where nothing was said before.
+      if (elapsed < SILENT_MS || tenth <= told || (done >= total && told === 0)) return;
+      told = tenth;
+      const where = unit ? `${unit} ${done} of ${total}` : `${Math.floor((100 * done) / total)} %`;
+      stream.write(`${shown}: ${where}, ${Math.round(elapsed / 1000)} s\n`);
+    },
+    end: () => undefined,
   };
 }
 

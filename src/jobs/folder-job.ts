@@ -1,5 +1,6 @@
 import { type PassDefinition, registerPass } from '../passes/index.ts';
 import {
+  isImageEmbeds,
   type NextRun,
   type OpenedModel,
   openModelOn,
@@ -7,11 +8,12 @@ import {
   type RunChoices,
   type RunSource,
 } from '../pipeline/index.ts';
-import type { ModelStore } from '../runtime/index.ts';
+import type { ModelSource } from '../runtime/index.ts';
 import { NODE_PLATFORM } from '../runtime/node.ts';
 import { type Prompts, promptList } from '../text/index.ts';
 import { VERSION } from '../version.ts';
-import { type ControlNetFiles, readControlNets, readTensorValues, readText, type TextChoice } from './read-inputs.ts';
+import { type OnNote, readAsked } from './asked-tensors.ts';
+import { type ControlNetFiles, readControlNets, readText, type TextChoice } from './read-inputs.ts';
 import { readStart, type StartFiles } from './read-start.ts';
 import { RunFolder } from './run-folder.ts';
 
@@ -44,7 +46,7 @@ export interface FolderJob
 export interface NextJob extends TextChoice, Omit<NextRun, 'text' | 'prompt'> {}
 
 /** Opens a model in Node: by path, by URL, or in a store of the caller's own. See the browser's `openModel`. */
-export function openModel(source: string | ModelStore): Promise<OpenedModel> {
+export function openModel(source: ModelSource): Promise<OpenedModel> {
   return openModelOn(NODE_PLATFORM, source);
 }
 
@@ -68,10 +70,15 @@ export async function setupOf(job: FolderJob, model: OpenedModel): Promise<Pipel
     text: await readText(model, job),
     start: await readStart(job),
     controlNets: await readControlNets(job.controlNets ?? []),
-    imageEmbeds: place === undefined ? undefined : { tensors: await readTensorValues(place), place },
+    imageEmbeds: place === undefined ? undefined : await readImageEmbeds(place, onNote),
     ...{ patchControlNets, ipAdapterScale, timestepInput, sizes, decoder, tile },
     ...{ hook, backend, signal, onNote, log, onProgress },
   };
+}
+
+async function readImageEmbeds(place: string, onNote: OnNote): Promise<PipelineSetup['imageEmbeds']> {
+  const { tensors } = await readAsked(place, isImageEmbeds, onNote);
+  return { tensors, place };
 }
 
 /** The folder of a job, which is none of what the job reads. @throws SlothfulError `exists`, `io` */

@@ -2,6 +2,7 @@
 
 export { openDocument, type PatchedModel, type PatchOptions, patchModel } from '../pipeline/without-tfjs.ts';
 export { type FolderJob, openFolder, openJob, openModel, setupOf, sourceOf } from './folder-job.ts';
+export { withPaths } from './local-files.ts';
 export { modelName } from './picture-text.ts';
 export { type PredictedSite, type PredictJob, type PredictRecord, predictFile } from './predict-file.ts';
 export {

@@ -42,12 +42,13 @@ export function pictureText(picture: PictureOfRun): string {
 }
 
 function usualFields({ source, run: { settings }, image }: PictureOfRun) {
-  const { scheduler, steps, guidance_scale, columns, rows, scale, strength } = settings;
+  const { scheduler, steps, guidance_scale, image_guidance_scale, columns, rows, scale, strength } = settings;
   return {
     Steps: steps,
     Sampler: samplerTitle(scheduler.type),
     'Schedule type': scheduleField(scheduler),
     'CFG scale': guidance_scale,
+    'Image CFG scale': image_guidance_scale,
     ...seedFields(settings, image),
     Size: `${columns * scale}x${rows * scale}`,
     Model: modelName(source),

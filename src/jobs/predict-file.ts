@@ -6,6 +6,7 @@ import {
   checkEvaluation,
   type ExecutedSite,
   executedSite,
+  type OpenedModel,
   type RunChoices,
   resolveParameters,
 } from '../pipeline/index.ts';
@@ -13,6 +14,7 @@ import {
   type BackendName,
   byInputNames,
   type Layout,
+  type LoadProgress,
   loadUNetOn,
   type TimestepSinusoid,
   type UNetInput,
@@ -21,8 +23,10 @@ import {
 } from '../runtime/index.ts';
 import { checkFinite, encodeSafetensors, type Float32Tensor, firstNonFinite } from '../tensors/index.ts';
 import { openSafetensors } from '../tensors/node.ts';
+import { isInputOf, type OnNote, readAsked } from './asked-tensors.ts';
 import { openModel } from './folder-job.ts';
-import { makeTensors, readTensorValues } from './read-inputs.ts';
+import { withPaths } from './local-files.ts';
+import { makeTensors } from './read-inputs.ts';
 
 /** What a prediction is called in files. */
 const OUTPUT = 'out_sample';
@@ -51,6 +55,8 @@ export interface PredictJob extends Pick<RunChoices, 'parameters' | 'passes'> {
   readonly backend?: BackendName | undefined;
   readonly onNote?: ((note: string) => void) | undefined;
   readonly log?: ((line: string) => void) | undefined;
+  /** Told how far the weights are, in bytes. */
+  readonly onProgress?: LoadProgress | undefined;
 }
 
 /** What one evaluation did, as `slothful predict --json` prints it. */
@@ -81,13 +87,15 @@ export interface PredictedSite extends ExecutedSite {
  *
  * @throws SlothfulError `io`, `bad-checkpoint`, `bad-input`, `bad-parameter`, `bad-model`, `bad-graph`, `backend`, `exists`
  */
-export async function predictFile(job: PredictJob): Promise<PredictRecord> {
+export async function predictFile(asked: PredictJob): Promise<PredictRecord> {
+  const job = withPaths(asked);
   const { inputs, out, layout = 'nchw', sigma, backend, timestepInput, log } = job;
   const name = job.output ?? OUTPUT;
   const output = outputOptions(job);
   await checkOutputFile(out, output);
   const model = await openModel(job.model);
-  const values = byOwnNames(await readInputs(inputs), unetInputs(model.graph, {}, [], job.model, timestepInput));
+  const known = unetInputs(model.graph, {}, [], job.model, timestepInput);
+  const values = byOwnNames(await readInputs(inputs, model, job.onNote), known);
   for (const note of model.notes) job.onNote?.(note);
   const parameters = resolveParameters(model, job);
   const passes = passesInForce(model.graph.metadata, job.passes);
@@ -95,6 +103,7 @@ export async function predictFile(job: PredictJob): Promise<PredictRecord> {
   await checkEvaluation(model, { ...evaluation, shape: values.get('sample')?.shape ?? [] });
   const unet = await loadUNetOn(model.platform, model.file.store, {
     ...{ backend, slothful: parameters, passes: passesOf(passes), timestepInput, outputName: job.output, log },
+    onProgress: job.onProgress,
   });
   const tensors = makeTensors(values);
   try {
@@ -117,15 +126,15 @@ export async function predictFile(job: PredictJob): Promise<PredictRecord> {
 }
 
 /** The inputs' values. @throws SlothfulError `bad-input` for values that are no numbers, or none at all */
-async function readInputs(path: string): Promise<Map<string, Float32Tensor>> {
-  const values = await readTensorValues(path);
-  for (const [name, { shape, data }] of values) {
+async function readInputs(path: string, model: OpenedModel, onNote: OnNote): Promise<Map<string, Float32Tensor>> {
+  const { tensors } = await readAsked(path, isInputOf(model), onNote);
+  for (const [name, { shape, data }] of tensors) {
     const place = `${path} tensor "${name}"`;
     checkFinite(data, place);
     if (data.length) continue;
     throw new SlothfulError('bad-input', place, `has the shape [${shape.join(', ')}], which holds no values`);
   }
-  return values;
+  return tensors;
 }
 
 /** @throws SlothfulError `bad-model` where the answer is not finite, before anything is written */

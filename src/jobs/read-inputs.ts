@@ -24,7 +24,9 @@ import {
   tableSource,
   tensorConditioning,
   tensorSource,
+  withoutBeside,
 } from '../pipeline/index.ts';
+import { isTold, type OnNote, readAsked } from './asked-tensors.ts';
 import { readPicture } from './read-start.ts';
 
 /** Values as tensors, the caller's to dispose. The backend must have been chosen. */
@@ -68,24 +70,39 @@ export interface TextChoice extends PromptChoice {
  *
  * @throws SlothfulError `io`, `bad-checkpoint`, `bad-model`; `bad-input` where the model can read no prompt
  */
-export async function readText(model: OpenedModel, choice: TextChoice): Promise<TextSource> {
-  const { cond, uncond } = choice;
-  if (cond !== undefined) return tensorSource(await fromFiles(cond, uncond));
+export async function readText(
+  model: OpenedModel,
+  choice: TextChoice & { readonly onNote?: OnNote },
+): Promise<TextSource> {
+  if (choice.cond !== undefined) return fromFiles(model, choice.cond, choice);
   return (await encoderSource(model, choice)) ?? tableSource(await readTextTable(model), choice);
 }
 
-async function fromFiles(cond: string, uncond: string | undefined): Promise<RunConditioning> {
-  const both = uncond === undefined ? bothHalves(await readTensorValues(cond)) : undefined;
-  if (both) return { cond: tensorConditioning(both.cond, cond), uncond: tensorConditioning(both.uncond, cond) };
-  const read = async (path: string) => tensorConditioning(await readTensorValues(path), path);
-  return { cond: await read(cond), uncond: uncond === undefined ? undefined : await read(uncond) };
+/** What a model is told by files of tensors, and what of the first it takes beside its sample. */
+async function fromFiles(
+  model: OpenedModel,
+  place: string,
+  { uncond, onNote }: { readonly uncond?: string | undefined; readonly onNote?: OnNote },
+): Promise<TextSource> {
+  const read = async (path: string) => {
+    const { tensors } = await readAsked(path, isTold(model), onNote);
+    return withoutBeside(model.graph, tensors);
+  };
+  const { told, beside } = await read(place);
+  const other = uncond === undefined ? undefined : { place: uncond, told: (await read(uncond)).told };
+  const both = other ? undefined : bothHalves(told);
+  const conditioning: RunConditioning = {
+    cond: tensorConditioning(both?.cond ?? told, place),
+    uncond: other ? tensorConditioning(other.told, other.place) : both && tensorConditioning(both.uncond, place),
+  };
+  return tensorSource(conditioning, { tensors: beside, place });
 }
 
 /** A ControlNet by the names of files. */
 export interface ControlNetFiles {
   /** Folder, model.json or URL of the converted ControlNet. */
   readonly model: string;
-  /** PNG of what it is shown. */
+  /** Picture of what it is shown. */
   readonly image: string;
   /** Default 1. */
   readonly scale?: number | undefined;

@@ -1,6 +1,6 @@
 import { SlothfulError } from '../errors.ts';
 import { parsePassOption, SLOTHFUL } from '../passes/index.ts';
-import { readPngText } from '../pictures/node.ts';
+import { expectPng, readPngText } from '../pictures/node.ts';
 import { DECODERS } from '../pipeline/index.ts';
 import {
   drawsBatchAtOnce,
@@ -17,7 +17,7 @@ import { PROMPT_WEIGHTS } from '../text/index.ts';
 import type { FolderJob } from './folder-job.ts';
 import { parseInfotext } from './infotext.ts';
 import { EMPTY_NEGATIVE, NO_PASSES, OFF, OWN, PROGRAM } from './picture-text.ts';
-import { readPng } from './read-start.ts';
+import { readPictureFile } from './read-start.ts';
 import { readSamplerTitle, readScheduleTitle } from './sampler-titles.ts';
 
 /** What is said of a run that cannot be made again as it was. */
@@ -76,6 +76,7 @@ export function readPictureText(text: string, place: string): ReadRun {
     spacing: read.choice('Timestep spacing', TIMESTEP_SPACINGS),
     prediction_type: read.choice('Prediction type', PREDICTION_TYPES),
     guidance_scale: read.number('CFG scale'),
+    image_guidance_scale: read.number('Image CFG scale'),
     seed: read.seed('Seed'),
     ...noiseIn(read, isOurs),
     part: partIn(read),
@@ -106,7 +107,9 @@ export function readPictureText(text: string, place: string): ReadRun {
  * @throws SlothfulError `io`, `bad-input` as `readPictureText`, and where it holds no such text
  */
 export async function readRunOf(path: string): Promise<ReadRun> {
-  const parameters = readPngText(await readPng(path), path).get('parameters');
+  const bytes = await readPictureFile(path);
+  expectPng(bytes, path);
+  const parameters = readPngText(bytes, path).get('parameters');
   if (parameters !== undefined) return readPictureText(parameters, path);
   const cure = 'give a PNG that this toolkit or A1111 has written, or one that was not saved anew since';
   throw new SlothfulError('bad-input', path, 'does not say how it was made', cure);

@@ -11,6 +11,7 @@ import {
 } from '../pipeline/index.ts';
 import type { DenoiseStep } from '../sampling/index.ts';
 import { type FolderJob, type NextJob, openFolder, openJob, setupOf, sourceOf } from './folder-job.ts';
+import { withPaths } from './local-files.ts';
 import { readText } from './read-inputs.ts';
 import { readNoise } from './read-start.ts';
 import { previewWriter, writeDenoised, writeRun } from './run-files.ts';
@@ -49,7 +50,8 @@ export interface FolderRun {
  * @throws SlothfulError `usage`, `bad-parameter`, `bad-input`, `io`, `bad-checkpoint`, `bad-model`, `bad-graph`, `backend`,
  *   `exists` where the folder holds something else, `unsupported`
  */
-export async function runToFolder(job: RunJob): Promise<FolderRun> {
+export async function runToFolder(asJob: RunJob): Promise<FolderRun> {
+  const job = withPaths(asJob);
   checkPreview(job.preview);
   const model = await openJob(job);
   const asked = await pipelineRun(job, model);
@@ -84,11 +86,11 @@ async function pipelineRun(job: RunJob, model: OpenedModel): Promise<PipelineRun
     ...choices,
     next,
     ...(await setupOf(job, model)),
-    noise: noise === undefined ? undefined : await noiseOf(noise),
+    noise: noise === undefined ? undefined : await noiseOf(noise, job.onNote),
   };
 }
 
-async function noiseOf(path: string): Promise<PipelineRun['noise']> {
-  const noiseFor = await readNoise(path);
+async function noiseOf(path: string, onNote: RunJob['onNote']): Promise<PipelineRun['noise']> {
+  const noiseFor = await readNoise(path, onNote);
   return ({ settings }) => noiseFor(settings);
 }

@@ -134,6 +134,7 @@ function recordNotes({ companions, start, text, settings }: RunRecord): string[]
     ...(companions.controlnets.length ? ['its ControlNets are left out'] : []),
     ...(companions.image_embeds === null ? [] : ['its IP-Adapter is left out']),
     ...(start?.mask === undefined ? [] : ['its mask is left out']),
+    ...(settings.image_guidance_scale === undefined ? [] : ['its image guidance is left out']),
     ...(start?.noise === undefined ? [] : ['it was made of given noise, which a workflow does not hold']),
     ...(weights === 'comfyui' ? [] : [`weights in prompts act as in ComfyUI there, and were ${weights} here`]),
     ...(drawsBatchAtOnce(settings.rng) ? [] : ['the noise of a seed is another one in ComfyUI: so is the picture']),

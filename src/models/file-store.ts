@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { SlothfulError } from '../errors.ts';
 import { settle } from './exchange.ts';
 import { ioError, systemCode } from './io-error.ts';
+import { localPath } from './local-path.ts';
 import { ModelFile } from './model-file.ts';
 import { type ByteSource, type ModelStore, type PipelineStore, shardPathParts } from './model-store.ts';
 import { PIPELINE_FILE, type PipelineManifest, type PipelinePart, parsePipelineManifest } from './pipeline-manifest.ts';
@@ -13,14 +14,15 @@ import type { UrlRequest } from './url-request.ts';
 import { isUrl } from './url-store.ts';
 
 /**
- * Finds a model by what a user writes: a folder with a model.json, the model.json itself, the URL of either, or the folder
- * of a whole pipeline, whose UNet it is then.
+ * Finds a model by what a user writes: a folder with a model.json, the model.json itself, the URL of either (http, https or
+ * file), or the folder of a whole pipeline, whose UNet it is then.
  *
  * @param request how a URL is asked for
- * @throws SlothfulError `io` where nothing is there
+ * @throws SlothfulError `io` where nothing is there, `bad-input` for a file URL of another machine
  */
-export async function openStore(source: string, request?: UrlRequest): Promise<ModelStore> {
-  return isUrl(source) ? openUrl(source, request) : FileStore.at(source);
+export async function openStore(source: string | URL, request?: UrlRequest): Promise<ModelStore> {
+  const place = localPath(source);
+  return isUrl(place) ? openUrl(place, request) : FileStore.at(place);
 }
 
 /**
@@ -29,7 +31,7 @@ export async function openStore(source: string, request?: UrlRequest): Promise<M
  * @param source a folder with a model.json, the model.json itself, the URL of either, or the folder of a pipeline
  * @throws SlothfulError `io` (not found), `bad-model` (not JSON, no graph model), `bad-graph`
  */
-export async function readModel(source: string): Promise<ModelFile> {
+export async function readModel(source: string | URL): Promise<ModelFile> {
   return ModelFile.open(await openStore(source));
 }
 

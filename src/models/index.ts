@@ -3,7 +3,7 @@ export { decodeWeight, placeStored, type WeightValues } from './decode-weight.ts
 export { ioError, systemCode } from './io-error.ts';
 export { unetField } from './metadata.ts';
 export { ModelFile, type StoredWeight } from './model-file.ts';
-export type { ByteSource, ModelStore, PipelineStore } from './model-store.ts';
+export { type ByteSource, isAddress, type ModelSource, type ModelStore, type PipelineStore } from './model-store.ts';
 export {
   PIPELINE_DOCUMENT,
   PIPELINE_FILE,

@@ -26,6 +26,14 @@ export interface ModelStore {
   open(shardPath: string): ByteSource;
 }
 
+/** What names a model: its path or URL, or a store of the caller's own. */
+export type ModelSource = string | URL | ModelStore;
+
+/** Whether it is a path or a URL, not a store. */
+export function isAddress(source: ModelSource): source is string | URL {
+  return typeof source === 'string' || source instanceof URL;
+}
+
 /** Where a whole pipeline lies: a folder with `slothful.json`, and in it a folder for each part. */
 export interface PipelineStore {
   /** Path or URL of the folder, for messages. */

@@ -3,6 +3,7 @@ export { atomicDirectory, atomicFile, checkOutputFile, checkOutputFolder, type F
 export { settle } from './exchange.ts';
 export { openStore, readModel, readPipelineManifest, textIfThere } from './file-store.ts';
 export * from './index.ts';
+export { localPath } from './local-path.ts';
 export { type FilePaths, type FolderKind, readObject } from './own-files.ts';
 export { readForeignJson, readJson } from './read-json.ts';
 export { makeFolders, pathError, realTarget } from './real-path.ts';

@@ -11,7 +11,8 @@ import { jsonUrl, UrlStore, UrlText, urlBeside } from './url-store.ts';
  * @param requestInit headers, credentials, a signal, limits and the like for every request
  * @throws SlothfulError `bad-input` where it is not an http(s) URL, `io`, `bad-model`
  */
-export async function openUrl(source: string, requestInit: UrlRequest = {}): Promise<ModelStore> {
+export async function openUrl(address: string | URL, requestInit: UrlRequest = {}): Promise<ModelStore> {
+  const source = String(address);
   const model = new UrlStore(source, requestInit);
   const manifest = jsonUrl(source, PIPELINE_FILE);
   const isNamed = manifest.pathname.endsWith(`/${PIPELINE_FILE}`);

@@ -1,2 +1,3 @@
+export { decodePicture, expectPng } from './decode-picture.ts';
 export { decodePng, encodePng, pngAddress } from './png.ts';
 export { readPngText, withPngText } from './png-text.ts';

@@ -19,16 +19,19 @@ export function pngAddress(picture: Picture): string {
 }
 
 /** A picture of a few thousand pixels a side; what a header claims above that is not decoded to see. */
-const MOST_PIXELS = 2 ** 25;
+export const MOST_PIXELS = 2 ** 25;
 
 /** @throws SlothfulError `bad-input` for a header that claims more pixels than any picture that is shown here */
-function checkPixels(bytes: Uint8Array, place: string): void {
-  if (bytes.length < 24) return;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const [width, height] = [view.getUint32(16), view.getUint32(20)];
+export function checkPixels(width: number, height: number, place: string): void {
   if (width * height <= MOST_PIXELS) return;
   const problem = `claims ${width} x ${height} pixels, and at most ${MOST_PIXELS} are taken`;
   throw new SlothfulError('bad-input', place, problem, 'make it smaller');
+}
+
+function checkHeader(bytes: Uint8Array, place: string): void {
+  if (bytes.length < 24) return;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  checkPixels(view.getUint32(16), view.getUint32(20), place);
 }
 
 /**
@@ -38,7 +41,7 @@ function checkPixels(bytes: Uint8Array, place: string): void {
  * @throws SlothfulError `bad-input` where it is not a PNG, or a broken one
  */
 export function decodePng(bytes: Uint8Array, place: string): Picture {
-  checkPixels(bytes, place);
+  checkHeader(bytes, place);
   try {
     const { width, height, data } = PNG.sync.read(Buffer.from(bytes));
     return { width, height, rgba: Uint8ClampedArray.from(data) };

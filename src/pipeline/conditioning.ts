@@ -31,6 +31,12 @@ const PROMPT_NAMES: Readonly<Record<string, string>> = {
 };
 const NEGATIVE = 'negative_';
 
+/** The input of a model that a tensor of a file is for, by its own name or by that of `encode_prompt`. */
+export function inputOfTensor(name: string): string {
+  const own = name.startsWith(NEGATIVE) ? name.slice(NEGATIVE.length) : name;
+  return PROMPT_NAMES[own] ?? name;
+}
+
 /**
  * A file that holds what to be guided away from as well, as `encode_prompt` gives it: the tensors of each half. Undefined
  * where it holds one half only.
@@ -94,6 +100,12 @@ export type Conditioner = (prompt: Prompts | undefined) => RunConditioning;
 
 /** The names that an image's embeddings have in files: ours, and that of diffusers' pipelines. */
 const IMAGE_EMBEDS = ['image_embeds', 'ip_adapter_image_embeds'] as const;
+const NEGATIVE_IMAGE = 'negative_image_embeds';
+
+/** Whether a tensor of this name is of an IP-Adapter's image. */
+export function isImageEmbeds(name: string): boolean {
+  return name === NEGATIVE_IMAGE || IMAGE_EMBEDS.some((known) => known === name);
+}
 
 /** @throws SlothfulError `bad-input` where a file has no `image_embeds` */
 export function imageEmbedsOf(tensors: ReadonlyMap<string, Values>, place: string): Values {
@@ -117,7 +129,7 @@ export function withImageEmbeds(
   place: string,
 ): RunConditioning {
   const whole = imageEmbedsOf(tensors, place);
-  const given = tensors.get('negative_image_embeds');
+  const given = tensors.get(NEGATIVE_IMAGE);
   const isBoth = !given && uncond !== undefined && whole.shape.length === 3 && whole.shape[0] === 2;
   const [first, second] = isBoth ? halvesOf(whole) : [given, whole];
   const image_embeds = oneImage(second ?? whole, place);

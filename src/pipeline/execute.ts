@@ -1,6 +1,7 @@
 import { SlothfulError } from '../errors.ts';
 import type { PassChanges } from '../passes/index.ts';
 import {
+  type BesideSample,
   type DenoiseStart,
   type DenoiseStep,
   type DenoisingModel,
@@ -26,6 +27,8 @@ export interface RunTask {
   readonly conditioning: RunConditioning;
   /** What it starts from in the place of noise alone; its strength is that of the settings. */
   readonly start?: DenoiseStart | undefined;
+  /** What the model takes behind the sample's own channels. */
+  readonly beside?: BesideSample | undefined;
   /** In the place of the seed's noise. */
   readonly noise?: GivenNoise | undefined;
   /** The patch and the parameters of this run; undefined: as the unpatched model does. */
@@ -149,13 +152,15 @@ function explained(error: unknown, { rows, columns, scale }: RunSettings): unkno
   return new SlothfulError(error.code, error.place, error.problem, cure, { cause: error });
 }
 
-function optionsOf({ unet, settings, conditioning, start, noise, patch, signal }: RunTask) {
-  const { guidance_scale, guidance_dim, seed, rng, batch_index: batchIndex, batch, rows, columns, part } = settings;
+function optionsOf({ unet, settings, conditioning, start, beside, noise, patch, signal }: RunTask) {
+  const { guidance_scale, image_guidance_scale, guidance_dim, seed, rng, batch_index: batchIndex } = settings;
+  const { batch, rows, columns, part } = settings;
   return {
     unet,
     scheduler: schedulerOfSettings(settings),
     ...(guidance_dim ? toldGuidance(conditioning, guidance_scale, guidance_dim) : conditioning),
     guidanceScale: guidance_dim ? 1 : guidance_scale,
+    ...{ imageGuidanceScale: image_guidance_scale, beside },
     ...{ height: rows, width: columns, batch, seed: parseSeed(seed, 'seed'), rng, batchIndex },
     ...{ start, noise, signal, addNoise: part?.add_noise },
     ...(patch ? actingPasses(patch) : { slothful: false as const }),

@@ -2,14 +2,17 @@
  * What a program, the command line and a page in a browser share: open a model, decide a run, load it with what steers
  * it, run it, keep a record. What reads and writes files is in the room of jobs.
  */
-import { type ModelStore, WEB_PLATFORM } from '../runtime/index.ts';
+import { type ModelSource, WEB_PLATFORM } from '../runtime/index.ts';
 import { type OpenedModel, openModelOn } from './open-model.ts';
 
+export { checkGivenBeside, isBesideTensor, type TakenBeside, takenBeside, withoutBeside } from './beside-sample.ts';
 export { checkEvaluation, type Evaluation } from './check-work.ts';
 export { isComfyui, type SamplerChoice } from './choose-sampler.ts';
 export {
   bothHalves,
   type Conditioner,
+  inputOfTensor,
+  isImageEmbeds,
   promptConditioning,
   tensorConditioning,
   withImageEmbeds,
@@ -87,7 +90,7 @@ export {
   stepsDone,
 } from './settings.ts';
 export { type JobProgress, type PipelineSetup, PipelineStages } from './stages.ts';
-export { checkMask, latentMask, type StartImage, startChoices, usualStrength } from './start-image.ts';
+export { checkMask, latentMask, type RunStart, type StartImage, startChoices, usualStrength } from './start-image.ts';
 export {
   type Companions,
   type ControlNetChoice,
@@ -114,6 +117,6 @@ export {
  * @param source URL of a model.json, of its folder or of a pipeline's, or a store of the caller's own
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`
  */
-export function openModel(source: string | ModelStore): Promise<OpenedModel> {
+export function openModel(source: ModelSource): Promise<OpenedModel> {
   return openModelOn(WEB_PLATFORM, source);
 }

@@ -1,9 +1,9 @@
 import { messageOf, SlothfulError } from '../errors.ts';
 import { type Graph, isSmall } from '../graph/index.ts';
-import { ModelFile } from '../models/index.ts';
+import { isAddress, ModelFile } from '../models/index.ts';
 import { readSlothfulMetadata, type SlothfulMetadata } from '../passes/slothful/index.ts';
 import { isParameter, pixelScale, type RunSize, resolveSize } from '../reports/index.ts';
-import type { ModelStore, Platform } from '../runtime/index.ts';
+import type { ModelSource, ModelStore, Platform } from '../runtime/index.ts';
 import type { PictureSize, RunExtent } from '../sampling/index.ts';
 
 /** A model that is to be looked at: its document is read with the small constants in it, its weights are not. */
@@ -42,8 +42,8 @@ export async function openDocumentIn(store: ModelStore): Promise<OpenedDocument>
 }
 
 /** `openModel` of the package's entries is this with the platform filled in. */
-export async function openModelOn(platform: Platform, source: string | ModelStore): Promise<OpenedModel> {
-  const store = typeof source === 'string' ? await platform.openStore(source) : source;
+export async function openModelOn(platform: Platform, source: ModelSource): Promise<OpenedModel> {
+  const store = isAddress(source) ? await platform.openStore(source) : source;
   return { ...(await openDocumentIn(store)), platform };
 }
 

@@ -43,12 +43,12 @@ export interface PatchedModel extends WrittenModel {
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `exists`, and what the passes throw
  */
 export async function patchModel(
-  source: string | ModelFile,
+  source: string | URL | ModelFile,
   outDir: string,
   passes: readonly Pass[],
   options: PatchOptions = {},
 ): Promise<PatchedModel> {
-  const file = typeof source === 'string' ? await readModel(source) : source;
+  const file = typeof source === 'string' || source instanceof URL ? await readModel(source) : source;
   const { graph, place } = file;
   const before = readSlothfulMetadata(graph.metadata, place);
   await file.loadConstants();

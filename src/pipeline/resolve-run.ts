@@ -8,6 +8,7 @@ import {
 } from '../passes/index.ts';
 import type { RunConditioning, RunSettings } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
+import { takenBeside } from './beside-sample.ts';
 import { type AskedExtent, extentOf, type OpenedDocument } from './open-model.ts';
 import { parametersInForce } from './parameters.ts';
 import { completeSettings, isGuidedRun, type RunRequest } from './settings.ts';
@@ -59,7 +60,8 @@ export function resolveRun(model: Pick<OpenedDocument, 'graph' | 'patch'>, choic
   const { conditioning } = choices;
   const extent = extentOf(model, choices);
   const { guidable = !conditioning || conditioning.uncond !== undefined } = choices;
-  const { settings, notes } = completeSettings(model.graph.metadata, requestOf(choices), extent, guidable);
+  const taken = takenBeside(model.graph);
+  const { settings, notes } = completeSettings(model.graph.metadata, requestOf(choices), extent, guidable, taken);
   if (isGuidedRun(settings) && !guidable) {
     const problem = `${settings.guidance_scale} needs the unconditional text`;
     throw new SlothfulError('usage', '--guidance-scale', problem, 'give --uncond, or --guidance-scale 1');
@@ -91,10 +93,10 @@ export function resolveParameters(
 export function requestOf(asked: RunRequest): RunRequest {
   const { steps, sampler, sigmas, definitions, spacing, prediction_type, model_sampling, rescale_betas_zero_snr } =
     asked;
-  const { guidance_scale, seed, rng, batch_index, strength, part } = asked;
+  const { guidance_scale, image_guidance_scale, seed, rng, batch_index, strength, part } = asked;
   return {
     ...{ steps, sampler, sigmas, definitions, spacing, prediction_type, model_sampling, rescale_betas_zero_snr },
-    ...{ guidance_scale, seed, rng, batch_index, strength, part },
+    ...{ guidance_scale, image_guidance_scale, seed, rng, batch_index, strength, part },
   };
 }
 

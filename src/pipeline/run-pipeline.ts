@@ -2,6 +2,7 @@ import { SlothfulError } from '../errors.ts';
 import { SLOTHFUL_SECOND } from '../passes/index.ts';
 import type { DenoiseStep, GivenNoise, GuidedSizes, Picture, RunConditioning } from '../sampling/index.ts';
 import { type Prompts, promptList } from '../text/index.ts';
+import { takenBeside } from './beside-sample.ts';
 import { type Drawing, decoderOf, type Preview } from './draw.ts';
 import { type ComparedOutcomes, compareRuns, type RunHalf, type RunOutcome } from './execute.ts';
 import type { Phase } from './load-parts.ts';
@@ -17,6 +18,8 @@ import { startChoices } from './start-image.ts';
 export interface PipelineNoise {
   readonly noise: GivenNoise;
   readonly encoderNoise?: Float32Array | undefined;
+  /** The same of what a mask leaves of the image, for an inpainting model. */
+  readonly maskedNoise?: Float32Array | undefined;
 }
 
 /** A run that goes on from the latents of another, with choices of its own; its size is that of the other. */
@@ -83,6 +86,7 @@ export async function runPipeline(
   const look = lookOf(model.graph.metadata, run.settings, model.place);
   const decoder = await decoderOf(model, look, asked);
   const stages = new PipelineStages(model, asked);
+  stages.checkGiven();
   const done = await denoised(asked, stages, { run, look });
   await asked.onDenoised?.(done);
   const latents = [done.plain, done.outcome].flatMap((half) => shownLatents(half) ?? []);
@@ -102,7 +106,7 @@ export function resolvePipeline(model: OpenedModel, asked: PipelineRun): Resolve
   const first = resolveTold(model, text, {
     ...asked,
     ...{ prompt, batch: count * (asked.batch ?? 1), patched: compare },
-    ...startChoices(asked, start),
+    ...startChoices(asked, start, takenBeside(model.graph)),
   });
   if (!asked.next?.length) return first;
   return { ...first, next: asked.next.map((next) => resolveNext(model, next, first)) };
@@ -129,7 +133,7 @@ async function denoised(
   const given = await asked.noise?.(run);
   const told = await tellAll(asked, stages, run);
   const startFor = await stages.start(settings, look);
-  const start = startFor?.(settings, given?.encoderNoise);
+  const begun = startFor?.(settings, { image: given?.encoderNoise, masked: given?.maskedNoise });
   const steered = await stages.steer(settings, unionOf(run));
   let preview: Preview | undefined;
   try {
@@ -138,7 +142,7 @@ async function denoised(
     const { backend } = steered.unet;
     const [first = { cond: {} }, ...others] = told;
     const task = {
-      ...{ unet: steered.model, settings, conditioning: first, start, noise: given?.noise },
+      ...{ unet: steered.model, settings, conditioning: first, ...begun, noise: given?.noise },
       ...{ signal: asked.signal, compare: asked.compare, patch: steered.patchWith(run.parameters, run.passes) },
       next: (run.next ?? []).map((next, index) => ({
         ...{ settings: next.settings, conditioning: others[index] ?? first },

@@ -15,9 +15,12 @@ import {
   schedulerOfSettings,
   seedSetting,
 } from '../sampling/index.ts';
-import { type SamplerChoice, schedulerOf } from './choose-sampler.ts';
+import type { TakenBeside } from './beside-sample.ts';
+import { isComfyui, type SamplerChoice, schedulerOf } from './choose-sampler.ts';
 
 const STEPS = 20;
+/** What diffusers' StableDiffusionInstructPix2PixPipeline takes. */
+const IMAGE_GUIDANCE = 1.5;
 const LCM_STEPS = 4;
 /** What small models of pictures need; for others their family knows. */
 const PICTURE_GUIDANCE = 2;
@@ -28,6 +31,8 @@ export interface RunRequest extends SamplerChoice, Partial<Pick<RunSettings, 'pa
   readonly steps?: number | undefined;
   /** Classifier-free guidance; 1: none. */
   readonly guidance_scale?: number | undefined;
+  /** Of a model that changes an image by an instruction: how much the image counts, default 1.5. */
+  readonly image_guidance_scale?: number | undefined;
   /** Of the noise, default 0. Above 2^53 as a bigint or in digits. */
   readonly seed?: Seed | string | undefined;
   /**
@@ -48,6 +53,7 @@ export interface CompletedSettings {
  *
  * @param metadata the model's
  * @param guidable whether there is anything to be guided away from
+ * @param taken what the model takes beside its sample
  * @throws SlothfulError `bad-parameter`, `unsupported`
  */
 export function completeSettings(
@@ -55,6 +61,7 @@ export function completeSettings(
   request: RunRequest,
   extent: RunExtent,
   guidable: boolean,
+  taken?: TakenBeside,
 ): CompletedSettings {
   const { config: scheduler, notes } = schedulerOf(metadata, request);
   const isLcm = scheduler.type === 'lcm';
@@ -62,12 +69,11 @@ export function completeSettings(
   const { steps = isLcm ? LCM_STEPS : STEPS, strength, part, rng, batch_index } = request;
   const usual = isLcm ? 1 : usualGuidance(metadata);
   const guidance_scale = request.guidance_scale ?? (guidance_dim ? TOLD_GUIDANCE : guidable ? usual : 1);
-  if (!Number.isFinite(guidance_scale)) {
-    throw new SlothfulError('bad-parameter', 'guidance_scale', `must be a finite number, got ${guidance_scale}`);
-  }
+  checkNumber('guidance_scale', guidance_scale);
   const settings: RunSettings = {
     ...{ ...extent, steps, scheduler, guidance_scale, seed: seedOf(request, extent) },
     ...(guidance_dim ? { guidance_dim } : {}),
+    ...imageGuidanceOf(request, taken),
     ...(strength === undefined ? {} : { strength }),
     ...(part ? { part } : {}),
     ...(rng ? { rng } : {}),
@@ -80,6 +86,36 @@ export function completeSettings(
     settings,
     notes: unguided ? [...notes, 'without guidance: nothing to be guided away from was given (--uncond)'] : notes,
   };
+}
+
+/** @throws SlothfulError `bad-parameter` */
+function checkNumber(name: string, value: number): void {
+  if (Number.isFinite(value)) return;
+  throw new SlothfulError('bad-parameter', name, `must be a finite number, got ${value}`);
+}
+
+/** @throws SlothfulError `usage` for a model that changes no image, `bad-parameter` */
+function imageGuidanceOf(
+  { image_guidance_scale: asked, strength, ...choice }: RunRequest,
+  taken: TakenBeside | undefined,
+): Pick<RunSettings, 'image_guidance_scale'> {
+  if (taken !== 'image') {
+    if (asked === undefined) return {};
+    const problem = 'is for a model that changes an image by an instruction (InstructPix2Pix), which this is not';
+    throw new SlothfulError('usage', '--image-guidance-scale', problem, 'leave it out');
+  }
+  if (strength !== undefined && !isComfyui(choice)) {
+    const problem = 'is not for a model that changes an image by an instruction: it starts from noise';
+    throw new SlothfulError(
+      'usage',
+      '--strength',
+      problem,
+      'leave it out: --image-guidance-scale says how much the image counts',
+    );
+  }
+  const image_guidance_scale = asked ?? IMAGE_GUIDANCE;
+  checkNumber('image_guidance_scale', image_guidance_scale);
+  return { image_guidance_scale };
 }
 
 /** @throws SlothfulError `bad-parameter` for a seed that the rng does not have */
@@ -110,16 +146,26 @@ function guidanceWidth(metadata: JsonObject): number | undefined {
 }
 
 /** What decides whether a run is guided. */
-type Guidance = Pick<RunSettings, 'guidance_scale' | 'guidance_dim' | 'scheduler'>;
+type Guidance = Pick<RunSettings, 'guidance_scale' | 'image_guidance_scale' | 'guidance_dim' | 'scheduler'>;
 
 /** Whether a run computes what it is guided away from, too. */
-export function isGuidedRun({ guidance_scale, guidance_dim, scheduler }: Guidance): boolean {
-  return !guidance_dim && isGuided(guidance_scale, isSolverConfig(scheduler) ? 'comfyui' : 'diffusers');
+export function isGuidedRun({ guidance_scale, image_guidance_scale, guidance_dim, scheduler }: Guidance): boolean {
+  const definitions = isSolverConfig(scheduler) ? 'comfyui' : 'diffusers';
+  return !guidance_dim && isGuided(guidance_scale, definitions, image_guidance_scale);
+}
+
+/** How often guidance has the model evaluate each sample at once: three times where it is by an image too. */
+export function evaluatedTimes(
+  { image_guidance_scale }: Partial<Pick<RunSettings, 'image_guidance_scale'>>,
+  guided: boolean,
+): number {
+  if (!guided) return 1;
+  return image_guidance_scale === undefined ? 2 : 3;
 }
 
 /** The run's samples that the model evaluates at once: guidance doubles them. */
 export function evaluatedBatch(settings: Guidance & Pick<RunSettings, 'batch'>): number {
-  return isGuidedRun(settings) ? 2 * settings.batch : settings.batch;
+  return evaluatedTimes(settings, isGuidedRun(settings)) * settings.batch;
 }
 
 /** Which schedule to make, by the names that `scheduleOf` has had from the first. */

@@ -1,20 +1,24 @@
 import { type BackendName, checkFitsOn, type SlothfulHook } from '../runtime/index.ts';
 import { type GuidedSizes, isSolverConfig, type RunExtent, type RunSettings, type Values } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
+import type { TileProgress } from '../vae/index.ts';
+import { besideOfTensors, checkGivenBeside, takenBeside } from './beside-sample.ts';
 import { checkWork } from './check-work.ts';
 import { type Conditioner, imageEmbedsOf, withImageEmbeds, withTimeIds } from './conditioning.ts';
 import { type DecoderName, type DecoderPart, type Drawing, drawAll, openPreview, type Preview } from './draw.ts';
+import { encoderStore } from './encode-image.ts';
 import { onceOnly, PhaseClock, type PhaseName, partLoader } from './load-parts.ts';
 import type { Look } from './look.ts';
 import { type OpenedModel, pixelsOf } from './open-model.ts';
 import type { ResolvedRun } from './resolve-run.ts';
+import { evaluatedTimes } from './settings.ts';
 import { type StartFor, type StartImage, startOf } from './start-image.ts';
 import { type Companions, type SteeredUNet, steer } from './steer.ts';
 import type { LoadPart, TextSource } from './text-source.ts';
 
 /** How far a part of a job is. */
 export interface JobProgress {
-  readonly part: 'loading' | 'denoising' | 'plain' | 'patched' | 'sweeping' | 'decoding';
+  readonly part: 'loading' | 'denoising' | 'plain' | 'patched' | 'sweeping' | 'encoding' | 'decoding';
   readonly done: number;
   readonly total: number;
 }
@@ -43,7 +47,7 @@ export interface PipelineSetup extends Companions {
   readonly onNote?: ((note: string) => void) | undefined;
   /** Told which backend computes, in one line. */
   readonly log?: ((line: string) => void) | undefined;
-  /** Told how far each part is: loading in bytes, decoding in tiles, the rest in steps. */
+  /** Told how far each part is: loading in bytes, encoding and decoding in tiles, the rest in steps. */
   readonly onProgress?: ((progress: JobProgress) => void) | undefined;
 }
 
@@ -73,7 +77,7 @@ export class PipelineStages {
   /** What the model is told of each prompt. A run that the backend or the machine cannot hold is refused before. */
   async tell(
     prompts: readonly (Prompts | undefined)[],
-    extent: RunExtent & Partial<Pick<RunSettings, 'steps'>>,
+    extent: RunExtent & Partial<Pick<RunSettings, 'steps' | 'image_guidance_scale'>>,
     guided: boolean,
     { text, sizes }: Pick<PipelineSetup, 'text' | 'sizes'> = this.setup,
   ): Promise<Conditioner> {
@@ -81,7 +85,7 @@ export class PipelineStages {
     if (imageEmbeds) imageEmbedsOf(imageEmbeds.tensors, imageEmbeds.place);
     const backend = await checkFitsOn(this.model.platform, this.model.file, { backend: asked, log: this.log });
     const { rows, columns, batch, steps } = extent;
-    const size = { rows, columns, batch: guided ? 2 * batch : batch };
+    const size = { rows, columns, batch: evaluatedTimes(extent, guided) * batch };
     await checkWork(this.model, backend, { size, steps, asNodes: true, onNote: this.noteWork });
     const told = await this.clock.time('text', () => text.encode(prompts, guided, this.load('load text')));
     return (prompt) => {
@@ -90,14 +94,32 @@ export class PipelineStages {
     };
   }
 
-  /** What runs start from; undefined: from noise alone. */
+  /**
+   * Checks that runs are given what the model takes beside its sample; nothing is loaded.
+   *
+   * @throws SlothfulError `usage`, `bad-input`, `unsupported`
+   */
+  checkGiven(): void {
+    const { start, text, decoder } = this.setup;
+    checkGivenBeside(this.model, { start, tensors: text.beside?.tensors });
+    const taken = takenBeside(this.model.graph);
+    if (!taken || !start) return;
+    const choice = { taesd: decoder === 'taesd', exact: taken === 'image' };
+    encoderStore(this.model.file.store.pipeline, choice, this.model.place);
+  }
+
+  /** What runs start from, and what the model takes beside; undefined: noise alone. */
   async start(extent: RunExtent & Partial<Pick<RunSettings, 'scheduler'>>, look: Look): Promise<StartFor | undefined> {
-    const { start, decoder, tile, onNote, signal } = this.setup;
-    if (!start) return undefined;
-    const { platform } = this.model;
+    const { start, decoder, tile, onNote, signal, text, onProgress } = this.setup;
+    const { platform, graph } = this.model;
+    if (!start) {
+      const { beside } = text;
+      return beside && ((settings) => ({ beside: besideOfTensors(graph, beside.tensors, settings, beside.place) }));
+    }
     const options = {
       ...{ extent, look, tile, onNote, signal, platform },
       ...{ taesd: decoder === 'taesd', load: this.load('load encoder') },
+      onTile: ({ done, total }: TileProgress) => onProgress?.({ part: 'encoding', done, total }),
       crop: extent.scheduler && isSolverConfig(extent.scheduler),
     };
     return this.clock.time('encode', () => startOf(this.model, start, options));

@@ -1,17 +1,20 @@
 import { SlothfulError } from '../errors.ts';
-import type { LoadedModel, ModelStore, PipelineStore, Platform } from '../runtime/index.ts';
+import type { Platform } from '../runtime/index.ts';
 import {
-  batchNoise,
+  type BesideSample,
   type DenoiseStart,
   isSolverConfig,
   type Picture,
+  type PictureSize,
   type RunExtent,
   type RunSettings,
   type Values,
 } from '../sampling/index.ts';
-import { autoencoderRecord, encodeImage, encodeLatents, sampleLatents, type Tiling } from '../vae/index.ts';
+import type { TileProgress } from '../vae/index.ts';
+import { besideImage, besideMask, type TakenBeside, takenBeside } from './beside-sample.ts';
 import { isComfyui, type SamplerChoice } from './choose-sampler.ts';
 import { cropped, croppedSize } from './crop.ts';
+import { type EncodedImage, encodedImage, encoderStore, repeated } from './encode-image.ts';
 import type { Look } from './look.ts';
 import { type OpenedDocument, pixelsOf } from './open-model.ts';
 import type { RunChoices } from './resolve-run.ts';
@@ -41,12 +44,15 @@ export function usualStrength({ mask }: Pick<StartImage, 'mask'>): number {
 export function startChoices(
   choices: SamplerChoice & Pick<RunChoices, 'size' | 'rows' | 'columns' | 'strength'>,
   start: StartImage | undefined,
+  taken?: TakenBeside,
 ): Pick<RunChoices, 'size' | 'strength'> {
   const { size, rows, columns, strength } = choices;
   if (!start) return { size, strength };
   const isSized = size !== undefined || rows !== undefined || columns !== undefined;
   const own = isComfyui(choices) ? croppedSize(start.image) : { width: start.image.width, height: start.image.height };
-  return { size: isSized ? size : own, strength: strength ?? usualStrength(start) };
+  // What changes an image by an instruction is shown it beside noise alone.
+  const usual = taken === 'image' ? undefined : usualStrength(start);
+  return { size: isSized ? size : own, strength: strength ?? usual };
 }
 
 /** @throws SlothfulError `bad-input` where the mask is not of the image's size */
@@ -70,113 +76,100 @@ export interface StartOptions {
   readonly tile?: number | undefined;
   readonly onNote?: ((note: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly onTile?: ((progress: TileProgress) => void) | undefined;
 }
 
-/** What a run starts from, by its settings; the noise is standard normal, by default of the seed. */
-export type StartFor = (settings: RunSettings, noise?: Float32Array) => DenoiseStart;
+/** What a run starts from, and what its model takes beside the sample. */
+export interface RunStart {
+  /** Undefined: from noise alone. */
+  readonly start?: DenoiseStart | undefined;
+  readonly beside?: BesideSample | undefined;
+}
+
+/** Noise by which latents are drawn, standard normal, [batch, h, w, C]; what is left out is of the seed. */
+export interface EncoderNoise {
+  readonly image?: Float32Array | undefined;
+  /** Of what a mask leaves of the image. */
+  readonly masked?: Float32Array | undefined;
+}
+
+/** What a run starts from, by its settings. */
+export type StartFor = (settings: RunSettings, noise?: EncoderNoise) => RunStart;
 
 /**
  * What runs of one size start from, of an image: it is encoded once, and its latents are drawn for each picture by its own
- * noise; the mask is taken to their size.
+ * noise; the mask is taken to their size. What the model takes beside its sample is made of both.
  *
  * @throws SlothfulError `bad-input` where the pipeline has no encoder, or the image makes no latents of the run's size
  */
 export async function startOf(
-  model: Pick<OpenedDocument, 'file' | 'place'>,
+  model: Pick<OpenedDocument, 'file' | 'graph' | 'place'>,
   start: StartImage,
   options: StartOptions,
 ): Promise<StartFor> {
-  const { extent, look } = options;
-  const shown = options.crop ? cropped(start) : start;
+  const { extent, look, crop } = options;
+  const shown = crop ? cropped(start) : start;
   const mask = shown.mask && latentMask(shown.mask, extent.rows, extent.columns);
-  const draw = look.exact ? pixelLatents(shown, extent) : await encoded(model, shown, options);
+  if (look.exact) {
+    const draw = pixelLatents(shown, extent);
+    return (settings) => ({ start: { latents: draw(settings), strength: strengthOf(settings, start), mask } });
+  }
+  const taken = takenBeside(model.graph);
+  const { image, masked } = await encodedBoth(model, shown, taken, options);
+  if (taken === 'image') return ({ batch }) => ({ beside: besideImage(image.unscaled(batch), { ...extent, batch }) });
   return (settings, noise) => {
-    const { strength = usualStrength(start) } = settings;
-    return { latents: draw(settings, noise), strength, mask };
+    const latents = image.drawn(settings, 'encode', noise?.image);
+    const beside = mask && masked?.drawn(settings, 'encodeMasked', noise?.masked);
+    return {
+      // By ComfyUI's definitions the image is put back all the same.
+      start: {
+        latents,
+        strength: strengthOf(settings, start),
+        mask,
+        putsBack: !beside || isSolverConfig(settings.scheduler),
+      },
+      beside: beside && besideMask(repeated(mask, settings.batch), beside, { ...extent, batch: settings.batch }),
+    };
   };
 }
 
-type Draw = (settings: RunSettings, noise?: Float32Array) => Float32Array;
+const strengthOf = ({ strength }: RunSettings, start: StartImage): number => strength ?? usualStrength(start);
 
-async function encoded(
+/** The image, and where the model takes it what the mask leaves of it, by one encoder. */
+async function encodedBoth(
   { file, place }: Pick<OpenedDocument, 'file' | 'place'>,
   start: StartImage,
+  taken: TakenBeside | undefined,
   options: StartOptions,
-): Promise<Draw> {
-  const { extent, signal, platform, onNote } = options;
-  const encoder = await options.load(encoderStore(file.store.pipeline, options.taesd, place));
+): Promise<{ readonly image: EncodedImage; readonly masked: EncodedImage | undefined }> {
+  const { extent, signal, platform, onNote, onTile, tile, taesd } = options;
+  const encoder = await options.load(encoderStore(file.store.pipeline, { taesd, exact: taken === 'image' }, place));
   try {
-    const { image: picture, place: from = 'the image' } = start;
-    const image = sizedImage({ image: picture, place: from }, pixelsOf(extent), onNote);
-    const tiling = tilingOf(encoder, { extent, platform, onNote, tile: options.tile, work: 'encoding' });
-    return await drawingOf(encoder, image, { extent, tiling, signal });
+    const { image: picture, mask, place: from = 'the image' } = start;
+    const pixels = pixelsOf(extent);
+    const image = sizedImage({ image: picture, place: from }, pixels, onNote);
+    const tiling = tilingOf(encoder, { extent, platform, onNote, tile, work: 'encoding' });
+    const coding = { extent, tiling, signal, onTile };
+    const whole = await encodedImage(encoder, image, coding);
+    const isMasked = taken === 'mask' && mask !== undefined;
+    const masked = isMasked ? await encodedImage(encoder, blanked(image, mask, pixels), coding) : undefined;
+    return { image: whole, masked };
   } finally {
     encoder.dispose();
   }
 }
 
-/** A VAE's latents are drawn from what it says of the image; a TAESD's are what they are. */
-async function drawingOf(
-  encoder: LoadedModel,
-  image: Values,
-  { extent, ...coding }: { extent: RunExtent; tiling: Tiling | undefined; signal: AbortSignal | undefined },
-): Promise<Draw> {
-  const { kind, scalingFactor } = autoencoderRecord(encoder, 'encoder');
-  if (kind === 'taesd_encoder') {
-    const latents = await encodeLatents(encoder, image, new Float32Array(), coding);
-    checkSize(latents.shape, extent, encoder.place);
-    return ({ batch }) => repeated(latents.data, batch);
-  }
-  const { mean, logvar } = await encodeImage(encoder, image, coding);
-  checkSize(mean.shape, extent, encoder.place);
-  const size = mean.data.length;
-  return (settings, given) => {
-    const { batch } = settings;
-    // ComfyUI takes the mean; diffusers and A1111 draw.
-    const isMean = isSolverConfig(settings.scheduler);
-    const noise = isMean ? new Float32Array(size * batch) : (given ?? encoderNoise(size, settings));
-    const latents = new Float32Array(size * batch);
-    for (let index = 0; index < batch; index++) {
-      const own = noise.subarray(index * size, (index + 1) * size);
-      latents.set(sampleLatents({ mean, logvar }, own, scalingFactor), index * size);
-    }
-    return latents;
-  };
-}
-
-/**
- * Our own, whatever the rng: what other programs draw here depends on all that they drew before. Of their seeds that ours
- * does not have, the lower digits.
- */
-function encoderNoise(size: number, { batch, seed }: RunSettings): Float32Array {
-  const isOurs = BigInt(seed) + BigInt(batch) <= BigInt(Number.MAX_SAFE_INTEGER) + 1n;
-  return batchNoise(size, batch, Number(isOurs ? seed : BigInt(seed) % 2n ** 52n), 'encode');
-}
-
-function checkSize([, height, width]: readonly number[], { rows, columns }: RunExtent, place: string): void {
-  if (height === rows && width === columns) return;
-  const problem = `makes latents of ${height} x ${width}, and the run has ${rows} x ${columns}`;
-  throw new SlothfulError('bad-input', place, problem, 'give the VAE of this model');
-}
-
-function encoderStore(pipeline: PipelineStore | undefined, taesd = false, place: string): ModelStore {
-  const [first, second] = taesd
-    ? (['taesd_encoder', 'vae_encoder'] as const)
-    : (['vae_encoder', 'taesd_encoder'] as const);
-  const found = pipeline?.part(first) ?? pipeline?.part(second);
-  if (found) return found;
-  const cure = 'convert the whole pipeline, or add a TAESD';
-  throw new SlothfulError('bad-input', pipeline?.place ?? place, 'has no VAE encoder, which an image needs', cure);
-}
-
-function repeated(values: Float32Array, times: number): Float32Array {
-  const all = new Float32Array(values.length * times);
-  for (let copy = 0; copy < times; copy++) all.set(values, copy * values.length);
-  return all;
+/** The image with grey, which is 0, where it is drawn anew. */
+function blanked({ shape, data }: Values, mask: Picture, { width, height }: PictureSize): Values {
+  const isDrawn = latentMask(mask, height, width);
+  return { shape, data: data.map((value, index) => (isDrawn[Math.floor(index / 3)] ? 0 : value)) };
 }
 
 /** A picture as the data of a model of pictures: premultiplied RGBA in -1..1. */
-function pixelLatents({ image, place = 'the image' }: StartImage, { rows, columns }: RunExtent): Draw {
+function pixelLatents(
+  { image, place = 'the image' }: StartImage,
+  { rows, columns }: RunExtent,
+): (settings: RunSettings) => Float32Array {
   const { rgba, width, height } = image;
   if (width !== columns || height !== rows) {
     throw new SlothfulError('bad-input', place, `is ${width}x${height}, and the run ${columns}x${rows}`);

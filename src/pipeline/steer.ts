@@ -13,7 +13,7 @@ import {
   type LoadProgress,
   loadControlNetOn,
   loadUNetOn,
-  type ModelStore,
+  type ModelSource,
   type SlothfulHook,
   type TimestepSinusoid,
   type UNet,
@@ -32,7 +32,7 @@ import type { PatchInForce } from './step-record.ts';
 
 /** A ControlNet that shall steer a run. */
 export interface ControlNetChoice {
-  readonly model: string | ModelStore;
+  readonly model: ModelSource;
   /** What it is shown; scaled to the size of the run where it has another. */
   readonly image: Picture;
   /** How much it counts, default 1. */

@@ -14,6 +14,7 @@ import {
   textMisfit,
   textTokens,
 } from '../text/index.ts';
+import type { BesideTensors } from './beside-sample.ts';
 import { type Conditioner, promptConditioning } from './conditioning.ts';
 import type { OpenedDocument } from './open-model.ts';
 import { checkSkip, clipTextEncoder } from './text-encoder.ts';
@@ -43,8 +44,17 @@ export interface TextFacts {
 /** Loads a part of the pipeline; what it gives is the caller's to dispose of. */
 export type LoadPart = (store: ModelStore) => Promise<LoadedModel>;
 
+/** Tensors of a file that a model takes beside its sample. */
+export interface FileBeside {
+  readonly tensors: BesideTensors;
+  /** The file. */
+  readonly place: string;
+}
+
 /** Where the text of runs comes from. */
 export interface TextSource {
+  /** What the file of the text has for a model that takes a mask or an image beside its sample. */
+  readonly beside?: FileBeside | undefined;
   /**
    * What a run can be decided by before anything is loaded.
    *
@@ -61,10 +71,10 @@ export interface TextSource {
 }
 
 /** Text that needs no encoder: of tensors. */
-export function tensorSource(conditioning: RunConditioning): TextSource {
+export function tensorSource(conditioning: RunConditioning, beside?: FileBeside): TextSource {
   const contextTokens = conditioning.cond.encoder_hidden_states?.shape[1] ?? 0;
   const facts = { contextTokens, guidable: conditioning.uncond !== undefined };
-  return { facts: () => facts, encode: async () => () => conditioning };
+  return { beside, facts: () => facts, encode: async () => () => conditioning };
 }
 
 /** The words that a small model carries. */

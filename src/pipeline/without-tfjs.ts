@@ -11,6 +11,6 @@ export { type PatchedModel, type PatchOptions, patchModel } from './patch-model.
  *
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`
  */
-export async function openDocument(source: string): Promise<OpenedDocument> {
+export async function openDocument(source: string | URL): Promise<OpenedDocument> {
   return openDocumentIn(await openStore(source));
 }

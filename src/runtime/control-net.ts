@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import type { Graph } from '../graph/index.ts';
-import type { ModelStore } from '../models/index.ts';
+import type { ModelSource } from '../models/index.ts';
 import { changeParameters, MID_RESIDUAL } from '../passes/index.ts';
 import { hooksOf, passFeeds } from './control.ts';
 import { firstTimestep, makeUNetFeeds, type UNetInputs } from './feeds.ts';
@@ -46,7 +46,7 @@ export class ControlNet {
   predict(inputs: UNetInputs, options: ControlNetOptions = {}): Residuals {
     const { model, output: names } = this.parts;
     return tf.tidy(() => {
-      const feeds = makeUNetFeeds(inputs, this.parts.inputs, 'nhwc');
+      const feeds = makeUNetFeeds({ ...inputs, sample: this.ownChannels(inputs) }, this.parts.inputs, 'nhwc');
       const tensors = model.run({ ...feeds, ...this.control(inputs, options) }, names);
       return Object.fromEntries(names.map((name, index) => [name, scaled(tensors[index], options.scale ?? 1, name)]));
     });
@@ -54,6 +54,13 @@ export class ControlNet {
 
   dispose(): void {
     this.parts.model.dispose();
+  }
+
+  /** A UNet that takes a mask or an image beside its latent is steered by the latent alone, as in diffusers. */
+  private ownChannels({ sample }: UNetInputs): tf.Tensor {
+    const own = this.parts.inputs.find(({ role }) => role === 'sample')?.shape?.[3] ?? -1;
+    const channels = sample.shape[3] ?? 0;
+    return own > 0 && channels > own ? tf.slice(sample, [0, 0, 0, 0], [-1, -1, -1, own]) : sample;
   }
 
   private control({ sample, timestep }: UNetInputs, options: ControlNetOptions): tf.NamedTensorMap {
@@ -87,7 +94,7 @@ function scaled(residual: tf.Tensor | undefined, scale: number, name: string): t
 /** Loads a ControlNet for a platform. With `slothful` its own self-attentions are patched too. */
 export async function loadControlNetOn(
   platform: Platform,
-  source: string | ModelStore,
+  source: ModelSource,
   options: LoadOptions = {},
 ): Promise<ControlNet> {
   return new ControlNet(await loadRolesOn(platform, source, options, residualNames));

@@ -1,4 +1,4 @@
-import { type ModelStore, openUrl } from '../models/index.ts';
+import { type ModelSource, openUrl } from '../models/index.ts';
 import { WEB_BACKENDS } from './backend.ts';
 import { type ControlNet, loadControlNetOn } from './control-net.ts';
 import { type LoadModelOptions, loadModelOn, type Platform } from './load-model.ts';
@@ -8,6 +8,7 @@ import type { UNet } from './unet.ts';
 
 export {
   type ByteSource,
+  type ModelSource,
   type ModelStore,
   openUrl,
   type PipelineStore,
@@ -60,7 +61,7 @@ export const WEB_PLATFORM: Platform = { openStore: openUrl, backends: WEB_BACKEN
  *   that a user picked, a cache)
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
-export function loadModel(source: string | ModelStore, options: LoadModelOptions = {}): Promise<LoadedModel> {
+export function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   return loadModelOn(WEB_PLATFORM, source, options);
 }
 
@@ -74,11 +75,11 @@ export function loadModel(source: string | ModelStore, options: LoadModelOptions
  *   that a user picked, a cache)
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
-export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
+export function loadUNet(source: ModelSource, options: LoadOptions = {}): Promise<UNet> {
   return loadUNetOn(WEB_PLATFORM, source, options);
 }
 
 /** Loads a ControlNet, from the places that `loadUNet` takes. @throws SlothfulError as `loadUNet` does */
-export function loadControlNet(source: string | ModelStore, options: LoadOptions = {}): Promise<ControlNet> {
+export function loadControlNet(source: ModelSource, options: LoadOptions = {}): Promise<ControlNet> {
   return loadControlNetOn(WEB_PLATFORM, source, options);
 }

@@ -4,7 +4,7 @@ import { BACKENDS } from '../backends/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
 import { checkGraph, type Graph, isObject, loadedBytes, type Pass, type WeightSpec } from '../graph/index.ts';
 import { registerAttentionOp, registerComposedKernels, repairKernels, setLogitsLimit } from '../kernels/index.ts';
-import { ModelFile, type ModelStore, type UrlRequest } from '../models/index.ts';
+import { isAddress, ModelFile, type ModelSource, type ModelStore, type UrlRequest } from '../models/index.ts';
 import { passDefinitions, registerPass } from '../passes/index.ts';
 import { type BackendCandidate, type BackendOptions, type ChosenBackend, chooseBackend } from './backend.ts';
 import { checkKernels, lackingKernels } from './check-kernels.ts';
@@ -26,7 +26,7 @@ export interface LoadModelOptions extends BackendOptions {
 
 /** What differs between browsers and Node: which places can be read and which backends there are. */
 export interface Platform {
-  openStore(source: string, request?: UrlRequest): ModelStore | Promise<ModelStore>;
+  openStore(source: string | URL, request?: UrlRequest): ModelStore | Promise<ModelStore>;
   readonly backends: readonly BackendCandidate[];
   /** Bytes of memory that are free on this machine; undefined where that cannot be told. */
   freeMemory?(): number;
@@ -47,7 +47,7 @@ const WASM_HEADROOM = 2 ** 28;
  */
 export async function loadModelOn(
   platform: Platform,
-  source: string | ModelStore,
+  source: ModelSource,
   options: LoadModelOptions = {},
 ): Promise<LoadedModel> {
   const file = await openModelOn(platform, source, options);
@@ -58,10 +58,10 @@ export async function loadModelOn(
 /** Opens a model by path, by URL or in a store of the caller's own; no weights are read. */
 export async function openModelOn(
   platform: Platform,
-  source: string | ModelStore,
+  source: ModelSource,
   { signal }: Pick<LoadModelOptions, 'signal'> = {},
 ): Promise<ModelFile> {
-  return ModelFile.open(typeof source === 'string' ? await platform.openStore(source, signal && { signal }) : source);
+  return ModelFile.open(isAddress(source) ? await platform.openStore(source, signal && { signal }) : source);
 }
 
 /** Checks the document of an open model and applies passes to it. Returns it. */

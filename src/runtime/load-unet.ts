@@ -1,5 +1,5 @@
 import type { Graph, Pass } from '../graph/index.ts';
-import type { ModelStore } from '../models/index.ts';
+import type { ModelSource } from '../models/index.ts';
 import {
   appliedPasses,
   controlNetInputs,
@@ -45,11 +45,7 @@ export interface LoadOptions extends LoadModelOptions {
  * @param source path or URL of a model, or an open store
  * @throws SlothfulError as `loadModelOn`; `bad-input` where the output cannot be told
  */
-export async function loadUNetOn(
-  platform: Platform,
-  source: string | ModelStore,
-  options: LoadOptions = {},
-): Promise<UNet> {
+export async function loadUNetOn(platform: Platform, source: ModelSource, options: LoadOptions = {}): Promise<UNet> {
   const outputOf = (graph: Graph, place: string) => unetOutput(graph, options.outputName, place);
   const { output, ...parts } = await loadRolesOn(platform, source, options, outputOf);
   return new UNet({ ...parts, output });
@@ -62,7 +58,7 @@ export async function loadUNetOn(
  */
 export async function loadRolesOn<Output>(
   platform: Platform,
-  source: string | ModelStore,
+  source: ModelSource,
   options: LoadOptions,
   outputOf: (graph: Graph, place: string) => Output,
 ): Promise<Omit<UNetParts, 'output'> & { readonly output: Output }> {

@@ -1,7 +1,7 @@
 import { freemem } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { ModelStore } from '../models/index.ts';
+import type { ModelSource } from '../models/index.ts';
 import { openStore } from '../models/node.ts';
 import { type BackendOptions, type ChosenBackend, chooseBackend as chooseAmong } from './backend.ts';
 import { type ControlNet, loadControlNetOn } from './control-net.ts';
@@ -36,7 +36,7 @@ function releaseMemory(): void {
  * @param source a folder with a model.json, the model.json itself, the URL of either, or a store of the caller's own
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
-export function loadModel(source: string | ModelStore, options: LoadModelOptions = {}): Promise<LoadedModel> {
+export function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   return loadModelOn(NODE_PLATFORM, source, options);
 }
 
@@ -46,12 +46,12 @@ export function loadModel(source: string | ModelStore, options: LoadModelOptions
  * @param source a folder with a model.json, the model.json itself, the URL of either, or a store of the caller's own
  * @throws SlothfulError `io`, `bad-model`, `bad-graph`, `backend`, `bad-parameter`, `unsupported`
  */
-export function loadUNet(source: string | ModelStore, options: LoadOptions = {}): Promise<UNet> {
+export function loadUNet(source: ModelSource, options: LoadOptions = {}): Promise<UNet> {
   return loadUNetOn(NODE_PLATFORM, source, options);
 }
 
 /** Loads a ControlNet in Node, from the places that `loadUNet` takes. @throws SlothfulError as `loadUNet` does */
-export function loadControlNet(source: string | ModelStore, options: LoadOptions = {}): Promise<ControlNet> {
+export function loadControlNet(source: ModelSource, options: LoadOptions = {}): Promise<ControlNet> {
   return loadControlNetOn(NODE_PLATFORM, source, options);
 }
 

@@ -22,23 +22,24 @@ export interface RunConditioning {
 }
 
 /**
- * The conditioning of one evaluation: repeated for the batch, and where `uncond` is given, that in front of it, as the
- * two halves of one batch. `uncond` takes `time_ids` from `cond` where it has none.
+ * The conditioning of one evaluation: what each part of the batch is told, one after the other, repeated for its images.
+ * Those that are guided away from take `time_ids` from `cond` where they have none.
  *
- * @returns values by input name, [batch or 2 batch, ...]
+ * @param told by each part; `cond` itself is one of them
+ * @returns values by input name, [parts batch, ...]
  * @throws SlothfulError `bad-input` where shapes do not fit each other or the batch
  */
 export function batchConditioning(
   cond: Conditioning,
-  uncond: Conditioning | undefined,
+  told: readonly Conditioning[],
   batch: number,
 ): ReadonlyMap<string, Values> {
-  const halves = uncond ? [completed(uncond, cond), cond] : [cond];
-  const names = new Set(halves.flatMap((half) => Object.keys(half).filter((name) => half[name] !== undefined)));
+  const parts = told.map((part) => (part === cond ? cond : completed(part, cond)));
+  const names = new Set(parts.flatMap((part) => Object.keys(part).filter((name) => part[name] !== undefined)));
   return new Map(
     [...names].map((name) => {
-      const parts = halves.map((half) => repeated(half[name], labelOf(name, half === cond), batch));
-      return [name, joined(parts, name)] as const;
+      const values = parts.map((part) => repeated(part[name], labelOf(name, part === cond), batch));
+      return [name, joined(values, name)] as const;
     }),
   );
 }
@@ -66,14 +67,15 @@ function repeated(values: Values | undefined, place: string, batch: number): Val
 const TEXT = 'encoder_hidden_states';
 
 function joined(parts: readonly Values[], name: string): Values {
-  const [first, second] = name === TEXT ? sameLength(parts) : parts;
-  if (!first) throw new SlothfulError('bug', name, 'no conditioning to join');
-  const all = second ? [first, second] : [first];
-  if (second && String(first.shape) !== String(second.shape)) {
-    const problem = `is [${first.shape}] in uncond and [${second.shape}] in cond`;
+  const all = name === TEXT ? sameLength(parts) : parts;
+  const cond = all.at(-1);
+  if (!cond) throw new SlothfulError('bug', name, 'no conditioning to join');
+  const other = all.find(({ shape }) => String(shape) !== String(cond.shape));
+  if (other) {
+    const problem = `is [${other.shape}] in uncond and [${cond.shape}] in cond`;
     throw new SlothfulError('bad-input', name, problem, 'make both with the same text encoder and length');
   }
-  const [count = 0, ...rest] = first.shape;
+  const [count = 0, ...rest] = cond.shape;
   return { shape: [count * all.length, ...rest], data: concatenate(all.map(({ data }) => data)) };
 }
 
@@ -82,9 +84,9 @@ function joined(parts: readonly Values[], name: string): Values {
  * counts as often as the others. Source: `CONDCrossAttn.concat` of ComfyUI's comfy/conds.py.
  */
 function sameLength(parts: readonly Values[]): readonly Values[] {
-  const [one, other] = parts.map(({ shape }) => shape[1] ?? 0);
-  if (!one || !other || one === other) return parts;
-  const length = (one / greatestDivisor(one, other)) * other;
+  const lengths = parts.map(({ shape }) => shape[1] ?? 0);
+  if (lengths.includes(0) || new Set(lengths).size === 1) return parts;
+  const length = lengths.reduce((one, other) => (one / greatestDivisor(one, other)) * other);
   return parts.map((text) => repeatedTokens(text, length / (text.shape[1] ?? length)));
 }
 
@@ -99,22 +101,4 @@ function repeatedTokens({ shape: [images = 0, tokens = 0, width = 0], data }: Va
 
 function greatestDivisor(one: number, other: number): number {
   return other === 0 ? one : greatestDivisor(other, one % other);
-}
-
-/** The sample twice, for a batch whose first half is unconditional. */
-export function doubled({ shape, data }: Values): Values {
-  const [count = 0, ...rest] = shape;
-  return { shape: [2 * count, ...rest], data: concatenate([data, data]) };
-}
-
-/**
- * Classifier-free guidance (Ho and Salimans 2022): unconditional + scale (conditional - unconditional).
- *
- * @param output of a batch: unconditional half, then conditional half
- * @returns half as many values
- */
-export function guided(output: Float32Array, scale: number): Float32Array {
-  const half = output.length / 2;
-  const conditional = output.subarray(half);
-  return output.slice(0, half).map((value, index) => value + scale * ((conditional[index] ?? 0) - value));
 }

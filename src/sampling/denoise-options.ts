@@ -1,5 +1,6 @@
 import type { PassChanges, SlothfulOptions } from '../passes/index.ts';
 import type { SiteRecord } from '../runtime/index.ts';
+import type { BesideSample } from './beside.ts';
 import type { Conditioning } from './conditioning.ts';
 import type { DenoisingModel } from './evaluate.ts';
 import type { GivenNoise, Seed } from './noise/index.ts';
@@ -54,6 +55,10 @@ export interface DenoiseOptions {
   readonly uncond?: Conditioning | undefined;
   /** Classifier-free guidance; at 1 (the default) or less the unconditional half is not computed. */
   readonly guidanceScale?: number | undefined;
+  /** Of a run that changes an image by an instruction: how much the image counts. Its channels are in `beside` then. */
+  readonly imageGuidanceScale?: number | undefined;
+  /** What the model takes behind the sample's own channels: not part of what is denoised. */
+  readonly beside?: BesideSample | undefined;
   /** Size in latent pixels. */
   readonly height: number;
   readonly width: number;

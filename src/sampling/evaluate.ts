@@ -15,13 +15,15 @@ export interface Evaluation {
   readonly timestep: number;
   /** The sample, [B, h, w, C]. */
   readonly sample: Values;
+  /** Channels of the answer, default as many as the sample's. */
+  readonly channels?: number | undefined;
   /** The other inputs, of the same batch. */
   readonly conditioning: ReadonlyMap<string, Values>;
   readonly options: PredictOptions;
 }
 
 export interface Evaluated {
-  /** Of the sample's shape. */
+  /** Of the sample's shape, but for the channels. */
   readonly output: Float32Array;
   readonly sites: readonly SiteRecord[];
   /** Whether parts of the model were left out. */
@@ -49,7 +51,8 @@ export async function evaluate(model: DenoisingModel, request: Evaluation, place
     } = await model.predict({ ...others, sample, timestep: request.timestep }, request.options);
     tensors.set('out_sample', out_sample);
     const output = Float32Array.from(await out_sample.data());
-    checkOutput(output, out_sample.shape, request.sample.shape, place);
+    const [batch = 0, height = 0, width = 0, own = 0] = request.sample.shape;
+    checkOutput(output, out_sample.shape, [batch, height, width, request.channels ?? own], place);
     return { output, sites, reused };
   } finally {
     for (const tensor of tensors.values()) tensor.dispose();

@@ -1,3 +1,4 @@
+export type { BesideSample } from './beside.ts';
 export { betweenSteps, type WorkDone } from './between-steps.ts';
 export type { Conditioning, RunConditioning } from './conditioning.ts';
 export { DATA_SPACES, type DataSpace, dataSpaceOf, decodePictures, type Picture } from './decode.ts';
@@ -5,6 +6,7 @@ export { denoise } from './denoise.ts';
 export type { DenoiseOptions, DenoiseStep, EvaluatedCall, StepFacts } from './denoise-options.ts';
 export type { DenoisingModel } from './evaluate.ts';
 export { guidanceEmbedding } from './guidance-embedding.ts';
+export { isGuided } from './guidance.ts';
 export {
   batchNoise,
   checkSeed,
@@ -18,7 +20,6 @@ export {
   parseSeed,
   type Seed,
 } from './noise/index.ts';
-export { isGuided } from './prepare-run.ts';
 export {
   isSolver,
   type ModelCall,

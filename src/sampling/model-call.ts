@@ -1,6 +1,7 @@
-import { doubled, guided } from './conditioning.ts';
+import { withBeside } from './beside.ts';
 import type { DenoiseOptions, EvaluatedCall, StepFacts } from './denoise-options.ts';
 import { evaluate } from './evaluate.ts';
+import { guided, ofEachPart } from './guidance.ts';
 import type { PreparedRun } from './prepare-run.ts';
 
 /** An evaluation of the model in a run, and what it answered. */
@@ -17,8 +18,8 @@ export interface ModelAnswer {
  * @throws SlothfulError as `evaluate`, naming the step
  */
 export async function callModel(
-  { unet, control, passes, slothful }: DenoiseOptions,
-  { shape, conditioning, guidanceScale, memory }: PreparedRun,
+  { unet, control, passes, slothful, beside }: DenoiseOptions,
+  { shape, conditioning, guidance, memory }: PreparedRun,
   facts: StepFacts,
   scaledSample: Float32Array,
 ): Promise<ModelAnswer> {
@@ -28,12 +29,13 @@ export async function callModel(
   const request = {
     timestep,
     conditioning,
-    sample: guidanceScale === undefined ? sample : doubled(sample),
-    options: { sigma, parameters, passes, slothful, stepIndex: index, memory, guided: guidanceScale !== undefined },
+    sample: beside ? withBeside(sample, beside, guidance) : ofEachPart(guidance, sample),
+    channels: shape[3],
+    options: { sigma, parameters, passes, slothful, stepIndex: index, memory, guided: guidance.parts.length > 1 },
   };
   const { output, sites, reused } = await evaluate(unet, request, `step ${index} (timestep ${timestep})`);
   return {
-    modelOutput: guidanceScale === undefined ? output : guided(output, guidanceScale),
+    modelOutput: guided(output, guidance),
     call: { timestep, sigma, sites, parameters, reused },
   };
 }

@@ -56,6 +56,9 @@ export const RUN_SETTINGS = named(
         description: 'the model is told the scale, embedded in so many values, and nothing is guided away from',
       }),
     ),
+    image_guidance_scale: optional(
+      number({ description: 'of a model that changes an image by an instruction: how much the image counts' }),
+    ),
     seed: either([integer({ minimum: 0 }), text({ description: 'its digits' })], {
       description: 'image i is the picture of seed + i, but for the rng of ComfyUI; above 2^53 in quotes',
     }),

@@ -10,6 +10,11 @@ export interface DenoiseStart {
   readonly strength: number;
   /** 1 where it is drawn anew, 0 where the image stays, [height, width]; without it all is drawn anew. */
   readonly mask?: Float32Array | undefined;
+  /**
+   * `false`: the image is not put back after the steps where the mask keeps it, as an inpainting model, which is told both,
+   * keeps it by itself. Default true.
+   */
+  readonly putsBack?: boolean | undefined;
 }
 
 /**
@@ -61,11 +66,11 @@ export interface KeptImage {
  */
 export function keepImage(
   scheduler: Scheduler,
-  { latents, mask }: DenoiseStart,
+  { latents, mask, putsBack = true }: DenoiseStart,
   step: number,
   { sample, noise, channels }: KeptImage,
 ): Float32Array {
-  if (!mask) return sample;
+  if (!mask || !putsBack) return sample;
   const known = scheduler.addNoise(latents, noise, step + 1);
   return masked(mask, channels, sample, known);
 }

@@ -79,6 +79,7 @@ const READERS: ReadonlyMap<string, Read> = new Map<string, Read>([
   ['seed', (text, place) => ({ request: { seed: seedSetting(parseSeed(text, place)) } })],
   ['steps', (text, place) => ({ request: { steps: number(text, place) } })],
   ['guidance_scale', (text, place) => ({ request: { guidance_scale: number(text, place) } })],
+  ['image_guidance_scale', (text, place) => ({ request: { image_guidance_scale: number(text, place) } })],
   ['prompt', (text) => ({ prompt: text })],
   ['preset', (text) => ({ preset: text })],
 ]);

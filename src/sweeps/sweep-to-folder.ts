@@ -8,6 +8,7 @@ import {
   readPreset,
   setupOf,
   sourceOf,
+  withPaths,
 } from '../jobs/node.ts';
 import { printCsv } from '../pages/index.ts';
 import { DEFAULT_PARAMETERS, type PassParameters, type SlothfulParameters } from '../passes/index.ts';
@@ -15,6 +16,7 @@ import { encodePng } from '../pictures/node.ts';
 import {
   type Conditioner,
   decoderOf,
+  isGuidedRun,
   lookOf,
   type OpenedModel,
   type PipelineSetup,
@@ -27,6 +29,8 @@ import {
   type StartImage,
   type SteeredUNet,
   startChoices,
+  type TakenBeside,
+  takenBeside,
 } from '../pipeline/index.ts';
 import type { RunSettings } from '../sampling/index.ts';
 import type { Axis } from './axis.ts';
@@ -69,14 +73,19 @@ export interface FolderSweep {
  *
  * @throws SlothfulError as `runToFolder`
  */
-export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
+export async function sweepToFolder(asked: SweepJob): Promise<FolderSweep> {
+  const job = withPaths(asked);
   const { x, y } = job;
   refuseAxes(job);
   const shared: FolderJob = { ...job, onBegin: undefined };
   const model = await openJob(shared);
   const setup = await setupOf(shared, model);
   const cells = sweepCells(x, y, {
-    ...{ request: requestFor(job, setup.start), prompt: job.prompt, changes: job.parameters ?? {} },
+    ...{
+      request: requestFor(job, setup.start, takenBeside(model.graph)),
+      prompt: job.prompt,
+      changes: job.parameters ?? {},
+    },
     own: model.patch?.parameters ?? DEFAULT_PARAMETERS,
     ...{ metadata: model.graph.metadata, passes: job.passes },
     presets: await readPresets([x, y]),
@@ -96,9 +105,9 @@ export async function sweepToFolder(job: SweepJob): Promise<FolderSweep> {
 }
 
 /** The request that all cells share; where they start from an image, with a strength. */
-function requestFor(job: SweepJob, start: StartImage | undefined): RunRequest {
+function requestFor(job: SweepJob, start: StartImage | undefined, taken: TakenBeside | undefined): RunRequest {
   const request = requestOf(job);
-  return { ...request, strength: startChoices(job, start).strength };
+  return { ...request, strength: startChoices(job, start, taken).strength };
 }
 
 /** Every pass that acts in any cell: the model is loaded with all of them. */
@@ -186,13 +195,17 @@ async function sweepAll(job: SweepJob, all: SweepAll) {
   const look = lookOf(model.graph.metadata, first, model.place);
   const decoder = await decoderOf(model, look, setup);
   const stages = new PipelineStages(model, setup);
-  const guided = cells.some((cell) => settings(cell).guidance_scale > 1);
+  stages.checkGiven();
+  const guided = cells.some((cell) => isGuidedRun(settings(cell)));
   const prompts = [...new Set(cells.map(({ prompt }) => prompt))];
   const conditioner = await stages.tell(prompts, first, guided);
-  const noiseFor = job.noise === undefined ? undefined : await readNoise(job.noise);
+  const noiseFor = job.noise === undefined ? undefined : await readNoise(job.noise, job.onNote);
   noiseFor?.(first);
   const startFor = await stages.start(first, look);
-  const startOf = (cell: SweepCell) => startFor?.(settings(cell), noiseFor?.(settings(cell)).encoderNoise);
+  const startOf = (cell: SweepCell) => {
+    const { encoderNoise: image, maskedNoise: masked } = noiseFor?.(settings(cell)) ?? {};
+    return startFor?.(settings(cell), { image, masked });
+  };
   const noiseOf = (cell: SweepCell) => noiseFor?.(settings(cell)).noise;
   const steered = await stages.steer(first, { parameters: all.parameters, passes: loadedPasses(cells) });
   const done: DenoisedCell[] = [];

@@ -10,17 +10,11 @@ import {
   executeRun,
   type PatchInForce,
   type RunOutcome,
+  type RunStart,
   stepsDone,
   totalMilliseconds,
 } from '../pipeline/index.ts';
-import type {
-  DenoiseStart,
-  DenoisingModel,
-  GivenNoise,
-  Picture,
-  RunConditioning,
-  RunSettings,
-} from '../sampling/index.ts';
+import type { DenoisingModel, GivenNoise, Picture, RunConditioning, RunSettings } from '../sampling/index.ts';
 import { plainKey, type SweepCell } from './sweep-plan.ts';
 
 /** What all runs of a sweep share: one model, loaded once, and one look. */
@@ -29,8 +23,8 @@ export interface SweepTask {
   /** The graph's document, for the FLOPs. */
   readonly graph: Graph;
   readonly patch: SlothfulMetadata | undefined;
-  /** What runs start from in the place of noise alone. */
-  readonly startOf?: ((cell: SweepCell) => DenoiseStart | undefined) | undefined;
+  /** What runs start from in the place of noise alone, and what the model takes beside the sample. */
+  readonly startOf?: ((cell: SweepCell) => RunStart | undefined) | undefined;
   /** In the place of the seed's noise. */
   readonly noiseOf?: ((cell: SweepCell) => GivenNoise | undefined) | undefined;
   readonly cells: readonly SweepCell[];
@@ -101,7 +95,8 @@ function runCell(
     unet,
     settings: settingsOf(cell),
     conditioning: conditioningOf(cell),
-    ...{ start: startOf?.(cell), noise: noiseOf?.(cell), patch, signal, onStep },
+    ...startOf?.(cell),
+    ...{ noise: noiseOf?.(cell), patch, signal, onStep },
   });
 }
 

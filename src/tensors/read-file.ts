@@ -1,9 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { FILE_KIND_BYTES } from '../documents/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
-import { toFloat32Array } from './convert.ts';
 import { headerLength, LENGTH_BYTES, parseHeader, type TensorInfo } from './header.ts';
-import { type Float32Tensor, floatDtype } from './safetensors.ts';
+import { dataValues, type Float32Tensor } from './safetensors.ts';
 
 /** An open safetensors file: its header is read and checked, its data is read tensor by tensor. */
 export interface SafetensorsFile {
@@ -125,17 +124,21 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
 }
 
 /**
- * Reads every tensor of a safetensors file as float32 values.
+ * Reads the tensors of a safetensors file as float32 values, from every dtype that is a number.
  *
- * @throws SlothfulError `io`, `bad-checkpoint`, `unsupported` (dtypes other than F16, BF16, F32)
+ * @param isWanted by name; the others are not looked at; default: all are
+ * @throws SlothfulError `io`, `bad-checkpoint`, `unsupported` (dtypes that are no numbers)
  */
-export async function readSafetensors(path: string): Promise<Map<string, Float32Tensor>> {
+export async function readSafetensors(
+  path: string,
+  isWanted: (name: string) => boolean = () => true,
+): Promise<Map<string, Float32Tensor>> {
   const file = await openSafetensors(path);
   const found = new Map<string, Float32Tensor>();
   try {
     for (const [name, { dtype, shape }] of file.tensors) {
-      const from = floatDtype(dtype, `${path} tensor "${name}"`);
-      found.set(name, { shape, data: toFloat32Array(await file.read(name), from) });
+      if (!isWanted(name)) continue;
+      found.set(name, { shape, data: dataValues(await file.read(name), dtype, `${path} tensor "${name}"`) });
     }
     return found;
   } finally {

@@ -1,6 +1,7 @@
 import { SlothfulError } from '../errors.ts';
-import { type FloatDtype, isFloatDtype, toFloat32Array } from './convert.ts';
+import { type FloatDtype, isFloatDtype } from './convert.ts';
 import { bytesOfShape, headerLength, LENGTH_BYTES, parseHeader } from './header.ts';
+import { toNumbers } from './numbers.ts';
 
 /** Numbers with a shape, row-major. */
 export interface Float32Tensor {
@@ -38,6 +39,18 @@ export function floatDtype(dtype: string, place: string): FloatDtype {
   if (isFloatDtype(dtype)) return dtype;
   const problem = `is ${dtype}; weights are read from F16, BF16 and F32`;
   throw new SlothfulError('unsupported', place, problem, 'convert the checkpoint to fp16 first');
+}
+
+/**
+ * Values that are data, of any dtype that is a number, as float32.
+ *
+ * @param place file and tensor
+ * @throws SlothfulError `unsupported` for C64, and floats of less than a byte
+ */
+export function dataValues(bytes: Uint8Array, dtype: string, place: string): Float32Array {
+  const values = toNumbers(bytes, dtype);
+  if (values) return values;
+  throw new SlothfulError('unsupported', place, `is ${dtype}, which is not read as numbers`, 'save it as F32');
 }
 
 /**
@@ -136,14 +149,14 @@ export function decodeStored(content: Uint8Array, place = 'safetensors'): Map<st
  * Every tensor of a safetensors file that is in memory, as float32 values; in browsers, of what `fetch` or a file input gave.
  *
  * @param place the file, for messages
- * @throws SlothfulError `bad-checkpoint` (no true safetensors file), `unsupported` (dtypes other than F16, BF16, F32)
+ * @throws SlothfulError `bad-checkpoint` (no true safetensors file), `unsupported` (dtypes that are no numbers)
  */
 export function decodeSafetensors(bytes: Uint8Array, place = 'safetensors'): Map<string, Float32Tensor> {
   return new Map(
     [...decodeStored(bytes, place)].map(([name, { dtype, shape, bytes: stored }]) => {
-      const from = floatDtype(dtype, `${place} tensor "${name}"`);
       // A copy of F32, so that no tensor keeps the whole file alive or changes with it.
-      return [name, { shape, data: toFloat32Array(from === 'F32' ? stored.slice() : stored, from) }];
+      const own = dtype === 'F32' ? stored.slice() : stored;
+      return [name, { shape, data: dataValues(own, dtype, `${place} tensor "${name}"`) }];
     }),
   );
 }

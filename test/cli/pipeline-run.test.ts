@@ -9,7 +9,7 @@ import { readSafetensors, writeSafetensors } from '../../src/tensors/node.ts';
 import { slothfulHere } from '../support/cli.ts';
 import { fixturePath } from '../support/fixtures.ts';
 import { pseudoRandom } from '../support/numbers.ts';
-import { pipelineFolder } from '../support/pipeline-goldens.ts';
+import { pipelineBeside, pipelineFolder } from '../support/pipeline-goldens.ts';
 import { readPublished } from '../support/published.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -24,6 +24,8 @@ test.before(async () => {
   await convertPipeline(pipelineFolder('sd15'), at('sd15'), { taesd: fixturePath('pipeline/taesd') });
   await convertPipeline(pipelineFolder('sdxl'), at('sdxl'));
   await convertPipeline(pipelineFolder('sd15'), at('unet'), { only: ['unet'] });
+  await convertPipeline(pipelineBeside('sd15', 'inpaint9'), at('inpaint9'));
+  await convertPipeline(pipelineBeside('sd15', 'pix2pix'), at('pix2pix'));
   writeFileSync(at('image.png'), encodePng(pictureOf(64, 48)));
   writeFileSync(at('mask.png'), encodePng(pictureOf(64, 48)));
   writeFileSync(at('large.png'), encodePng(pictureOf(72, 48)));
@@ -216,9 +218,9 @@ const REFUSED: ReadonlyArray<readonly [string, readonly string[], RegExp]> = [
     /sdxl: has no taesd decoder; convert .*--taesd/,
   ],
   [
-    'an image that is no PNG',
+    'an image that is no picture',
     ['sd15', ...SLOTH, '--init-image', 'text.png'],
-    /text\.png: is not a PNG that can be read/,
+    /text\.png: is no picture that is known here; give a PNG, JPEG or WebP file/,
   ],
   ['a picture that says nothing', ['sd15', '--from', 'image.png'], /image\.png: does not say how it was made/],
   [
@@ -239,7 +241,7 @@ const REFUSED: ReadonlyArray<readonly [string, readonly string[], RegExp]> = [
     /has no tensor "noise" \(it has start\)/,
   ],
   ['noise of another size', ['sd15', ...SLOTH, '--noise', 'noise.safetensors'], /is \[1, 4, 6, 8\], and the run needs/],
-  ['a clip skip of too many', ['sd15', ...SLOTH, '--clip-skip', '9'], /clip skip: leaves out 8 layers/],
+  ['a clip skip of too many', ['sd15', ...SLOTH, '--clip-skip', '9'], /--clip-skip: leaves out 8 layers/],
   [
     'a flag that is given twice',
     ['sd15', ...SLOTH, '--seed', '1', '--seed', '2'],
@@ -278,5 +280,81 @@ for (const [name, [model = '', ...args], message] of REFUSED) {
     assert.not(existsSync(at('refused')));
   });
 }
+
+const NEEDS: ReadonlyArray<readonly [model: string, flags: readonly string[], says: RegExp]> = [
+  [
+    'inpaint9',
+    [],
+    /is an inpainting model: its UNet takes 9 channels, the latent and a mask and the masked image; give --init-image picture\.png --mask mask\.png, or "mask" and "masked_image_latents" in the file of --cond/,
+  ],
+  ['inpaint9', ['--init-image', 'image.png'], /is an inpainting model/],
+  ['pix2pix', [], /changes an image by an instruction, as InstructPix2Pix does: its UNet takes 8 channels/],
+  [
+    'pix2pix',
+    ['--init-image', 'image.png', '--mask', 'mask.png'],
+    /--mask: is not for a model that changes a whole image/,
+  ],
+  [
+    'pix2pix',
+    ['--init-image', 'image.png', '--strength', '0.5'],
+    /--strength: is not for a model that changes an image/,
+  ],
+  ['sd15', ['--image-guidance-scale', '2'], /--image-guidance-scale: is for a model that changes an image/],
+];
+for (const [model, flags, says] of NEEDS) {
+  test(`${model} with ${flags.filter((flag) => flag.startsWith('--')).join(' ') || 'a prompt alone'} is refused before anything loads`, async () => {
+    const files = flags.map((flag) => (flag.endsWith('.png') ? at(flag) : flag));
+    const refused = await slothfulHere(['run', at(model), ...SLOTH, ...SMALL, ...files, '--out', at('never')]);
+    assert.is(refused.code, 1);
+    assert.match(refused.stderr, says);
+    assert.not(existsSync(at('never')));
+  });
+}
+
+test('what an inpainting model takes beside its latent comes in a file too, and its run is made again', async () => {
+  const latents = (channels: number, count = 1) => {
+    return {
+      shape: [count, channels, 6, 8],
+      data: pseudoRandom(count * channels * 48).map((value) => Math.abs(value) % 1),
+    };
+  };
+  const text = { shape: [1, 7, 24], data: pseudoRandom(7 * 24) };
+  const file = new Map([
+    ['prompt_embeds', text],
+    ['negative_prompt_embeds', text],
+    ['mask', latents(1, 2)],
+    ['masked_image_latents', latents(4, 2)],
+    ['attention_mask', text],
+  ]);
+  await writeSafetensors(at('told.safetensors'), file);
+  const args = ['--cond', at('told.safetensors'), '--in-strength', '12', '--compare', '--out', at('told')];
+  const { stderr } = await run(at('inpaint9'), ...SMALL, ...args);
+  assert.match(stderr, /note: .*told\.safetensors: nothing asks for attention_mask\n/);
+  assert.is(record('told').steps.length, 2);
+  const small = new Map([...file, ['masked_image_latents', { shape: [1, 4, 3, 8], data: pseudoRandom(96) }] as const]);
+  await writeSafetensors(at('small.safetensors'), small);
+  const refused = await slothfulHere([
+    'run',
+    at('inpaint9'),
+    ...SMALL,
+    '--cond',
+    at('small.safetensors'),
+    '--out',
+    at('never'),
+  ]);
+  assert.match(refused.stderr, /"masked_image_latents": is \[1, 4, 3, 8\], and the run needs \[1, 4, 6, 8\]/);
+});
+
+test('InstructPix2Pix counts its image, in plans, records and pictures', async () => {
+  const image = ['--init-image', at('image.png'), '--image-guidance-scale', '2'];
+  await run(at('pix2pix'), ...SLOTH, ...SMALL, ...image, '--out', at('changed'));
+  const { settings } = record('changed');
+  assert.equal([settings.image_guidance_scale, settings.strength], [2, undefined]);
+  const again = ['--from', at('changed/picture-0.png'), '--init-image', at('image.png'), '--backend', 'wasm'];
+  await run(at('pix2pix'), ...again, '--out', at('changed-again'));
+  assert.equal(readFileSync(at('changed-again/picture-0.png')), readFileSync(at('changed/picture-0.png')));
+  const plan = await slothfulHere(['plan', at('pix2pix'), ...SLOTH, ...SMALL, ...image, '--json']);
+  assert.is(JSON.parse(plan.stdout).size.batch, 3);
+});
 
 test.run();

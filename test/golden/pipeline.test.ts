@@ -9,7 +9,7 @@ import type { PromptWeights } from '../../src/text/index.ts';
 import { fixturePath, readJson } from '../support/fixtures.ts';
 import { testedBackend } from '../support/golden-suite.ts';
 import { largestDifference } from '../support/numbers.ts';
-import { pipelineFile, pipelineFolder, storedValues } from '../support/pipeline-goldens.ts';
+import { CHANNELS, pipelineBeside, pipelineFile, pipelineFolder, storedValues } from '../support/pipeline-goldens.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import type { SizesCase } from '../support/text-goldens.ts';
 
@@ -35,6 +35,10 @@ interface RunCase extends Omit<SizesCase, 'name'> {
   readonly image_in?: string;
   readonly mask?: string;
   readonly vae_noise?: string;
+  readonly masked_vae_noise?: string;
+  readonly image_guidance?: number;
+  /** Of a UNet that takes more than the latent. */
+  readonly kind: string;
   readonly steps_latents: string;
   readonly image_u8: string;
   readonly std: number;
@@ -45,6 +49,11 @@ const LATENTS = 1e-3;
 const BYTES = 2;
 
 const CASES: readonly RunCase[] = readJson('pipeline/runs.json');
+/** Runs of UNets that take a mask or an image beside the latent. */
+const BESIDE: readonly RunCase[] = readJson('pipeline/beside.json');
+
+type Section = 'runs' | 'beside';
+const sectionOf = ({ kind }: RunCase): Section => (kind in CHANNELS ? 'beside' : 'runs');
 /** Of these the single file is run too; it is the same model otherwise. */
 const FROM_FILE = ['sd15.ddim', 'sd15.weighted', 'sd15.inpaint.euler', 'sdxl.euler', 'sdxl.prompt_2', 'sdxl.img2img'];
 
@@ -63,6 +72,13 @@ test.before(async () => {
   const ssd1b = pipelineFolder('sdxl');
   cpSync(fixturePath('unet/ssd1b/diffusers'), join(ssd1b, 'unet'), { recursive: true });
   await convertPipeline(ssd1b, at('ssd1b'));
+  for (const [name, kind] of [
+    ['sd15', 'inpaint9'],
+    ['sd15', 'pix2pix'],
+    ['sdxl', 'inpaint9'],
+  ] as const) {
+    await convertPipeline(pipelineBeside(name, kind), at(`${name}.${kind}`));
+  }
   for (const name of ['sd15', 'sdxl'] as const) {
     await convertPipeline(pipelineFile(name), at(`${name}-file`), { configFolder: pipelineFolder(name) });
   }
@@ -72,8 +88,8 @@ const sizeOf = (pair: Pair | undefined): PictureSize | undefined => pair && { he
 const cropOf = (pair: Pair | undefined) => pair && { top: pair[0], left: pair[1] };
 
 /** Values of a tensor [..., C, h, w] as [..., h, w, C]. */
-function valuesOf(name: string): Float32Array {
-  const { shape, values } = storedValues('runs', name);
+function valuesOf(section: Section, name: string): Float32Array {
+  const { shape, values } = storedValues(section, name);
   const [channels = 0, height = 0, width = 0] = shape.slice(-3);
   const pixels = height * width;
   return values.map((_, index) => {
@@ -84,10 +100,10 @@ function valuesOf(name: string): Float32Array {
 }
 
 /** A picture of [1, 3 or 1, H, W]. */
-function pictureOf(name: string | undefined, white = 255): Picture | undefined {
+function pictureOf(section: Section, name: string | undefined, white = 255): Picture | undefined {
   if (name === undefined) return undefined;
-  const [, channels = 0, height = 0, width = 0] = storedValues('runs', name).shape;
-  const values = valuesOf(name);
+  const [, channels = 0, height = 0, width = 0] = storedValues(section, name).shape;
+  const values = valuesOf(section, name);
   const rgba = Uint8ClampedArray.from({ length: width * height * 4 }, (_, index) => {
     const channel = index % 4;
     const value = values[Math.floor(index / 4) * channels + Math.min(channel, channels - 1)] ?? 0;
@@ -99,7 +115,12 @@ function pictureOf(name: string | undefined, white = 255): Picture | undefined {
 function choicesOf(each: RunCase): RunChoices {
   return {
     ...{ steps: each.steps, sampler: each.sampler, spacing: each.scheduler.timestep_spacing },
-    ...{ guidance_scale: each.guidance, strength: each.strength, size: sizeOf(each.size) },
+    ...{
+      guidance_scale: each.guidance,
+      image_guidance_scale: each.image_guidance,
+      strength: each.strength,
+      size: sizeOf(each.size),
+    },
   };
 }
 
@@ -110,7 +131,8 @@ async function run(each: RunCase, model: string, steps: Float32Array[]) {
     ...{ weights: each.weights, clipSkip: each.clip_skip === undefined ? undefined : each.clip_skip + 1 },
   });
   assert.ok(text, 'the pipeline has text encoders');
-  const image = pictureOf(each.image_in);
+  const section = sectionOf(each);
+  const image = pictureOf(section, each.image_in);
   const negative = {
     original: sizeOf(each.negative_original_size),
     crop: cropOf(each.negative_crops),
@@ -119,10 +141,11 @@ async function run(each: RunCase, model: string, steps: Float32Array[]) {
   const sizes = { original: sizeOf(each.original_size), crop: cropOf(each.crops), target: sizeOf(each.target_size) };
   const asked: PipelineRun = {
     ...{ ...choicesOf(each), text, backend, prompt: each.prompt, sizes: { ...sizes, negative } },
-    start: image && { image, mask: pictureOf(each.mask, 1) },
+    start: image && { image, mask: pictureOf(section, each.mask, section === 'runs' ? 1 : 255) },
     noise: () => ({
-      noise: { initial: valuesOf(each.noise) },
-      encoderNoise: each.vae_noise === undefined ? undefined : valuesOf(each.vae_noise),
+      noise: { initial: valuesOf(section, each.noise) },
+      encoderNoise: each.vae_noise === undefined ? undefined : valuesOf(section, each.vae_noise),
+      maskedNoise: each.masked_vae_noise === undefined ? undefined : valuesOf(section, each.masked_vae_noise),
     }),
     onStep: ({ latents }) => {
       steps.push(latents);
@@ -134,14 +157,15 @@ async function run(each: RunCase, model: string, steps: Float32Array[]) {
 async function check(each: RunCase, model: string): Promise<void> {
   const steps: Float32Array[] = [];
   const { drawing } = await run(each, model, steps);
-  const all = valuesOf(each.steps_latents);
+  const section = sectionOf(each);
+  const all = valuesOf(section, each.steps_latents);
   const size = steps[0]?.length ?? 0;
   assert.is(steps.length * size, all.length, 'as many steps');
   steps.forEach((latents, step) => {
     const difference = largestDifference(latents, all.slice(step * size, (step + 1) * size)) / each.std;
     assert.ok(difference <= LATENTS, `latents after step ${step} differ by ${difference} of their deviation`);
   });
-  const { values: picture } = storedValues('runs', each.image_u8);
+  const { values: picture } = storedValues(section, each.image_u8);
   const made = drawing.drawn[0]?.pictures.flatMap(({ rgba }) => [...rgba.filter((_, index) => index % 4 < 3)]) ?? [];
   assert.is(made.length, picture.length, 'the size of the picture');
   const difference = largestDifference(Float32Array.from(made), picture);
@@ -154,6 +178,7 @@ for (const each of CASES) {
   const zeros = each.force_zeros === false ? `${family}-encoded` : family;
   test(each.name, () => check(each, zeros));
 }
+for (const each of BESIDE) test(each.name, () => check(each, each.name.split('.').slice(0, 2).join('.')));
 for (const each of CASES.filter(({ name }) => FROM_FILE.includes(name))) {
   test(`${each.name} of a single file`, () => check(each, `${each.name.split('.')[0]}-file`));
 }

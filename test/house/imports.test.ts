@@ -89,6 +89,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   pictures: ['documents', 'families', 'sampling'],
   pipeline: [
     'documents',
+    'tensors',
     'graph',
     'models',
     'families',

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
@@ -20,6 +20,21 @@ export function pipelineFolder(name: PipelineName): string {
   const folder = join(temporaryFolder(), name);
   cpSync(fixturePath(`pipeline/${name}`), folder, { recursive: true });
   cpSync(fixturePath(`unet/${name}/diffusers`), join(folder, 'unet'), { recursive: true });
+  return folder;
+}
+
+/** Channels of UNets that take a mask and the masked image, or an image to change, beside the latent. */
+export const CHANNELS = { inpaint9: 9, pix2pix: 8 } as const;
+
+/** The folder of a pipeline whose UNet takes more than the latent. */
+export function pipelineBeside(name: PipelineName, kind: keyof typeof CHANNELS): string {
+  const folder = pipelineFolder(name);
+  const config = join(folder, 'unet/config.json');
+  const channels = CHANNELS[kind];
+  writeFileSync(config, JSON.stringify({ ...JSON.parse(readFileSync(config, 'utf8')), in_channels: channels }));
+  changeTensors(join(folder, 'unet/diffusion_pytorch_model.safetensors'), (tensors) => {
+    tensors.set('conv_in.weight', golden('beside', `${name}.conv_in_${channels}.weight`));
+  });
   return folder;
 }
 

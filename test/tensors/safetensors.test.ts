@@ -226,10 +226,45 @@ test('memory is checked as files are', () => {
   const bytes = encodeSafetensors(STORED);
   assert.match(thrown(() => decodeSafetensors(bytes.subarray(0, 5), 'a.bin')).message, /^a.bin: has 5 bytes/);
   assert.match(thrown(() => decodeSafetensors(bytes.subarray(0, -1))).message, /the file holds|truncated/);
-  const ints = encodeSafetensors(new Map([['ids', { dtype: 'I64', shape: [1], bytes: new Uint8Array(8) }]]));
-  const { code, message } = thrown(() => decodeSafetensors(ints, 'a.bin'));
+  const complex = encodeSafetensors(new Map([['wave', { dtype: 'C64', shape: [1], bytes: new Uint8Array(8) }]]));
+  const { code, message } = thrown(() => decodeSafetensors(complex, 'a.bin'));
   assert.is(code, 'unsupported');
-  assert.match(message, /^a.bin tensor "ids": is I64/);
+  assert.match(message, /^a.bin tensor "wave": is C64, which is not read as numbers; save it as F32/);
+});
+
+const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
+
+/** Bytes, little-endian, and the numbers that PyTorch reads in them. */
+const NUMBERS: ReadonlyArray<readonly [dtype: string, bytes: readonly number[], values: readonly number[]]> = [
+  ['BOOL', [0, 1], [0, 1]],
+  ['U8', [0, 255], [0, 255]],
+  ['I8', [127, 128], [127, -128]],
+  ['U16', [0xff, 0xff], [65535]],
+  ['I16', [0xff, 0xff, 0xe7, 0x03], [-1, 999]],
+  ['U32', [0xff, 0xff, 0xff, 0xff], [4294967296]],
+  ['I32', [0xfe, 0xff, 0xff, 0xff], [-2]],
+  ['U64', [0, 0, 0, 0, 0, 0, 0, 0x80], [2 ** 63]],
+  ['I64', [0xe7, 0x03, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], [999, -1]],
+  ['F64', [0, 0, 0, 0, 0, 0, 0xf8, 0xbf], [-1.5]],
+  ['F8_E4M3', [0x38, 0xc0, 0x7e, 0x01, 0x7f], [1, -2, 448, 2 ** -9, nan]],
+  ['F8_E5M2', [0x3c, 0xc0, 0x7b, 0x01, 0x7c, 0x7e], [1, -2, 57344, 2 ** -16, infinity, nan]],
+  ['F8_E4M3FNUZ', [0x40, 0x7f, 0x80], [1, 240, nan]],
+  ['F8_E5M2FNUZ', [0x40, 0x7f, 0x80], [1, 57344, nan]],
+  ['F8_E8M0', [127, 130, 255], [1, 8, nan]],
+];
+
+test('data is read from every dtype that is a number', async () => {
+  const tensors = NUMBERS.map(([dtype, bytes, values]): [string, WritableTensor] => {
+    return [dtype, { dtype, shape: [values.length], bytes: Uint8Array.from(bytes) }];
+  });
+  const decoded = decodeSafetensors(encodeSafetensors(new Map(tensors)));
+  for (const [dtype, , values] of NUMBERS) assert.equal([...(decoded.get(dtype)?.data ?? [])], values, dtype);
+  const path = join(folder, 'numbers.safetensors');
+  const complex: WritableTensor = { dtype: 'C64', shape: [1], bytes: new Uint8Array(8) };
+  await writeSafetensors(path, new Map<string, WritableTensor>([...tensors, ['wave', complex]]));
+  const wanted = await readSafetensors(path, (name) => name !== 'wave');
+  assert.not(wanted.has('wave'));
+  for (const [dtype, , values] of NUMBERS) assert.equal([...(wanted.get(dtype)?.data ?? [])], values, dtype);
 });
 
 const UNWRITABLE: ReadonlyArray<readonly [name: string, tensor: WritableTensor, says: RegExp]> = [

@@ -7,7 +7,7 @@ import {
   readPictureText,
   readTokenizerFiles,
 } from '../../../src/node.ts';
-import { decodePng, readPngText, withPngText } from '../../../src/pictures/node.ts';
+import { decodePicture, decodePng, readPngText, withPngText } from '../../../src/pictures/node.ts';
 import { describeRefusal, describeWorkflow, readWorkflow } from '../../../src/workflows/index.ts';
 import { pngChunks } from '../changes/png.ts';
 import { type Files, filesOf } from '../plan.ts';
@@ -16,6 +16,16 @@ import { bytesOf, fixture, jsonPart, textOf, textPart, tokenizerBase } from './p
 
 const PICTURE = 'comfyui/workflows/input picture.png';
 const WORKFLOWS = ['01_ui_plain', '02_ui_lora_primitive', '03_api_img2img', '04_ui_advanced', '05_ui_subgraph'];
+
+const OTHER_PICTURES = [
+  'turned.jpg',
+  'progressive.jpg',
+  'cmyk.jpg',
+  'alpha.webp',
+  'moving.webp',
+  'moving.gif',
+  'plain.tiff',
+];
 
 const PROMPTS = [
   'a photo of a (sloth:1.2) on a tree, ((owl)), [cat], \\(plain\\)',
@@ -73,6 +83,13 @@ export const PICTURE_TARGETS: readonly Target[] = [
       if (parameters !== undefined) readPictureText(parameters, 'input.png');
       if (workflow !== undefined) understood(workflow);
     },
+  },
+  {
+    name: 'picture',
+    describe: 'pixels of JPEG, WebP, GIF and TIFF, which sharp reads',
+    bases: () =>
+      OTHER_PICTURES.map((name) => ({ file: { kind: 'bytes', value: readFileSync(fixture(`pictures/${name}`)) } })),
+    read: (files) => decodePicture(bytesOf(files, 'file'), 'input'),
   },
   {
     name: 'infotext',

@@ -8,7 +8,7 @@ import { readPasses, withPassFlags } from '../flags/pass-flags.ts';
 import { withBackendFlag } from '../flags/run-flags.ts';
 import { readTimestepInput, withTimestepFlag } from '../flags/timestep-flag.ts';
 import { printJson, printLine, printTables, sayLine } from '../printer.ts';
-import { printNote } from '../terminal.ts';
+import { printNote, startBars } from '../terminal.ts';
 
 const LAYOUTS = ['nchw', 'nhwc'] as const;
 
@@ -60,7 +60,10 @@ export const predictCommand = defineCommand({
       ...{ model, inputs, out, output, force, alsoRead, timestep, timestepInput, sigma, layout, backend },
       ...{ parameters, passes },
     };
-    print(await predictFile({ ...asked, log: sayLine, onNote: printNote }), argv.json);
+    const bars = startBars();
+    const onProgress = (done: number, total: number) => bars.update('loading', done, total);
+    const told = { log: sayLine, onNote: printNote, onProgress };
+    print(await predictFile({ ...asked, ...told }).finally(() => bars.end()), argv.json);
   },
 });
 

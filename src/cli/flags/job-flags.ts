@@ -77,6 +77,7 @@ const UNITS: Readonly<Record<JobProgress['part'], string | undefined>> = {
   plain: 'step',
   patched: 'step',
   sweeping: 'step',
+  encoding: 'tile',
   decoding: 'tile',
 };
 

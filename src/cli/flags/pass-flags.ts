@@ -2,6 +2,7 @@ import { pathToFileURL } from 'node:url';
 import type { Argv, Options } from 'yargs';
 import type { DeclaredParameter } from '../../documents/index.ts';
 import { messageOf, SlothfulError } from '../../errors.ts';
+import { localPath } from '../../models/node.ts';
 import {
   type AskedPasses,
   expectPass,
@@ -29,7 +30,7 @@ export async function usePasses(args: readonly string[]): Promise<void> {
   for (const path of filesToUse(args)) {
     let loaded: unknown;
     try {
-      loaded = await import(pathToFileURL(path).href);
+      loaded = await import(pathToFileURL(localPath(path)).href);
     } catch (error) {
       const cure = 'give a JavaScript module whose default export is a pass';
       throw new SlothfulError('io', `--use ${path}`, `cannot be loaded (${messageOf(error)})`, cure, { cause: error });

@@ -52,6 +52,7 @@ export interface RunArguments extends SamplerArguments, NoiseArguments {
   readonly spacing?: TimestepSpacing | undefined;
   readonly predictionType?: PredictionType | undefined;
   readonly guidanceScale?: number | undefined;
+  readonly imageGuidanceScale?: number | undefined;
 }
 
 /** Adds what `plan`, `run` and `sweep` take in common, besides the model, its size and the node's parameters. */
@@ -75,8 +76,13 @@ export function withRunFlags<T>(cli: Argv<T>) {
     .option('spacing', { choices: TIMESTEP_SPACINGS, group, describe: 'spacing of the timesteps' })
     .option('prediction-type', { choices: PREDICTION_TYPES, group, describe: 'what the model answers' })
     .option('guidance-scale', { type: 'number', group, describe: '1: none; default: what the family takes' })
-    .option('init-image', { type: 'string', group, describe: 'PNG to start from in the place of noise alone' })
-    .option('mask', { type: 'string', group, describe: 'PNG of its size, white where it is drawn anew' })
+    .option('image-guidance-scale', {
+      type: 'number',
+      group,
+      describe: 'how much the image counts for a model as InstructPix2Pix, 1.5',
+    })
+    .option('init-image', { type: 'string', group, describe: 'picture to start from in the place of noise alone' })
+    .option('mask', { type: 'string', group, describe: 'picture of its size, white where it is drawn anew' })
     .option('strength', { type: 'number', group, describe: 'how far it is noised, up to 1; 0.8, with a mask 1' })
     .option('original-size', { type: 'string', group, describe: "WxH that SDXL is told; default: the picture's" })
     .option('target-size', { type: 'string', group, describe: 'the same of the size that it shall look as large as' })
@@ -89,7 +95,7 @@ export function withRunFlags<T>(cli: Argv<T>) {
  * @throws SlothfulError `usage` for flags that exclude each other
  */
 export function readRun(argv: RunArguments): RunRequest & TextChoice & StartFiles & Pick<PipelineSetup, 'sizes'> {
-  const { steps, spacing, predictionType, guidanceScale, strength } = argv;
+  const { steps, spacing, predictionType, guidanceScale, imageGuidanceScale, strength } = argv;
   const chosen = { ...readSampler(argv), ...readNoiseFlags(argv) };
   const { cond, uncond, weights, clipSkip, initImage, mask } = argv;
   refuseTextBesideTensors(argv);
@@ -101,6 +107,7 @@ export function readRun(argv: RunArguments): RunRequest & TextChoice & StartFile
     ...{ prompt2: promptsOf(argv.prompt2), negativePrompt2: promptsOf(argv.negativePrompt2), weights, clipSkip },
     ...{ sizes: sizesOf(argv), initImage, mask, strength },
     ...{ ...chosen, steps, spacing, prediction_type: predictionType, guidance_scale: guidanceScale },
+    image_guidance_scale: imageGuidanceScale,
   };
 }
 
@@ -154,7 +161,7 @@ export function withCompanionFlags<T>(cli: Argv<T>) {
   const several = { array: true, nargs: 1, group } as const;
   return cli
     .option('controlnet', { type: 'string', ...several, describe: 'a converted ControlNet; repeatable' })
-    .option('control-image', { type: 'string', ...several, describe: 'its PNG, one for each --controlnet' })
+    .option('control-image', { type: 'string', ...several, describe: 'its picture, one for each --controlnet' })
     .option('control-scale', { type: 'number', ...several, describe: 'how much it counts, default 1' })
     .option('control-slothful', { type: 'boolean', group, describe: 'patch the ControlNets themselves too' })
     .option('image-embeds', { type: 'string', group, describe: "safetensors with the IP-Adapter's image_embeds" })

@@ -2,7 +2,7 @@ import { SlothfulError } from '../../errors.ts';
 import { gaussianPair, philox } from './random.ts';
 
 /** What noise is for; each has a stream of its own. The numbers are part of what a seed means: never change them. */
-const PURPOSES = { initial: 0, step: 1, encode: 2 } as const;
+const PURPOSES = { initial: 0, step: 1, encode: 2, encodeMasked: 3 } as const;
 export type NoisePurpose = keyof typeof PURPOSES;
 
 const WORD = 2 ** 32;
