@@ -50,7 +50,7 @@ export const MUTANT_ROOMS: readonly MutantRoom[] = [
     sources: ['src/tensors'],
     tests: ['tensors/'],
   },
-  { name: 'shapes', sources: ['src/graph/shapes'], tests: ['graph/shapes'] },
+  { name: 'shapes', sources: ['src/graph/shapes'], tests: ['graph/shape-values', 'graph/shapes'] },
   {
     name: 'graph',
     sources: [
