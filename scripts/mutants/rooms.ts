@@ -50,7 +50,7 @@ export const MUTANT_ROOMS: readonly MutantRoom[] = [
     sources: ['src/tensors'],
     tests: ['tensors/'],
   },
-  { name: 'shapes', sources: ['src/graph/shapes'], tests: ['graph/shapes'] },
+  { name: 'shapes', sources: ['src/graph/shapes'], tests: ['graph/shape-values', 'graph/shapes'] },
   {
     name: 'graph',
     sources: [
@@ -80,8 +80,8 @@ export const MUTANT_ROOMS: readonly MutantRoom[] = [
   },
   {
     name: 'lora',
-    sources: ['converters/lora/parse-lora.ts', 'converters/lora/parts.ts'],
-    tests: ['converters/lora-keys'],
+    sources: ['converters/lora/parts.ts'],
+    tests: ['converters/lora-keys', 'converters/lora-lists'],
   },
   { name: 'atomic', sources: ['src/models/atomic.ts', 'src/models/io-error.ts'], tests: ['models/write-model'] },
 ];

@@ -48,6 +48,7 @@ const F32 = entry('F32', [2], [0, 8]);
 const HOSTILE: ReadonlyArray<readonly [what: string, bytes: Uint8Array, says: RegExp]> = [
   ['an empty file', new Uint8Array(0), /is empty/],
   ['half a length', new Uint8Array(5), /has 5 bytes/],
+  ['a length and nothing behind it', withLength(1000n, new Uint8Array(8)), /1000 bytes, but only 0 bytes follow/],
   ['a header longer than the file', withLength(1000n, safetensorsBytes({})), /1000 bytes, but only 2 bytes follow/],
   ['a header past the cap', withLength(1n << 63n, safetensorsBytes({})), /9223372036854775808 bytes; 100000000 are/],
   ['no JSON object', safetensorsBytes('[]'), /does not start with "\{"/],
