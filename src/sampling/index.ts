@@ -5,8 +5,8 @@ export { DATA_SPACES, type DataSpace, dataSpaceOf, decodePictures, type Picture 
 export { denoise } from './denoise.ts';
 export type { DenoiseOptions, DenoiseStep, EvaluatedCall, StepFacts } from './denoise-options.ts';
 export type { DenoisingModel } from './evaluate.ts';
-export { guidanceEmbedding } from './guidance-embedding.ts';
 export { isGuided } from './guidance.ts';
+export { guidanceEmbedding } from './guidance-embedding.ts';
 export {
   batchNoise,
   checkSeed,
