@@ -53,16 +53,19 @@ function drawnLine({ shown, stream, clock, start }: Work): Progress {
 }
 
 const TENTHS = 10;
+/** Between two lines: what comes faster is nearly done. */
+const LINE_MS = 900;
 
 function plainLines({ shown, stream, clock, start }: Work): Progress {
-  let told = 0;
+  let [told, last] = [0, Number.NEGATIVE_INFINITY];
   return {
     update(done, total, unit) {
       const elapsed = clock() - start;
       const tenth = total > 0 ? Math.floor((TENTHS * done) / total) : 0;
       // That it is done is nothing new where nothing was said before.
       if (elapsed < SILENT_MS || tenth <= told || (done >= total && told === 0)) return;
-      told = tenth;
+      if (elapsed - last < LINE_MS) return;
+      [told, last] = [tenth, elapsed];
       const where = unit ? `${unit} ${done} of ${total}` : `${Math.floor((100 * done) / total)} %`;
       stream.write(`${shown}: ${where}, ${Math.round(elapsed / 1000)} s\n`);
     },

@@ -13,6 +13,8 @@ export interface FileKind {
     | 'archive'
     | 'broken'
     | 'other';
+  /** Of a picture: JPEG, PNG and so on. */
+  readonly format?: string;
   /** What follows the file's name in a sentence: "is a Git LFS pointer, not the file itself". */
   readonly what: string;
   /** What to do where something else was wanted. */
@@ -41,7 +43,7 @@ interface Beginning extends FileKind {
 }
 
 const lfs = { kind: 'pointer', what: 'is a Git LFS pointer, not the file itself' } as const;
-const picture = (name: string) => ({ kind: 'picture', what: `is a ${name} picture`, cure: PNG }) as const;
+const picture = (name: string) => ({ kind: 'picture', format: name, what: `is a ${name} picture`, cure: PNG }) as const;
 const model = (what: string) => ({ kind: 'model', what, cure: SAFETENSORS }) as const;
 const other = (what: string, cure = AGAIN) => ({ kind: 'other', what, cure }) as const;
 const archive = (what: string) => ({ kind: 'archive', what, cure: UNPACK }) as const;
@@ -135,7 +137,9 @@ export function fileKind(start: Uint8Array, size: number): FileKind | undefined 
   }
   const latin = latin1(bytes);
   const found = BEGINNINGS.find((beginning) => beginsWith(latin, beginning));
-  return found ? { kind: found.kind, what: found.what, cure: found.cure } : textKind(bytes);
+  if (!found) return textKind(bytes);
+  const { kind, format, what, cure } = found;
+  return { kind, what, cure, ...(format ? { format } : {}) };
 }
 
 function latin1(bytes: Uint8Array): string {

@@ -2,13 +2,8 @@ import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { SlothfulError } from '../errors.ts';
 import { isObject } from '../graph/index.ts';
-import { readForeignJson, readJson } from '../models/node.ts';
-import {
-  DEFAULT_PARAMETERS,
-  parametersFromJson,
-  type SlothfulParameters,
-  simpleParameters,
-} from '../passes/slothful/index.ts';
+import { readJson } from '../models/node.ts';
+import { DEFAULT_PARAMETERS, type SlothfulParameters, simpleParameters } from '../passes/slothful/index.ts';
 import { parseTextTable, type RunConditioning, type TextTable, type Values } from '../sampling/index.ts';
 import { readSafetensors as readTensorValues } from '../tensors/node.ts';
 
@@ -26,6 +21,7 @@ import {
   tensorSource,
   withoutBeside,
 } from '../pipeline/index.ts';
+import { readParametersFile } from '../workflows/node.ts';
 import { isTold, type OnNote, readAsked } from './asked-tensors.ts';
 import { readPicture } from './read-start.ts';
 
@@ -127,5 +123,5 @@ export async function readPreset(preset: string): Promise<SlothfulParameters | u
   if (preset === 'off') return undefined;
   if (preset === 'full') return DEFAULT_PARAMETERS;
   if (preset === 'simple') return simpleParameters({}, 'preset simple');
-  return parametersFromJson(await readForeignJson(preset), preset);
+  return readParametersFile(preset);
 }

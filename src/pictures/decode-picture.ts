@@ -1,6 +1,6 @@
 import { messageOf, SlothfulError } from '../errors.ts';
 import type { Picture } from '../sampling/index.ts';
-import { type FileKind, fileKind } from './picture-kind.ts';
+import { type PictureKind, pictureKind } from './picture-kind.ts';
 import { checkPixels, decodePng, MOST_PIXELS } from './png.ts';
 
 /** The package that reads what is not PNG. */
@@ -19,11 +19,11 @@ async function loadSharp(): Promise<Sharp> {
  * @throws SlothfulError `bad-input` for what is no picture or a broken one, saying what it is; `unsupported` without sharp
  */
 export async function decodePicture(bytes: Uint8Array, place: string, load = loadSharp): Promise<Picture> {
-  const kind = fileKind(bytes);
+  const kind = pictureKind(bytes);
   if (kind.reader === 'png') return decodePng(bytes, place);
   if (kind.reader === undefined) throw notRead(kind, place);
   const sharp = await load().catch((error: unknown) => {
-    const problem = `is ${kind.what}, which the package sharp reads, and that cannot be loaded (${messageOf(error)})`;
+    const problem = `${kind.what}, which the package sharp reads, and that cannot be loaded (${messageOf(error)})`;
     throw new SlothfulError(
       'unsupported',
       place,
@@ -36,16 +36,16 @@ export async function decodePicture(bytes: Uint8Array, place: string, load = loa
 
 /** @throws SlothfulError `bad-input` where a file is no PNG, saying what it is */
 export function expectPng(bytes: Uint8Array, place: string): void {
-  const { what, reader } = fileKind(bytes);
+  const { what, reader } = pictureKind(bytes);
   if (reader === 'png') return;
-  throw new SlothfulError('bad-input', place, `is ${what}, and a PNG is needed here`, 'give a PNG file');
+  throw new SlothfulError('bad-input', place, `${what}, and a PNG is needed here`, 'give a PNG file');
 }
 
-function notRead({ what, cure }: FileKind, place: string): SlothfulError {
-  return new SlothfulError('bad-input', place, `is ${what}`, cure);
+function notRead({ what, cure }: PictureKind, place: string): SlothfulError {
+  return new SlothfulError('bad-input', place, what, cure);
 }
 
-async function decodeBySharp(sharp: Sharp, bytes: Uint8Array, { what }: FileKind, place: string): Promise<Picture> {
+async function decodeBySharp(sharp: Sharp, bytes: Uint8Array, { what }: PictureKind, place: string): Promise<Picture> {
   try {
     const { width, height } = await sharp(bytes, { limitInputPixels: false }).metadata();
     checkPixels(width, height, place);
@@ -56,11 +56,6 @@ async function decodeBySharp(sharp: Sharp, bytes: Uint8Array, { what }: FileKind
   } catch (error) {
     if (error instanceof SlothfulError) throw error;
     const [reason = ''] = messageOf(error).split('\n');
-    throw new SlothfulError(
-      'bad-input',
-      place,
-      `is ${what} that cannot be read (${reason})`,
-      'download or save it again',
-    );
+    throw new SlothfulError('bad-input', place, `${what} that cannot be read (${reason})`, 'download or save it again');
   }
 }

@@ -14,6 +14,7 @@ const READERS: Readonly<Record<string, readonly [bytes: number, read: Read]>> = 
   U16: [2, (view, at) => view.getUint16(at, true)],
   I8: [1, (view, at) => view.getInt8(at)],
   U8: [1, (view, at) => view.getUint8(at)],
+  F8_E8M0: [1, (view, at) => (view.getUint8(at) === 0xff ? Number.NaN : 2 ** (view.getUint8(at) - 127))],
   BOOL: [1, (view, at) => Number(view.getUint8(at) !== 0)],
 };
 

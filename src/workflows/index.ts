@@ -1,6 +1,7 @@
 /** Workflows of ComfyUI: what they ask for, and writing them. Browsers can load it; what reads files is in `node.ts`. */
 export type { RefusedNode } from './check.ts';
 export { describeRefusal, describeWorkflow, WORKFLOW_DOCUMENT, type WorkflowDocument } from './document.ts';
+export { parametersFromJson } from './parameters.ts';
 export type {
   AdvancedSampling,
   PromptSizes,

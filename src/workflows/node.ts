@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { parsePythonJson } from '../documents/index.ts';
 import { messageOf, SlothfulError } from '../errors.ts';
+import type { SlothfulParameters } from '../passes/index.ts';
+import { parametersFromJson } from './parameters.ts';
 
 const PNG = [0x89, 0x50, 0x4e, 0x47];
 /** What a text begins with that is an object of JSON: spaces, and a mark of byte order. */
@@ -28,6 +30,20 @@ export async function readWorkflowFile(path: string): Promise<WorkflowFile> {
   if (OBJECT.test(text)) return { value: parsePythonJson(text, path), place: path };
   const cure = 'give a workflow that ComfyUI has saved, or a PNG that it has made';
   throw new SlothfulError('bad-input', path, 'is neither a PNG nor a JSON object', cure);
+}
+
+/**
+ * The full node's parameters from a file: JSON of them, a workflow, or a picture that ComfyUI has made. See
+ * `parametersFromJson`.
+ *
+ * @throws SlothfulError `io`, `bad-input` for what is neither, `bad-parameter`
+ */
+export async function readParametersFile(path: string): Promise<SlothfulParameters> {
+  const bytes = await readBytes(path);
+  const isPicture = PNG.every((byte, index) => bytes[index] === byte);
+  if (!isPicture) return parametersFromJson(parsePythonJson(bytes.toString('utf8'), path), path);
+  const { value, place } = await readPicture(bytes, path);
+  return parametersFromJson(value, place);
 }
 
 async function readBytes(path: string): Promise<Buffer> {

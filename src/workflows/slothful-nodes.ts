@@ -4,7 +4,7 @@ import { classOf, widgetsOf } from './classes.ts';
 import type { FlatGraph, FlatNode } from './flat.ts';
 import { literalOf } from './way.ts';
 
-const SIMPLE = 'SlothfulAttentionSimple';
+export const SIMPLE = 'SlothfulAttentionSimple';
 const NODES = ['SlothfulAttention', SIMPLE] as const;
 
 /** One of the two nodes of Slothful Attention. */
@@ -51,6 +51,22 @@ function isLike(type: keyof typeof KINDS, value: unknown): boolean {
 
 function isLinked(input: FlatNode['inputs'] extends ReadonlyMap<string, infer I> ? I | undefined : never): boolean {
   return input?.kind === 'link';
+}
+
+/** Whether a node is one of the two. */
+export function isSlothfulNode({ classType }: FlatNode): boolean {
+  return NODES.some((name) => name === classType);
+}
+
+/** The values of a node by name, and the first of its inputs whose value cannot be told. */
+export function valuesOf(
+  graph: FlatGraph,
+  node: FlatNode,
+): { readonly values: Readonly<Record<string, unknown>>; readonly linked: string | undefined } {
+  const names = [...node.inputs.keys()].filter((name) => name !== 'model');
+  const found = names.map((name) => [name, literalOf(graph, node, name)] as const);
+  const given = found.flatMap(([name, literal]) => (literal ? [[name, literal.value] as const] : []));
+  return { values: Object.fromEntries(given), linked: found.find(([, literal]) => !literal)?.[0] };
 }
 
 /**

@@ -42,8 +42,20 @@ export function readWorkflow(value: unknown, place: string, options: WorkflowOpt
   return refused.length ? { refused, error: refusal(place, refused) } : { run: interpret(graph, node) };
 }
 
-/** Of both formats in one file the API's is taken: it holds what was run. */
 function readGraph(value: unknown, place: string): FlatGraph {
+  const graph = findGraph(value, place);
+  if (graph) return graph;
+  const problem = `is not a ComfyUI workflow, got ${describe(value)} without nodes`;
+  throw new SlothfulError('bad-input', place, problem, 'save it in ComfyUI, or export it for the API');
+}
+
+/**
+ * The graph of a workflow in any of its forms; undefined for what is none. Of both formats in one file the API's is taken: it
+ * holds what was run.
+ *
+ * @throws SlothfulError `bad-input` for a workflow that is broken
+ */
+export function findGraph(value: unknown, place: string): FlatGraph | undefined {
   if (isUiFormat(value)) return readUiFormat(value, place);
   if (isObject(value)) {
     for (const name of ['prompt', 'workflow']) {
@@ -52,9 +64,7 @@ function readGraph(value: unknown, place: string): FlatGraph {
       if (isUiFormat(inner)) return readUiFormat(inner, place);
     }
   }
-  if (isApiFormat(value)) return readApiFormat(value, place);
-  const problem = `is not a ComfyUI workflow, got ${describe(value)} without nodes`;
-  throw new SlothfulError('bad-input', place, problem, 'save it in ComfyUI, or export it for the API');
+  return isApiFormat(value) ? readApiFormat(value, place) : undefined;
 }
 
 /** Some programs put one JSON into another as text. A field of that name that is none is not for us. */

@@ -46,10 +46,10 @@ const iso = (brand: string) => text(`\0\0\0\x18ftyp${brand}\0\0\0\0`);
 
 const REFUSED: ReadonlyArray<readonly [what: string, bytes: Uint8Array, says: RegExp]> = [
   ['nothing', new Uint8Array(), /^p: is empty/],
-  ['a web page', text('\n<!DOCTYPE html><html>'), /^p: is a web page, not the picture; download the file itself$/],
+  ['a web page', text('\n<!DOCTYPE html><html>'), /^p: is a web page, not the file; /],
   ['a pointer', text('version https://git-lfs.github.com/spec/v1\noid'), /^p: is a Git LFS pointer.*git lfs pull/],
-  ['weights', Uint8Array.of(0x60, 1, 0, 0, 0, 0, 0, 0, 0x7b, 0x22), /^p: is a safetensors file, not a picture/],
-  ['JSON', text('{"error": "no"}'), /^p: is JSON, not a picture/],
+  ['weights', Uint8Array.of(0x60, 1, 0, 0, 0, 0, 0, 0, 0x7b, 0x22), /^p: is a safetensors file; give a picture$/],
+  ['JSON', text('{"error": "no"}'), /^p: is a server's answer, not the file: .*; give a picture$/],
   ['a photograph of a telephone', iso('heic'), /^p: is a HEIC picture; save it as PNG, JPEG or WebP$/],
   ['a drawing', text('<?xml version="1.0"?><svg xmlns="x"/>'), /^p: is an SVG drawing/],
   ['a text', text('hello'), /^p: is no picture that is known here; give a PNG, JPEG or WebP file$/],

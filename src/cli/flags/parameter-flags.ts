@@ -1,14 +1,8 @@
 import type { Argv, Options } from 'yargs';
 import type { DeclaredParameter } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { readForeignJson } from '../../models/node.ts';
-import {
-  PARAMETERS,
-  parametersFromJson,
-  parseParameters,
-  SIMPLE_PARAMETERS,
-  simpleParameters,
-} from '../../passes/slothful/index.ts';
+import { PARAMETERS, parseParameters, SIMPLE_PARAMETERS, simpleParameters } from '../../passes/slothful/index.ts';
+import { readParametersFile } from '../../workflows/node.ts';
 
 /** What yargs hands to a command that takes the node's parameters. */
 export interface ParameterArguments {
@@ -39,7 +33,11 @@ function optionOf(name: string, spec: DeclaredParameter): Options {
 export function withParameterFlags<T>(cli: Argv<T>): Argv<T> {
   for (const [name, spec] of Object.entries(SPECS)) cli.option(flagOf(name), optionOf(name, spec));
   cli.option('preset', { choices: ['simple', 'full'], group: GROUP, describe: 'which node the flags are of' });
-  cli.option('params', { type: 'string', group: GROUP, describe: 'JSON file: parameters, or a ComfyUI workflow' });
+  cli.option('params', {
+    type: 'string',
+    group: GROUP,
+    describe: 'JSON file: parameters, or a ComfyUI workflow; or a PNG that ComfyUI made',
+  });
   cli.option('compat', {
     choices: ['comfyui'],
     group: GROUP,
@@ -76,8 +74,7 @@ export async function readParameterChanges(
       throw new SlothfulError('usage', '--preset simple', 'cannot be combined with --params', 'give one');
     return { ...simpleParameters(flags, 'flags') };
   }
-  const file =
-    argv.params === undefined ? undefined : parametersFromJson(await readForeignJson(argv.params), argv.params);
+  const file = argv.params === undefined ? undefined : await readParametersFile(argv.params);
   if (!file && !Object.keys(flags).length && !argv.preset) return undefined;
   const all = parseParameters({ ...file, ...flags }, 'flags');
   return file || argv.preset ? { ...all } : flags;

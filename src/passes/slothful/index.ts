@@ -23,6 +23,7 @@ export {
   type SlothfulMetadata,
   slothful,
 } from './definition.ts';
+export { parametersFromObject } from './parameter-object.ts';
 export {
   ALL_PARAMETERS,
   DEFAULT_PARAMETERS,
@@ -48,4 +49,3 @@ export {
   UNTOUCHED_REASONS,
   type UntouchedReason,
 } from './stride.ts';
-export { parametersFromJson } from './workflow.ts';

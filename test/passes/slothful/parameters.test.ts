@@ -4,11 +4,11 @@ import { SlothfulError } from '../../../src/errors.ts';
 import {
   DEFAULT_PARAMETERS,
   PARAMETERS,
-  parametersFromJson,
   parseParameters,
   SIMPLE_PARAMETERS,
   simpleParameters,
 } from '../../../src/passes/slothful/index.ts';
+import { parametersFromJson } from '../../../src/workflows/index.ts';
 import { readJson } from '../../support/fixtures.ts';
 
 const test = suite('parameters');
@@ -149,6 +149,41 @@ test('the API format, bare and wrapped', () => {
   assert.equal(parametersFromJson({ prompt, client_id: 'x' }, 'w'), expanded);
 });
 
+test('values behind primitives, of the page and of the API', () => {
+  const node = {
+    ...FULL_NODE,
+    inputs: [{ name: 'in_strength', type: 'FLOAT', link: 3, widget: { name: 'in_strength' } }],
+  };
+  const primitive = { type: 'PrimitiveNode', id: 9, mode: 0, widgets_values: [8, 'fixed'], outputs: [{ links: [3] }] };
+  const saved = { nodes: [node, primitive], links: [[3, 9, 0, 7, 0, 'FLOAT']] };
+  assert.is(parametersFromJson(saved, 'w').in_strength, 8);
+  assert.is(parametersFromJson({ workflow: JSON.stringify(saved) }, 'w').in_strength, 8);
+  const sent = {
+    7: { class_type: 'SlothfulAttentionSimple', inputs: { ...simple, in_strength: ['9', 0] } },
+    9: { class_type: 'PrimitiveFloat', inputs: { value: 8 } },
+  };
+  assert.equal(parametersFromJson(sent, 'w'), expanded);
+});
+
+test('a node in a subgraph', () => {
+  const inner = {
+    id: 'steer',
+    name: 'steer',
+    inputNode: { id: -10 },
+    outputNode: { id: -20 },
+    inputs: [],
+    outputs: [],
+  };
+  const definitions = { subgraphs: [{ ...inner, nodes: [FULL_NODE], links: [] }] };
+  const host = { id: 90, type: 'steer', mode: 0, inputs: [], outputs: [] };
+  assert.is(parametersFromJson({ nodes: [host], links: [], definitions }, 'w').in_strength, 12);
+  const muted = { nodes: [{ ...host, mode: 2 }], links: [], definitions };
+  assert.match(
+    messageFrom(() => parametersFromJson(muted, 'w')),
+    'w: the workflow has no active SlothfulAttention',
+  );
+});
+
 test('muted and bypassed nodes do not count', () => {
   for (const mode of [2, 4]) {
     const workflow = original();
@@ -172,12 +207,16 @@ const brokenWorkflows: [string, unknown[], string][] = [
     'w: the workflow has no active',
   ],
   ['two', [FULL_NODE, { ...FULL_NODE, id: 8 }], 'w: the workflow has 2 active Slothful Attention nodes (7, 8)'],
-  ['a short list', [{ ...FULL_NODE, widgets_values: [1] }], 'w, node 7: expected 12 widget values, got 1'],
-  ['no values', [{ ...FULL_NODE, widgets_values: undefined }], 'w, node 7: expected 12 widget values, got nothing'],
+  ['a short list', [{ ...FULL_NODE, widgets_values: [1] }], 'w, node 7: is of another release: it has 1 values'],
   [
-    'an older node',
+    'a later node',
     [{ ...FULL_NODE, widgets_values: [0.4, 2, '2D_AVG', 2, 6, 0, 0, '2D_AVG', 2, 4, 0, 0] }],
-    'w, node 7: keep_middle must be true or false, got 2',
+    'w, node 7: is of a later release, with other inputs (peak_time',
+  ],
+  [
+    'the node of a later name',
+    [{ type: 'NearSightedAttention', id: 7, mode: 0, widgets_values: [1, 1, '2D_AVG', 6, 0, '2D_AVG', 4, 0] }],
+    'w, node 7: is NearSightedAttention, the node of a later release, which has other parameters',
   ],
   [
     'a linked widget',
