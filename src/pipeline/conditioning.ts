@@ -116,26 +116,36 @@ export function imageEmbedsOf(tensors: ReadonlyMap<string, Values>, place: strin
 
 /**
  * Adds an IP-Adapter's image to what a run is told. What it is guided away from is `negative_image_embeds`, or zeros as
- * diffusers takes them.
+ * diffusers takes them for embeddings; for hidden states (the plus and the full-face adapters) it encodes a black image, which
+ * has to be given.
  *
  * @param tensors `image_embeds` [B, D] or [B, 1, D], and perhaps `negative_image_embeds`; or both in one tensor [2, 1, D],
- *   the negative first, as `prepare_ip_adapter_image_embeds` of diffusers makes it with guidance
+ *   the negative first, as `prepare_ip_adapter_image_embeds` of diffusers makes it with guidance. Of hidden states [B, 257, D]
+ *   or [B, 1, 257, D], and [2, 1, 257, D]
  * @param place the file, for messages
- * @throws SlothfulError `bad-input` where there are no `image_embeds`, `unsupported` for several images a prompt
+ * @param rank of the model's input: 2 for embeddings, 3 for hidden states
+ * @throws SlothfulError `bad-input` where there are no `image_embeds`, or none to be guided away from; `unsupported` for several
+ *   images a prompt
  */
 export function withImageEmbeds(
   { cond, uncond }: RunConditioning,
   tensors: ReadonlyMap<string, Values>,
   place: string,
+  rank = 2,
 ): RunConditioning {
   const whole = imageEmbedsOf(tensors, place);
   const given = tensors.get(NEGATIVE_IMAGE);
-  const isBoth = !given && uncond !== undefined && whole.shape.length === 3 && whole.shape[0] === 2;
+  const isBoth = !given && uncond !== undefined && whole.shape.length === rank + 1 && whole.shape[0] === 2;
   const [first, second] = isBoth ? halvesOf(whole) : [given, whole];
-  const image_embeds = oneImage(second ?? whole, place);
+  const image_embeds = oneImage(second ?? whole, place, rank);
+  if (!uncond) return { cond: { ...cond, image_embeds }, uncond };
+  if (!first && rank > 2) {
+    const problem = `has no "${NEGATIVE_IMAGE}", and the adapter takes hidden states`;
+    throw new SlothfulError('bad-input', place, problem, 'add those of a black image, or set --guidance-scale 1');
+  }
   const { shape, data } = image_embeds;
-  const away = first ? oneImage(first, place) : { shape, data: new Float32Array(data.length) };
-  return { cond: { ...cond, image_embeds }, uncond: uncond && { ...uncond, image_embeds: away } };
+  const away = first ? oneImage(first, place, rank) : { shape, data: new Float32Array(data.length) };
+  return { cond: { ...cond, image_embeds }, uncond: { ...uncond, image_embeds: away } };
 }
 
 function halvesOf({ shape: [, ...rest], data }: Values): [Values, Values] {
@@ -145,10 +155,11 @@ function halvesOf({ shape: [, ...rest], data }: Values): [Values, Values] {
 }
 
 /** Without the axis of images, which must be one. */
-function oneImage({ shape, data }: Values, place: string): Values {
+function oneImage({ shape, data }: Values, place: string, rank: number): Values {
   const [batch = 1, images = 1, ...rest] = shape;
-  if (shape.length !== 3) return { shape, data };
+  if (shape.length !== rank + 1) return { shape, data };
   if (images === 1) return { shape: [batch, ...rest], data };
   const problem = `"image_embeds" [${shape.join(', ')}] is of ${images} images a prompt, and one is built`;
-  throw new SlothfulError('unsupported', place, problem, 'give [B, D] or [B, 1, D]');
+  const fits = rank === 2 ? '[B, D] or [B, 1, D]' : '[B, tokens, D] or [B, 1, tokens, D]';
+  throw new SlothfulError('unsupported', place, problem, `give ${fits}`);
 }

@@ -1,3 +1,4 @@
+import { readShape } from '../graph/index.ts';
 import { type BackendName, checkFitsOn, type SlothfulHook } from '../runtime/index.ts';
 import { type GuidedSizes, isSolverConfig, type RunExtent, type RunSettings, type Values } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
@@ -90,7 +91,10 @@ export class PipelineStages {
     const told = await this.clock.time('text', () => text.encode(prompts, guided, this.load('load text')));
     return (prompt) => {
       const whole = withTimeIds(told(prompt), this.model.inputs, pixelsOf(extent), sizes);
-      return imageEmbeds ? withImageEmbeds(whole, imageEmbeds.tensors, imageEmbeds.place) : whole;
+      if (!imageEmbeds) return whole;
+      const input = this.model.graph.node('image_embeds');
+      const rank = input && readShape(input.attributes, 'shape')?.length;
+      return withImageEmbeds(whole, imageEmbeds.tensors, imageEmbeds.place, rank);
     };
   }
 

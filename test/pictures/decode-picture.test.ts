@@ -51,7 +51,7 @@ const REFUSED: ReadonlyArray<readonly [what: string, bytes: Uint8Array, says: Re
   ['weights', Uint8Array.of(0x60, 1, 0, 0, 0, 0, 0, 0, 0x7b, 0x22), /^p: is a safetensors file; give a picture$/],
   ['JSON', text('{"error": "no"}'), /^p: is a server's answer, not the file: .*; give a picture$/],
   ['a photograph of a telephone', iso('heic'), /^p: is a HEIC picture; save it as PNG, JPEG or WebP$/],
-  ['a drawing', text('<?xml version="1.0"?><svg xmlns="x"/>'), /^p: is an SVG drawing/],
+  ['a drawing', text('<?xml version="1.0"?><svg xmlns="x"/>'), /^p: is an SVG picture/],
   ['a text', text('hello'), /^p: is no picture that is known here; give a PNG, JPEG or WebP file$/],
   [
     'half a JPEG',

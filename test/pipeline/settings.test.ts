@@ -266,6 +266,25 @@ test('several images a prompt are refused by their number', () =>
     withImageEmbeds({ cond: {} }, new Map([['image_embeds', { shape: [1, 2, 3], data: new Float32Array(6) }]]), 'f'),
   ));
 
+test("hidden states of an image, [B, tokens, D]: of one image, with a black one's to be guided away from", async () => {
+  const values = (...shape: number[]) => {
+    return { shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, index) => index) };
+  };
+  const told = (tensors: Record<string, ReturnType<typeof values>>) =>
+    withImageEmbeds({ cond: {}, uncond: {} }, new Map(Object.entries(tensors)), 'f', 3);
+  const both = told({ image_embeds: values(2, 1, 3, 2) });
+  assert.equal(both.cond.image_embeds, { shape: [1, 3, 2], data: Float32Array.from([6, 7, 8, 9, 10, 11]) });
+  assert.equal([...(both.uncond?.image_embeds?.data ?? [])], [0, 1, 2, 3, 4, 5]);
+  const named = told({ image_embeds: values(2, 3, 2), negative_image_embeds: values(2, 3, 2) });
+  assert.equal([named.cond.image_embeds?.shape, named.uncond?.image_embeds?.shape], Array(2).fill([2, 3, 2]));
+  const unguided = withImageEmbeds({ cond: {} }, new Map([['image_embeds', values(1, 1, 3, 2)]]), 'f', 3);
+  assert.equal(unguided.cond.image_embeds?.shape, [1, 3, 2]);
+  await failsWith('bad-input', /has no "negative_image_embeds".*black image/, () =>
+    told({ image_embeds: values(1, 3, 2) }),
+  );
+  await failsWith('unsupported', /is of 2 images a prompt/, () => told({ image_embeds: values(1, 2, 3, 2) }));
+});
+
 test('a prompt is guided away from the empty one, or from another', () => {
   const table = {
     vocab: new Map([['a', 1]]),
