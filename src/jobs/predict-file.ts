@@ -91,7 +91,7 @@ export async function predictFile(asked: PredictJob): Promise<PredictRecord> {
   const job = withPaths(asked);
   const { inputs, out, layout = 'nchw', sigma, backend, timestepInput, log } = job;
   const name = job.output ?? OUTPUT;
-  const output = outputOptions(job);
+  const output = await outputOptions(job);
   await checkOutputFile(out, output);
   const model = await openModel(job.model);
   const known = unetInputs(model.graph, {}, [], job.model, timestepInput);
@@ -112,7 +112,7 @@ export async function predictFile(asked: PredictJob): Promise<PredictRecord> {
     const data = Float32Array.from(await out_sample.data());
     out_sample.dispose();
     checkAnswer(data, job.model);
-    await atomicFile(out, encodeSafetensors(new Map([[name, { shape, data }]])), output);
+    await atomicFile(out, encodeSafetensors(new Map([[name, { shape, data }]]), MADE), output);
     return {
       ...{ out, layout, output: name, shape, backend: unet.backend.name, parameters: unet.parameters ?? null, passes },
       sites: sites.map((site) => {
@@ -147,16 +147,26 @@ function checkAnswer(data: Float32Array, model: string): void {
   throw new SlothfulError('bad-model', model, problem, cure);
 }
 
-function outputOptions({ model, inputs, force, output = OUTPUT, alsoRead = [] }: PredictJob): FileOptions {
-  return { force, inputs: [model, inputs, ...alsoRead], isOurs: (path) => isPrediction(path, output) };
+/** What tells the predictions that this wrote: the next one may take their place. */
+const MADE = { made_by: 'slothful predict' };
+
+async function outputOptions(job: PredictJob): Promise<FileOptions> {
+  const { model, inputs, out, output = OUTPUT, alsoRead = [] } = job;
+  const there = await readPrediction(out);
+  const force = job.force || (there?.isMarked === true && there.names.length === 1);
+  const isOurs = async (path: string) => {
+    const { names = [] } = (await readPrediction(path)) ?? {};
+    return names.length === 1 && (names[0] === OUTPUT || names[0] === output);
+  };
+  return { force, inputs: [model, inputs, ...alsoRead], isOurs };
 }
 
-/** Whether a file holds what a prediction writes, and nothing else. */
-async function isPrediction(path: string, output: string): Promise<boolean> {
+/** What a file of tensors holds; undefined where it is none. */
+async function readPrediction(path: string): Promise<{ isMarked: boolean; names: string[] } | undefined> {
   const file = await openSafetensors(path).catch(() => undefined);
   await file?.close();
-  const [name, ...others] = file?.tensors.keys() ?? [];
-  return !others.length && (name === OUTPUT || name === output);
+  const isMarked = file?.metadata.get('made_by') === MADE.made_by;
+  return file && { isMarked, names: [...file.tensors.keys()] };
 }
 
 /** Tensors of a file, under the names of diffusers or of the model, by the names of the model's inputs. */

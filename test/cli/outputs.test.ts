@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -104,6 +104,31 @@ test('a page is replaced with force', async () => {
 });
 
 /** A folder as `run` fills it. */
+test('predict replaces what it wrote itself, and no other tensor of that name', async () => {
+  const out = at('own.safetensors');
+  const args = [
+    'predict',
+    at('demo'),
+    '--inputs',
+    at('in.safetensors'),
+    '--timestep',
+    '1',
+    '--backend',
+    'wasm',
+    '--out',
+    out,
+  ];
+  assert.is((await slothfulHere(args)).code, 0);
+  const again = await slothfulHere(args);
+  assert.is(again.code, 0, again.stderr);
+  const other = new Map([['out_sample', { shape: [1], data: new Float32Array(1) }]]);
+  await writeSafetensors(out, other);
+  const { code, stderr } = await slothfulHere(args);
+  assert.is(code, 1);
+  assert.match(stderr, /own\.safetensors: is there already; .*--force/);
+  rmSync(out);
+});
+
 async function fill(out: string, prompt: string, isWhole: boolean, notes: string[] = []): Promise<string> {
   const options = { name: 'run', record: 'run.json', force: true, onNote: (note: string) => notes.push(note) };
   const run = await RunFolder.open(out, options);
