@@ -70,14 +70,16 @@ export const MUTANT_ROOMS: readonly MutantRoom[] = [
   { name: 'kernels', sources: ['src/kernels'], tests: ['kernels/'] },
   {
     name: 'weights',
-    sources: ['converters/weights/entry.ts', 'converters/weights/transpose.ts', 'converters/weights/writer.ts'],
+    sources: [
+      'converters/weights/entry.ts',
+      'converters/weights/non-finite.ts',
+      'converters/weights/plan.ts',
+      'converters/weights/transpose.ts',
+      'converters/weights/writer.ts',
+    ],
     tests: ['converters/weights'],
   },
-  {
-    name: 'claims',
-    sources: ['converters/weights/claims.ts', 'converters/weights/non-finite.ts', 'converters/weights/plan.ts'],
-    tests: ['converters/claims', 'converters/non-finite'],
-  },
+  { name: 'claims', sources: ['converters/weights/claims.ts'], tests: ['converters/claims'] },
   {
     name: 'lora',
     sources: ['converters/lora/parts.ts'],

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { convertCheckpoint, convertTextEncoder, convertVae } from '../../converters/index.ts';
 import { inferUNetConfig } from '../../converters/unet/index.ts';
-import { countBlocks } from '../../converters/weights/index.ts';
+import { checkModules, countBlocks } from '../../converters/weights/index.ts';
 import { failsWith } from '../support/errors.ts';
 import { partConfig, pipelineFolder } from '../support/pipeline-goldens.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -25,6 +25,26 @@ function claiming(change: object): string {
   writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...Object(config), ...change }));
   return folder;
 }
+
+test('a module is there where tensors are named below it, whatever their names are', () => {
+  const tensors = new Map(
+    ['a.b.c', 'long.names.of.blocks.0.weight', 'x..y', '.hidden', 'plain'].map((name) => [name, 0]),
+  );
+  const there = [
+    'a',
+    'a.b',
+    'long',
+    'long.names',
+    'long.names.of',
+    'long.names.of.blocks',
+    'long.names.of.blocks.0',
+    'x',
+  ];
+  checkModules(there, { tensors }, 'm');
+  for (const module of ['a.b.c', 'plain', 'lon', 'long.name', 'long.names.of.blocks.1', 'b', '']) {
+    assert.throws(() => checkModules([...there, module], { tensors }, 'm'), /^m: lacks 1 of the 9 blocks/);
+  }
+});
 
 /** Numbers that would take all memory, and those that stay below every bound and are no truer. */
 const CLAIMS: readonly (readonly [change: object, message: RegExp])[] = [

@@ -159,4 +159,30 @@ test('the limit: per backend, set, and set back', async () => {
   for (const wrong of [0, -1, Number.NaN]) assert.throws(() => setLogitsLimit(wrong), /logits limit: must be a number/);
 });
 
+/** A backend by the native one's name that computes nothing; its device is what it says. */
+class NamedBackend extends tf.KernelBackend {
+  constructor(readonly isUsingGpuDevice: unknown) {
+    super();
+  }
+
+  override dispose(): void {}
+}
+
+test('the native backend has a limit for each of its devices', async () => {
+  for (const [device, mebibytes] of [
+    [true, 1024],
+    [false, 16],
+    [undefined, 16],
+  ] as const) {
+    tf.registerBackend('tensorflow', () => new NamedBackend(device));
+    try {
+      await tf.setBackend('tensorflow');
+      assert.is(logitsLimit(), mebibytes * 2 ** 20);
+    } finally {
+      await useBackend('cpu');
+      tf.removeBackend('tensorflow');
+    }
+  }
+});
+
 test.run();

@@ -108,4 +108,14 @@ test('what does not fit is refused by name', async () => {
   await failsWith('unsupported', /Einsum: of int32/, () => einsumOf('i->', [tf.zeros([2], 'int32')]));
 });
 
+for (const backend of TEST_BACKENDS) {
+  test(`${backend}: products of no samples have none`, async () => {
+    await useBackend(backend);
+    const [a, b] = [tf.zeros([0, 3, 4]), tf.zeros([0, 4, 5])];
+    const out = einsumOf('bij,bjk->bik', [a, b]);
+    assert.equal(out.shape, [0, 3, 5]);
+    tf.dispose([a, b, out]);
+  });
+}
+
 test.run();
