@@ -105,20 +105,13 @@ test('a page is replaced with force', async () => {
 
 /** A folder as `run` fills it. */
 test('predict replaces what it wrote itself, and no other tensor of that name', async () => {
-  const out = at('own.safetensors');
-  const args = [
-    'predict',
-    at('demo'),
-    '--inputs',
-    at('in.safetensors'),
-    '--timestep',
-    '1',
-    '--backend',
-    'wasm',
-    '--out',
-    out,
-  ];
-  assert.is((await slothfulHere(args)).code, 0);
+  const [inputs, out] = [at('latent.safetensors'), at('own.safetensors')];
+  const values = (...shape: number[]) => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b)).fill(0.3) });
+  const given = { sample: values(1, 4, 8, 8), encoder_hidden_states: values(1, 2, 64) };
+  await writeSafetensors(inputs, new Map(Object.entries(given)));
+  const args = ['predict', at('demo'), '--inputs', inputs, '--timestep', '1', '--backend', 'wasm', '--out', out];
+  const first = await slothfulHere(args);
+  assert.is(first.code, 0, first.stderr);
   const again = await slothfulHere(args);
   assert.is(again.code, 0, again.stderr);
   const other = new Map([['out_sample', { shape: [1], data: new Float32Array(1) }]]);
