@@ -220,7 +220,7 @@ const REFUSED: ReadonlyArray<readonly [string, readonly string[], RegExp]> = [
   [
     'an image that is no picture',
     ['sd15', ...SLOTH, '--init-image', 'text.png'],
-    /text\.png: is no picture that is known here; give a PNG, JPEG or WebP file/,
+    /text\.png: is a text that begins with "not a picture"; /,
   ],
   ['a picture that says nothing', ['sd15', '--from', 'image.png'], /image\.png: does not say how it was made/],
   [
