@@ -116,8 +116,8 @@ function crossName(prefix: string, { self, cross }: Transformer): string {
 }
 
 /**
- * The exporter's names of attentions: the longest name scope (up to a "/") that the nodes of each share, where no other
- * attention lies in it; or else the name of its softmax.
+ * The exporter's names of attentions: the longest name scope (up to a "/") that the nodes of each share, where no other has the
+ * same and not all lie in it; or else the name of its softmax.
  */
 export function scopesOf(matches: readonly Match[]): string[] {
   const scopes = matches.map(({ softmax, merge, query, key, value }) => {
@@ -126,7 +126,9 @@ export function scopesOf(matches: readonly Match[]): string[] {
   });
   return matches.map(({ softmax }, index) => {
     const own = scopes[index] ?? '';
-    return scopes.filter((other) => isWithin(other, own)).length === 1 ? own : softmax.name;
+    const isShared = scopes.filter((other) => other === own).length > 1;
+    const isOfAll = scopes.length > 1 && scopes.every((other) => isWithin(other, own));
+    return isShared || isOfAll ? softmax.name : own;
   });
 }
 
