@@ -63,7 +63,8 @@ export class Judge {
     const isUsed = this.#runner.age > 0;
     const verdict = await this.#run(file, mutatedText(mutant), tests, limits);
     if (verdict === 'invalid') return { mutant, fate: 'invalid' };
-    if (!verdict) return { mutant, fate: 'hung' };
+    // A process that is gone may have been ended by what went before, too: only a new one is believed.
+    if (!verdict) return isUsed ? this.#try(mutant, tests, limits) : { mutant, fate: 'hung' };
     if (verdict.failed === undefined) return { mutant, fate: 'survived' };
     // What the orders before left in the process may be what failed: then the tests fail without a fault too.
     if (isUsed && !(await this.#stillPass(file, verdict, tests, limits))) return this.#try(mutant, tests, limits);

@@ -55,6 +55,9 @@ export class Runner {
     const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'ignore', 'ignore', 'pipe'] });
     // A process that is gone is known by its end.
     child.stdin?.on('error', () => undefined);
+    child.once('close', () => {
+      if (this.#child === child) this.end();
+    });
     this.#child = child;
     this.#lines = createInterface({ input: child.stdio[3] as Readable });
     return { child, lines: this.#lines };
