@@ -17,8 +17,8 @@ interface Tally {
 const root = fileURLToPath(new URL('.', import.meta.url));
 const { values: options, positionals: patterns } = parseArgs({
   allowPositionals: true,
-  // Which backend the golden UNets run on, wasm by default; and whether every crash is tried (`all`).
-  options: { backend: { type: 'string' }, crashes: { type: 'string' } },
+  // Which backend the golden UNets run on, wasm by default; and whether what is tried in part is tried as a whole.
+  options: { backend: { type: 'string' }, all: { type: 'boolean', default: false } },
 });
 
 /** These need what not every machine has: a Chromium, a package registry and pip. `npm run test:browser`, `test:package`. */
@@ -40,7 +40,7 @@ const environment = {
   FORCE_COLOR: '0',
   NO_COLOR: '1',
   ...(options.backend === undefined ? {} : { SLOTHFUL_BACKEND: options.backend }),
-  ...(options.crashes === undefined ? {} : { SLOTHFUL_CRASHES: options.crashes }),
+  ...(options.all ? { SLOTHFUL_ALL: '1' } : {}),
 };
 
 function runFile(name: string): Promise<Tally> {
