@@ -67,13 +67,14 @@ const formatOf = (node: GraphNode): PictureLayout =>
 /** Channels of pictures, of latents, and of latents with those of a mask and a masked image. */
 const USUAL_CHANNELS: readonly number[] = [1, 3, 4, 9];
 
-/** Channels are few and known; where both ends look like them as much, they are last. */
+/** Channels are few and known; where both ends look like them, they come first of a square alone. */
 function declaredLayout(shape: readonly number[]): PictureLayout {
-  const [, first = -1, , last = -1] = shape;
+  const [, first = -1, second = -1, last = -1] = shape;
   const areChannels = (size: number) => size > 0 && size <= MOST_CHANNELS;
   if (!areChannels(first)) return 'nhwc';
   if (!areChannels(last)) return 'nchw';
-  return USUAL_CHANNELS.includes(first) && !USUAL_CHANNELS.includes(last) ? 'nchw' : 'nhwc';
+  const isSquare = second === last && first !== second;
+  return isSquare && USUAL_CHANNELS.includes(first) && !USUAL_CHANNELS.includes(last) ? 'nchw' : 'nhwc';
 }
 
 /**
