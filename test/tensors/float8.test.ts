@@ -58,8 +58,7 @@ for (const [dtype, bytes, expected] of NUMBERS) {
 }
 
 test('what is no number is not read', () => {
-  for (const dtype of ['C64', 'F4', 'constructor', ''])
-    assert.is(toNumbers(new Uint8Array(8), dtype), undefined);
+  for (const dtype of ['C64', 'F4', 'constructor', '']) assert.is(toNumbers(new Uint8Array(8), dtype), undefined);
 });
 
 test.run();
