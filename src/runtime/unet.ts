@@ -32,8 +32,8 @@ export interface PredictOptions {
   readonly passes?: PassChanges | undefined;
   /** `false`: as the unpatched model does. */
   readonly slothful?: false | undefined;
-  /** The batch's first half is what is guided away from: for what is put around the model. */
-  readonly guided?: boolean | undefined;
+  /** How many parts guidance makes of the batch, the last of what is asked for: for what is put around the model. Default 1. */
+  readonly parts?: number | undefined;
   /** Handed to the hook. */
   readonly stepIndex?: number | undefined;
   /**

@@ -31,7 +31,7 @@ export async function callModel(
     conditioning,
     sample: beside ? withBeside(sample, beside, guidance) : ofEachPart(guidance, sample),
     channels: shape[3],
-    options: { sigma, parameters, passes, slothful, stepIndex: index, memory, guided: guidance.parts.length > 1 },
+    options: { sigma, parameters, passes, slothful, stepIndex: index, memory, parts: guidance.parts.length },
   };
   const { output, sites, reused } = await evaluate(unet, request, `step ${index} (timestep ${timestep})`);
   return {

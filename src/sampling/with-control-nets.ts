@@ -39,23 +39,28 @@ async function evaluated(unet: DenoisingModel, inputs: UNetInputs, options: Pred
 }
 
 function residualsOf(use: ControlNetUse, inputs: UNetInputs, options: PredictOptions): Residuals {
-  if (!use.conditionalOnly || !options.guided) return evaluatedResiduals(use, inputs, options);
-  const residuals = evaluatedResiduals(use, secondHalf(inputs), options);
+  const { parts = 1 } = options;
+  if (!use.conditionalOnly || parts === 1) return evaluatedResiduals(use, inputs, options);
+  const residuals = evaluatedResiduals(use, lastPart(inputs, parts), options);
   return Object.fromEntries(
-    Object.entries(residuals).map(([name, residual]) => [name, tf.concat([tf.zerosLike(residual), residual], 0)]),
+    Object.entries(residuals).map(([name, residual]) => {
+      const nothing = Array.from({ length: parts - 1 }, () => tf.zerosLike(residual));
+      return [name, tf.concat([...nothing, residual], 0)];
+    }),
   );
 }
 
-/** Of a batch whose first half is what is guided away from. */
-function secondHalf(inputs: UNetInputs): UNetInputs {
-  const batch = inputs.sample.shape[0] ?? 2;
-  const half = <T extends tf.Tensor>(tensor: T): T =>
-    tensor.shape[0] === batch && batch > 1 ? tf.slice(tensor, batch / 2, batch / 2) : tensor;
+/** Of a batch of so many parts what is asked for, which is the last. */
+function lastPart(inputs: UNetInputs, parts: number): UNetInputs {
+  const batch = inputs.sample.shape[0] ?? parts;
+  const size = batch / parts;
+  const last = <T extends tf.Tensor>(tensor: T): T =>
+    tensor.shape[0] === batch ? tf.slice(tensor, batch - size, size) : tensor;
   const others = Object.entries(inputs).map(([name, value]) => [
     name,
-    value instanceof tf.Tensor ? half(value) : value,
+    value instanceof tf.Tensor ? last(value) : value,
   ]);
-  return { ...Object.fromEntries(others), sample: half(inputs.sample) };
+  return { ...Object.fromEntries(others), sample: last(inputs.sample) };
 }
 
 function evaluatedResiduals(

@@ -11,8 +11,8 @@ test.before(async () => {
   await tf.setBackend('cpu');
 });
 
-/** What a UNet is fed of a ControlNet whose residual is the number of the image's text, plus 1. */
-async function residualOf(conditionalOnly: boolean, guided: boolean): Promise<number[]> {
+/** What a UNet is fed of a ControlNet whose residual is the number of the image's text, plus 1; of `batch` texts 1, 2, ... */
+async function residualOf(conditionalOnly: boolean, parts: number, batch = 2): Promise<number[]> {
   let seen: number[] = [];
   const unet: DenoisingModel = {
     predict(inputs) {
@@ -28,9 +28,11 @@ async function residualOf(conditionalOnly: boolean, guided: boolean): Promise<nu
   };
   const image = { shape: [1, 1, 1, 3], data: new Float32Array(3) };
   const model = withControlNets(unet, [{ controlNet, image, conditionalOnly }]);
-  const inputs = { sample: tf.zeros([2, 1, 1, 4]), timestep: 7, encoder_hidden_states: tf.tensor([1, 2], [2, 1, 1]) };
+  const texts = Array.from({ length: batch }, (_, index) => index + 1);
+  const encoder_hidden_states = tf.tensor(texts, [batch, 1, 1]);
+  const inputs = { sample: tf.zeros([batch, 1, 1, 4]), timestep: 7, encoder_hidden_states };
   const before = tf.memory().numTensors;
-  const { out_sample } = await model.predict(inputs, { guided });
+  const { out_sample } = await model.predict(inputs, { parts });
   out_sample.dispose();
   assert.is(tf.memory().numTensors, before);
   tf.dispose(Object.values(inputs).filter((value) => value instanceof tf.Tensor));
@@ -38,9 +40,15 @@ async function residualOf(conditionalOnly: boolean, guided: boolean): Promise<nu
 }
 
 test('one that averages steers what is asked for alone, as guess mode of diffusers does', async () => {
-  assert.equal(await residualOf(false, true), [2, 3]);
-  assert.equal(await residualOf(true, true), [0, 3]);
-  assert.equal(await residualOf(true, false), [2, 3]);
+  assert.equal(await residualOf(false, 2), [2, 3]);
+  assert.equal(await residualOf(true, 2), [0, 3]);
+  assert.equal(await residualOf(true, 1), [2, 3]);
+});
+
+test('the same where guidance has three parts, by text and by image, of one image and of two', async () => {
+  assert.equal(await residualOf(true, 3, 3), [0, 0, 4]);
+  assert.equal(await residualOf(true, 3, 6), [0, 0, 0, 0, 6, 7]);
+  assert.equal(await residualOf(false, 3, 3), [2, 3, 4]);
 });
 
 test.run();
