@@ -155,10 +155,14 @@ export class Graph implements GraphView {
         .map((use) => use.node.name),
     );
     for (const name of users) {
-      const node = this.byName.get(name);
-      if (!node || except.has(name)) continue;
-      this.replace({ ...node, inputs: node.inputs.map((input) => (sameEndpoint(input, from) ? to : input)) });
+      if (!except.has(name)) this.rewire(name, from, to);
     }
+  }
+
+  /** Makes one node read `to` wherever it reads `from`. */
+  rewire(name: string, from: Endpoint, to: Endpoint): void {
+    const node = this.byName.get(name);
+    if (node) this.replace({ ...node, inputs: node.inputs.map((input) => (sameEndpoint(input, from) ? to : input)) });
   }
 
   /** A name that no node has: `prefix`, or `prefix_1`, `prefix_2`, ... */

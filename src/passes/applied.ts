@@ -12,7 +12,7 @@ import { type DeclaredParameters, isObject, type ParameterValues, readParameters
 import { SlothfulError } from '../errors.ts';
 import { type Graph, type PassResult, recordedPasses } from '../graph/index.ts';
 import { actsByRecord, type KeptTensor, type PassDefinition, type PassStep, rowsAt } from './definition.ts';
-import { checkFeeds, ownedInputs, type PassInput, passInputs } from './pass-input.ts';
+import { checkFeeds, ownedInputs, type PassInput, passInputs, recordedResult } from './pass-input.ts';
 import { expectPass, findPass } from './registry.ts';
 
 /** Parameters of a pass whose declaration is not known here. */
@@ -77,7 +77,7 @@ function appliedPass(graph: Graph, record: AttentionRecord, name: string, place:
   const stage = isStaged ? definition.stage : undefined;
   if (isStaged && !stage) throw new SlothfulError('bad-model', place, `records a stage of "${name}", which has none`);
   const at = `${place} userDefinedMetadata.passes "${name}"`;
-  const result = recordedPasses(graph).find((pass) => pass.name === name)?.result ?? {};
+  const result = recordedResult(graph, name) ?? {};
   const parameters = readParameters(definition.parameters, optionsOf(graph, name), at);
   const sites = isStaged ? sitesWithStage(graph, record, name) : [];
   return { definition, stage, parameters, sites, inputs: passInputs(graph, result, at), result };

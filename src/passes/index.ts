@@ -29,6 +29,6 @@ export {
   valueOfText,
 } from './in-force.ts';
 export { makePass } from './make-pass.ts';
-export { addPassInput, type EditResult, type PassFeeds, type PassInput } from './pass-input.ts';
+export { addPassInput, type EditResult, type PassFeeds, type PassInput, recordedResult } from './pass-input.ts';
 export { expectPass, findPass, passDefinitions, registerPass } from './registry.ts';
 export * from './slothful/index.ts';

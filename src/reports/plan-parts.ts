@@ -1,6 +1,6 @@
 import type { SurveyedSite } from '../attention/index.ts';
-import { type Graph, neededNodes, outputNodes, recordedPasses } from '../graph/index.ts';
-import { expectPass, type KeptTensor, type PassParameters } from '../passes/index.ts';
+import { type Graph, neededNodes, outputNodes } from '../graph/index.ts';
+import { expectPass, type KeptTensor, type PassParameters, recordedResult } from '../passes/index.ts';
 import { type GraphFlops, restFlops } from './flops.ts';
 import { sum } from './weights.ts';
 
@@ -25,12 +25,18 @@ export interface WholeModel {
  * Tells what runs at each evaluation of a run: all of the model, but where passes such as DeepCache take what they kept of an
  * earlier one.
  *
+ * @returns what runs without passes, and what at an evaluation with them
  * @throws SlothfulError `bad-parameter` for parameters that the model cannot have
  */
-export function partsAt(model: WholeModel, passes: PassParameters): (evaluation: number) => RunningParts {
-  const known = new Map<string, RunningParts>();
+export function partsOf(
+  model: WholeModel,
+  passes: PassParameters,
+): { readonly whole: RunningParts; at(evaluation: number): RunningParts } {
+  const { flops, sites, attention } = model;
+  const whole: RunningParts = { runs: () => true, rest: restFlops(flops, sites, attention) };
+  const known = new Map([['', whole]]);
   const keepers = keepersOf(model.graph, passes);
-  return (evaluation) => {
+  const at = (evaluation: number) => {
     const reused = keepers.flatMap((keeps) => keeps(evaluation) ?? []).filter(({ reuse }) => reuse);
     const given = new Set(reused.map(({ node }) => node));
     const key = [...given].sort().join('\n');
@@ -38,25 +44,18 @@ export function partsAt(model: WholeModel, passes: PassParameters): (evaluation:
     known.set(key, parts);
     return parts;
   };
+  return { whole, at };
 }
 
 function keepersOf(graph: Graph, passes: PassParameters): ((evaluation: number) => KeptTensor | undefined)[] {
   return Object.entries(passes).flatMap(([name, parameters]) => {
     const definition = expectPass(name, 'plan');
-    const recorded = recordedPasses(graph).find((pass) => pass.name === name)?.result;
-    const result = recorded ?? definition.foresee?.(graph);
+    const result = recordedResult(graph, name) ?? definition.foresee?.(graph);
     return definition.keeps && result ? [(index: number) => definition.keeps?.(index, parameters, result)] : [];
   });
 }
 
-/** All of a model. */
-export function wholeModel({ flops, sites, attention }: WholeModel): RunningParts {
-  return { runs: () => true, rest: restFlops(flops, sites, attention) };
-}
-
-function partsWithout(model: WholeModel, given: ReadonlySet<string>): RunningParts {
-  if (!given.size) return wholeModel(model);
-  const { graph, flops, sites, attention } = model;
+function partsWithout({ graph, flops, sites, attention }: WholeModel, given: ReadonlySet<string>): RunningParts {
   const needed = neededNodes(graph, outputNodes(graph), given);
   const byNode = new Map([...flops.byNode].filter(([name]) => needed.has(name)));
   const stock = sum([...byNode.values()], (own) => own);

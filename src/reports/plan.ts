@@ -20,7 +20,7 @@ import {
 import { graphFlops } from './flops.ts';
 import { idleSettings } from './idle-settings.ts';
 import { guessFamily } from './model-facts.ts';
-import { partsAt, type RunningParts, wholeModel } from './plan-parts.ts';
+import { partsOf, type RunningParts } from './plan-parts.ts';
 import {
   PLAN_REPORT,
   type PlanBackend,
@@ -75,11 +75,11 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
   const byStep = schedule.steps.map((step, index) => planStep(settings, { ...step, index }));
   const flops = graphFlops(graph, shapes);
   const plainFlops = new Map(measured.map((each) => [each.site, plainCost(each).flops] as const));
-  const whole = { graph, flops, sites: survey.sites, attention: (site: SurveyedSite) => plainFlops.get(site) ?? 0 };
-  const partsOf = partsAt(whole, passes);
-  const parts = schedule.steps.map((_, index) => partsOf(index));
+  const attention = (site: SurveyedSite) => plainFlops.get(site) ?? 0;
+  const running = partsOf({ graph, flops, sites: survey.sites, attention }, passes);
+  const parts = schedule.steps.map((_, index) => running.at(index));
   const sites = measured.map((site) => planSite(site, byStep, { all: planned, parts }));
-  const plain = wholeModel(whole);
+  const plain = running.whole;
   const steps = schedule.steps.map((step, index) =>
     stepTotals(sites, { ...step, index }, { plain, parts: parts[index] ?? plain }),
   );

@@ -1,8 +1,8 @@
 import { findSkips } from '../../attention/index.ts';
-import { SlothfulError } from '../../errors.ts';
-import { attr, type Endpoint, type Graph, type Pass, sameEndpoint } from '../../graph/index.ts';
+import { attr, type Endpoint, type Graph, type Pass } from '../../graph/index.ts';
 import type { PassDefinition } from '../definition.ts';
 import { type Entry, entryOf } from '../freeu/record.ts';
+import { expectJoints } from '../joints.ts';
 import { makePass } from '../make-pass.ts';
 
 const NAME = 'control-net';
@@ -45,12 +45,8 @@ export const CONTROL_NET: PassDefinition = {
 };
 
 function addInputs(graph: Graph): void {
-  const skips = findSkips(graph);
+  const skips = expectJoints(findSkips(graph), 'the residuals of a ControlNet');
   const [deepest] = skips;
-  if (!deepest) {
-    const cure = 'only a UNet with skip connections can take the residuals of a ControlNet';
-    throw new SlothfulError('unsupported', 'the graph', 'has no concatenation that joins a skip connection', cure);
-  }
   const zero = graph.addConstant(graph.uniqueName('control_net/zero'), { dtype: 'float32', shape: [], values: [0] });
   addResidual(graph, entryOf(graph, deepest.joint, 'main', deepest.main), {
     name: MID_RESIDUAL,
@@ -81,6 +77,5 @@ function addResidual(
     inputs: [of, residual],
     attributes: { T: attr.type('float32') },
   });
-  const user = graph.expectNode(node, `pass "${NAME}"`);
-  graph.replace({ ...user, inputs: user.inputs.map((input) => (sameEndpoint(input, of) ? sum : input)) });
+  graph.rewire(node, of, sum);
 }

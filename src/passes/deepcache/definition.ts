@@ -9,9 +9,10 @@ import {
   text,
 } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { attr, type Graph, type Pass, type PassResult, sameEndpoint } from '../../graph/index.ts';
+import { attr, type Graph, type Pass, type PassResult } from '../../graph/index.ts';
 import type { PassDefinition } from '../definition.ts';
 import { entryOf } from '../freeu/record.ts';
+import { expectJoints } from '../joints.ts';
 import { makePass } from '../make-pass.ts';
 
 /** Name of the pass. */
@@ -119,12 +120,7 @@ function addStates(graph: Graph): DeepCacheRecord['states'] {
 
 /** The joints of the way up by branch. @throws SlothfulError `unsupported` where there are none */
 function jointsOf(graph: Graph): UpJoint[] {
-  const joints = findUpJoints(graph);
-  if (!joints.length) {
-    const cure = 'only a UNet with skip connections can take DeepCache';
-    throw new SlothfulError('unsupported', 'the graph', 'has no concatenation that joins a skip connection', cure);
-  }
-  return joints.toReversed();
+  return expectJoints(findUpJoints(graph), 'DeepCache').toReversed();
 }
 
 function addState(graph: Graph, { joint, main }: UpJoint, branch: number): string {
@@ -135,7 +131,6 @@ function addState(graph: Graph, { joint, main }: UpJoint, branch: number): strin
     inputs: [of],
     attributes: { T: attr.type('float32') },
   });
-  const user = graph.expectNode(node, `pass "${NAME}"`);
-  graph.replace({ ...user, inputs: user.inputs.map((input) => (sameEndpoint(input, of) ? state : input)) });
+  graph.rewire(node, of, state);
   return state.node;
 }

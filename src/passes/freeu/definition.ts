@@ -1,8 +1,9 @@
 import { findUpJoints } from '../../attention/index.ts';
 import type { NumberParameter, ParameterValues } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
-import { attr, type Endpoint, type Graph, type Pass, sameEndpoint } from '../../graph/index.ts';
+import { attr, type Endpoint, type Graph, type Pass } from '../../graph/index.ts';
 import type { PassDefinition } from '../definition.ts';
+import { expectJoints } from '../joints.ts';
 import { makePass } from '../make-pass.ts';
 import { addPassInput, type EditResult } from '../pass-input.ts';
 import { strengthenBackbone } from './backbone.ts';
@@ -87,11 +88,7 @@ function rowOf({ b1, b2, s1, s2, variant }: FreeuParameters, stages: JointStages
 }
 
 function addFreeu(graph: Graph): EditResult {
-  const joints = stagedJoints(findUpJoints(graph));
-  if (!joints.length) {
-    const cure = 'only a UNet with skip connections can take FreeU';
-    throw new SlothfulError('unsupported', 'the graph', 'has no concatenation that joins a skip connection', cure);
-  }
+  const joints = expectJoints(stagedJoints(findUpJoints(graph)), 'FreeU');
   const neutral = joints.flatMap(() => NEUTRAL);
   const input = addPassInput(graph, { name: FREEU_NAME, shape: [joints.length, NEUTRAL.length], neutral });
   const scopeAt = scopesOf(graph, input.node);
@@ -127,12 +124,8 @@ function addToJoint(graph: Graph, { joint, skip, channels, stages }: StagedJoint
   }
   const strong = strengthenBackbone(scope, main, channels.main, { strength: backbone, even });
   const scaled = scaleSkip(scope, skip, channels.skip, waves, low);
-  const user = graph.expectNode(joint, `pass "${FREEU_NAME}"`);
-  const inputs = user.inputs.map((of) => {
-    if (sameEndpoint(of, before.skip)) return scaled;
-    return sameEndpoint(of, before.main) ? strong : of;
-  });
-  graph.replace({ ...user, inputs });
+  graph.rewire(joint, before.skip, scaled);
+  graph.rewire(joint, before.main, strong);
   return { joint, main: main.node, skip: skip.node, stages };
 }
 
