@@ -35,13 +35,17 @@ export const MARKS: ReadonlySet<string> = new Set([
   'difference',
 ]);
 
-const PREDICTIONS: ReadonlyMap<string, 'epsilon' | 'v_prediction'> = new Map([
-  ...(['v', 'v_pred', 'vpred', 'v_prediction', 'v-prediction', 'velocity'].map((word) => [word, 'v_prediction']) as [
-    string,
-    'v_prediction',
-  ][]),
-  ...(['epsilon', 'eps', 'noise'].map((word) => [word, 'epsilon']) as [string, 'epsilon'][]),
-]);
+/** The words for what a model predicts. */
+const WORDS = {
+  v_prediction: ['v', 'v_pred', 'vpred', 'v_prediction', 'v-prediction', 'velocity'],
+  epsilon: ['epsilon', 'eps', 'noise'],
+} as const;
+
+function predictionOf(text: string): SamplingFacts['prediction_type'] {
+  const word = text.toLowerCase();
+  return (['v_prediction', 'epsilon'] as const).find((each) => WORDS[each].some((known) => known === word));
+}
+
 /** Keys of `__metadata__` that name what a model predicts: of the ModelSpec standard, and of trainers. */
 const PREDICTION_KEYS = ['modelspec.prediction_type', 'modelspec.predict_key', 'prediction_type'] as const;
 const NAME_HINT = /v[-_. ]?pred(?:iction)?(?![a-z])/i;
@@ -94,7 +98,7 @@ function saidOfPrediction({ names, metadata }: SamplingSources, notes: string[])
   for (const key of PREDICTION_KEYS) {
     const text = metadata.get(key)?.trim();
     if (!text) continue;
-    const value = PREDICTIONS.get(text.toLowerCase());
+    const value = predictionOf(text);
     const said = `${key} ${JSON.stringify(text.slice(0, 40))} in its __metadata__`;
     if (value) found.push({ value, by: `${said} means` });
     else notes.push(`has ${said}, which no sampler has: --prediction-type says what it answers`);

@@ -1,8 +1,9 @@
 import { SlothfulError } from '../../src/errors.ts';
-import { floatBytes, floatDtype, toFloat32Array, toFloatBytes } from '../../src/tensors/index.ts';
+import { sizeOf } from '../../src/graph/index.ts';
+import { floatBytes, toFloatBytes } from '../../src/tensors/index.ts';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/index.ts';
 import { UNET, unetTensors } from '../unet/index.ts';
-import type { TensorSource } from '../weights/index.ts';
+import { floatsOf, type TensorSource, weightDtype } from '../weights/index.ts';
 
 /** The mark of ControlNets that hold differences to the UNet that they were trained beside. */
 const MARK = 'difference';
@@ -39,9 +40,11 @@ export async function openBase(
     throw new SlothfulError('usage', place, problem, 'give the UNet that it was made for: --base CHECKPOINT');
   }
   const base = await openCheckpoint(path, UNET);
-  const { tensors: whole } = unetTensors(base);
   return {
-    addedTo: (tensors) => new Map([...tensors].map(([name, own]) => [name, summed(own, whole.get(name))] as const)),
+    addedTo(tensors) {
+      const { tensors: whole } = unetTensors(base);
+      return new Map([...tensors].map(([name, own]) => [name, summed(own, whole.get(name))] as const));
+    },
     close: () => base.close(),
   };
 }
@@ -54,7 +57,7 @@ function summed(difference: TensorSource, whole: TensorSource | undefined): Tens
     const problem = `is [${difference.shape.join(', ')}], and the UNet's is [${whole.shape.join(', ')}]`;
     throw new SlothfulError('bad-checkpoint', place, problem, 'give the UNet that it was made for with --base');
   }
-  const dtype = floatDtype(difference.dtype, place);
+  const dtype = weightDtype(difference);
   const size = floatBytes(dtype);
   const readRange = async (begin: number, end: number) => {
     const both = [difference, whole].map((tensor) => floatsOf(tensor, begin / size, end / size));
@@ -65,12 +68,5 @@ function summed(difference: TensorSource, whole: TensorSource | undefined): Tens
       place,
     );
   };
-  const bytes = size * difference.shape.reduce((product, length) => product * length, 1);
-  return { ...difference, readRange, read: () => readRange(0, bytes) };
-}
-
-async function floatsOf(tensor: TensorSource, first: number, last: number): Promise<Float32Array> {
-  const dtype = floatDtype(tensor.dtype, `${tensor.file} tensor "${tensor.name}"`);
-  const size = floatBytes(dtype);
-  return toFloat32Array(new Uint8Array(await tensor.readRange(first * size, last * size)), dtype);
+  return { ...difference, readRange, read: () => readRange(0, size * sizeOf(difference.shape)) };
 }

@@ -1,7 +1,8 @@
 /** What the tensors of a module in a LoRA file make of its weight and of its bias. */
 import { SlothfulError } from '../../src/errors.ts';
+import { sizeOf } from '../../src/graph/index.ts';
 import { type TensorSource, weightDtype } from '../weights/index.ts';
-import { columnsOf, countOf, transposed, tuckerDown } from './matrices.ts';
+import { columnsOf, transposed, tuckerDown } from './matrices.ts';
 import type { LoraTensor } from './parse-lora.ts';
 import type { AdapterSettings, ModuleName } from './settings.ts';
 
@@ -126,7 +127,7 @@ function withCore(place: string, core: TensorSource, down: TensorSource): Tensor
   const fits = taps.length === 2 && own === down.shape[0] && down.shape.slice(2).every((size) => size === 1);
   if (!fits) broken(place, `has a Tucker core ${shown(core)} between matrices of which the down one is ${shown(down)}`);
   const product = tuckerDown(core, down);
-  const values = countOf(product.shape);
+  const values = sizeOf(product.shape);
   if (values <= MOST_VALUES) return product;
   const problem = `has a Tucker core ${shown(core)} that makes ${values} values of its down matrix ${shown(down)}`;
   throw new SlothfulError('unsupported', place, problem, `at most ${MOST_VALUES} are computed`);
@@ -156,7 +157,7 @@ function kroneckerOf(place: string, tensors: ModuleTensors): Delta | undefined {
 }
 
 /** Rows and columns of a factor. */
-export function sizeOf(factor: KroneckerFactor): readonly [rows: number, columns: number] {
+export function factorSize(factor: KroneckerFactor): readonly [rows: number, columns: number] {
   return 'up' in factor ? [factor.up.shape[0] ?? 0, columnsOf(factor.down)] : [factor.shape[0] ?? 0, columnsOf(factor)];
 }
 

@@ -1,11 +1,12 @@
-import { toFloat32Array, toFloatBytes } from '../../src/tensors/index.ts';
-import { type StoredDtype, type TensorSource, weightDtype } from '../weights/index.ts';
+import { sizeOf } from '../../src/graph/index.ts';
+import { toFloatBytes } from '../../src/tensors/index.ts';
+import { floatsOf, type StoredDtype, type TensorSource } from '../weights/index.ts';
 import type { LoraChange, Magnitude } from './changes.ts';
 import { type AddDelta, deltaAdder } from './deltas.ts';
 import { type LengthsOf, lengthsOf } from './fit.ts';
 import type { FusePool } from './kernel/fuse-pool.ts';
 import { addSquares, blend, factorsFor, rowSquares, stretch } from './magnitude.ts';
-import { columnsOf, countOf, readFloats } from './matrices.ts';
+import { columnsOf, readFloats } from './matrices.ts';
 
 /** Values that are computed at once: 16 MiB of floats, a few of which are held. */
 const PIECE = 2 ** 22;
@@ -102,7 +103,7 @@ export class ComputedRows {
   }
 
   private get shape() {
-    const taps = countOf(this.base.shape.slice(2));
+    const taps = sizeOf(this.base.shape.slice(2));
     return { taps, inputs: this.columns / taps };
   }
 
@@ -120,10 +121,8 @@ export class ComputedRows {
     return factors;
   }
 
-  private async plain(from: number, to: number): Promise<Float32Array> {
-    const dtype = weightDtype(this.base);
-    const rowBytes = (dtype === 'F32' ? 4 : 2) * this.columns;
-    return toFloat32Array(await this.base.readRange(from * rowBytes, to * rowBytes), dtype);
+  private plain(from: number, to: number): Promise<Float32Array> {
+    return floatsOf(this.base, from * this.columns, to * this.columns);
   }
 }
 

@@ -1,8 +1,8 @@
 /** Whether a change fits the tensor that it is for. */
 import { SlothfulError } from '../../src/errors.ts';
+import { sizeOf } from '../../src/graph/index.ts';
 import type { TensorSource } from '../weights/index.ts';
-import { type Delta, type LoraChange, type LowRank, sizeOf } from './changes.ts';
-import { countOf } from './matrices.ts';
+import { type Delta, factorSize, type LoraChange, type LowRank } from './changes.ts';
 
 /** Sizes after the first, without those of 1x1 convolutions: a linear layer may be stored as such and the other way round. */
 function innerSizes([, ...inner]: readonly number[]): readonly number[] {
@@ -15,7 +15,7 @@ function sameSizes(a: readonly number[], b: readonly number[]): boolean {
 }
 
 function isProductOf({ up, down }: LowRank, shape: readonly number[]): boolean {
-  return up.shape[0] === shape[0] && countOf(down.shape.slice(1)) === countOf(shape.slice(1));
+  return up.shape[0] === shape[0] && sizeOf(down.shape.slice(1)) === sizeOf(shape.slice(1));
 }
 
 function deltaFits(delta: Delta, shape: readonly number[]): boolean {
@@ -27,8 +27,8 @@ function deltaFits(delta: Delta, shape: readonly number[]): boolean {
     case 'hadamard':
       return delta.factors.every((factor) => isProductOf(factor, shape));
     case 'kronecker': {
-      const [[firstRows, firstColumns], [rows, columns]] = [sizeOf(delta.factors[0]), sizeOf(delta.factors[1])];
-      return firstRows * rows === shape[0] && firstColumns * columns === countOf(shape.slice(1));
+      const [[firstRows, firstColumns], [rows, columns]] = [factorSize(delta.factors[0]), factorSize(delta.factors[1])];
+      return firstRows * rows === shape[0] && firstColumns * columns === sizeOf(shape.slice(1));
     }
   }
 }
@@ -40,7 +40,7 @@ function shownDelta(delta: Delta): string {
   if (delta.kind === 'product') return shownProduct(delta);
   if (delta.kind === 'difference') return `a difference ${shown(delta.difference.shape)}`;
   if (delta.kind === 'hadamard') return delta.factors.map(shownProduct).join(', by value times ');
-  return `a Kronecker product of ${delta.factors.map((factor) => shown(sizeOf(factor))).join(' and ')}`;
+  return `a Kronecker product of ${delta.factors.map((factor) => shown(factorSize(factor))).join(' and ')}`;
 }
 
 /** What has the lengths that a DoRA gives: each row of a weight (an output), or each input. */
@@ -50,7 +50,7 @@ export type LengthsOf = 'outputs' | 'inputs';
 export function lengthsOf({ magnitude }: LoraChange, [outputs, inputs]: readonly number[]): LengthsOf | undefined {
   if (!magnitude) return undefined;
   const { source, of } = magnitude;
-  const count = countOf(source.shape);
+  const count = sizeOf(source.shape);
   // LyCORIS writes [outputs, 1] or [1, inputs]; PEFT always has one for each output.
   const isOfOutputs = count === outputs && (of === 'peft' || source.shape[0] === outputs);
   if (isOfOutputs) return 'outputs';

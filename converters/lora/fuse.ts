@@ -12,7 +12,7 @@ import { isPlain } from './fit.ts';
 import { FusedRows, Product } from './fused-rows.ts';
 import { FusePool } from './kernel/fuse-pool.ts';
 import { type LoraMatch, matchLora, TextWeightIndex, WeightIndex } from './match.ts';
-import { transposed } from './matrices.ts';
+import { columnsOf, transposed } from './matrices.ts';
 import { type LoraFile, type LoraOption, openLora } from './open.ts';
 import { type LoraPart, titleOf } from './parts.ts';
 
@@ -147,8 +147,8 @@ function notesOf({ lora, changes, unmatched }: Match, part: LoraPart): string[] 
 
 /** A tensor that is `base` with changes in it, in the dtype in which it will be stored. */
 function fusedSource(base: TensorSource, changes: readonly LoraChange[], to: StoredDtype, pools: Pools): TensorSource {
-  const [outputs = 1, ...inner] = base.shape;
-  const columns = inner.reduce((product, size) => product * size, 1);
+  const [outputs = 1] = base.shape;
+  const columns = columnsOf(base);
   const dtype = to === 'float32' ? 'F32' : 'F16';
   if (!changes.every(isPlain)) {
     const rows = new ComputedRows(base, to, changes, pools.computed);

@@ -1,16 +1,12 @@
 /** Tensors that are made of others when they are read: small, and never kept. */
 import { SlothfulError } from '../../src/errors.ts';
+import { sizeOf } from '../../src/graph/index.ts';
 import { toFloat32Array } from '../../src/tensors/index.ts';
 import { countNonFinite, type Scratch, type TensorSource, weightDtype } from '../weights/index.ts';
 
-/** How many values a shape has. */
-export function countOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
 /** Values of a row: of everything behind the first dimension. */
 export function columnsOf(source: TensorSource): number {
-  return countOf(source.shape.slice(1));
+  return sizeOf(source.shape.slice(1));
 }
 
 /**
@@ -22,7 +18,7 @@ export function columnsOf(source: TensorSource): number {
 export async function readFloats(
   source: TensorSource,
   from = 0,
-  to = countOf(source.shape),
+  to = sizeOf(source.shape),
   scratch?: Scratch,
 ): Promise<Float32Array> {
   const dtype = weightDtype(source);
@@ -48,7 +44,7 @@ function computed(
     return into.subarray(0, end - begin);
   };
   const { name, file, dtype } = like;
-  return { name, file, dtype, shape, readRange, read: (into) => readRange(0, size * countOf(shape), into) };
+  return { name, file, dtype, shape, readRange, read: (into) => readRange(0, size * sizeOf(shape), into) };
 }
 
 /** A matrix [rows, ...] as [columns, rows]. */
@@ -89,7 +85,7 @@ export function tuckerDown(core: TensorSource, down: TensorSource): TensorSource
       rank,
       own,
       inputs,
-      taps: countOf(taps),
+      taps: sizeOf(taps),
     });
     return new Uint8Array(product.buffer);
   });

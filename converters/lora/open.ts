@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
 import { SlothfulError } from '../../src/errors.ts';
+import { sizeOf } from '../../src/graph/index.ts';
 import { openSafetensors, type SafetensorsFile, toNumbers } from '../../src/tensors/node.ts';
 import { pickSources } from '../checkpoint/index.ts';
 import type { TensorSource } from '../weights/index.ts';
 import { type LoraModule, moduleChanges } from './changes.ts';
 import { locateLora, settingsBeside } from './locate.ts';
-import { countOf } from './matrices.ts';
 import { isLcmLora } from './parse-lora.ts';
 import { isAlphaOptional, type LoraPart } from './parts.ts';
 import { type AdapterSettings, parseSettings } from './settings.ts';
@@ -69,7 +69,7 @@ export interface LoraFile {
 
 /** The only value of a tensor, whatever numbers it holds. */
 async function scalarOf(source: TensorSource): Promise<number> {
-  const count = countOf(source.shape);
+  const count = sizeOf(source.shape);
   const [value] = count === 1 ? (toNumbers(await source.read(), source.dtype) ?? []) : [];
   if (value !== undefined && Number.isFinite(value)) return value;
   const problem = count === 1 ? `is ${value ?? source.dtype}` : `has ${count} values`;

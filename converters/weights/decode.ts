@@ -1,6 +1,7 @@
 import { SlothfulError } from '../../src/errors.ts';
-import { float8ToHalves, isFloat8Dtype, toFloat32Array, toNumbers } from '../../src/tensors/index.ts';
-import { type TensorSource, weightDtype } from './entry.ts';
+import { sizeOf } from '../../src/graph/index.ts';
+import { float8ToHalves, isFloat8Dtype, toNumbers } from '../../src/tensors/index.ts';
+import { floatsOf, type TensorSource } from './entry.ts';
 
 type ReadInto = (bytes: Uint8Array, into: Uint8Array) => void;
 
@@ -12,7 +13,7 @@ function roomFor(bytes: number, size: number, into?: Uint8Array): Uint8Array {
 
 /** A source whose values are decoded when they are read. `from` and `to` are bytes of a value in the file and decoded. */
 function decodedSource(source: TensorSource, from: number, to: number, dtype: string, decode: ReadInto): TensorSource {
-  const values = source.shape.reduce((product, size) => product * size, 1);
+  const values = sizeOf(source.shape);
   async function readRange(begin: number, end: number, into?: Uint8Array): Promise<Uint8Array> {
     const [first, last] = [Math.floor(begin / to), Math.ceil(end / to)];
     const room = roomFor((last - first) * to, to, into);
@@ -73,21 +74,18 @@ export function unscaled(tensors: ReadonlyMap<string, TensorSource>): ReadonlyMa
 /** A weight times its scale: one number, or one for each row. */
 function scaledSource(source: TensorSource, scale: TensorSource): TensorSource {
   const [rows = 1, ...inner] = source.shape;
-  const columns = inner.reduce((product, size) => product * size, 1);
-  const scales = scale.shape.reduce((product, size) => product * size, 1);
+  const columns = sizeOf(inner);
+  const scales = sizeOf(scale.shape);
   const isByRow = scale.shape[0] === rows && scales === rows;
   if (scales !== 1 && !isByRow) {
     const problem = `is [${scale.shape.join(', ')}], which is neither one scale nor one for each row of [${source.shape.join(', ')}]`;
     const cure = 'give a checkpoint in fp16, or in fp8 with one scale a layer';
     throw new SlothfulError('unsupported', `${scale.file} tensor "${scale.name}"`, problem, cure);
   }
-  const from = weightDtype(source);
-  const size = from === 'F32' ? 4 : 2;
   async function readRange(begin: number, end: number, into?: Uint8Array): Promise<Uint8Array> {
     const [first, last] = [Math.floor(begin / 4), Math.ceil(end / 4)];
     const room = roomFor((last - first) * 4, 4, into);
-    const factors = await factorsOf(scale);
-    const values = toFloat32Array(await source.readRange(first * size, last * size), from);
+    const [factors, values] = [await floatsOf(scale), await floatsOf(source, first, last)];
     const floats = new Float32Array(room.buffer, room.byteOffset, last - first);
     for (let i = 0; i < floats.length; i++) {
       const row = isByRow ? Math.floor((first + i) / columns) : 0;
@@ -97,8 +95,4 @@ function scaledSource(source: TensorSource, scale: TensorSource): TensorSource {
   }
   const read = (into?: Uint8Array) => readRange(0, rows * columns * 4, into);
   return { ...source, dtype: 'F32', isShort: true, readRange, read };
-}
-
-async function factorsOf(scale: TensorSource): Promise<Float32Array> {
-  return toFloat32Array(await scale.read(), weightDtype(scale));
 }

@@ -1,11 +1,12 @@
 import { SlothfulError } from '../../src/errors.ts';
-import type { WeightSpec } from '../../src/graph/index.ts';
+import { sizeOf, type WeightSpec } from '../../src/graph/index.ts';
 import {
   type Bits,
   bitsView,
   type FloatDtype,
   floatBytes,
   floatDtype,
+  toFloat32Array,
   toFloats,
   toHalves,
 } from '../../src/tensors/index.ts';
@@ -86,6 +87,17 @@ function fail(source: TensorSource, problem: string): never {
 /** The dtype of a tensor that is about to become a weight. @throws SlothfulError `unsupported` for F64, F8, I64, ... */
 export function weightDtype(source: Named & Pick<TensorSource, 'dtype'>): FloatDtype {
   return floatDtype(source.dtype, placeOf(source));
+}
+
+/** Values `from` to `to` of a tensor, counted from its start, as float32. @throws SlothfulError as `weightDtype` */
+export async function floatsOf(
+  source: TensorSource,
+  from = 0,
+  to: number = sizeOf(source.shape),
+): Promise<Float32Array> {
+  const dtype = weightDtype(source);
+  const size = floatBytes(dtype);
+  return toFloat32Array(await source.readRange(size * from, size * to), dtype);
 }
 
 /** The tensor's shape after `rows`, and which bytes of it these rows are. */

@@ -2,6 +2,7 @@
 export { checkModules, countBlocks } from './claims.ts';
 export { decoded, unscaled } from './decode.ts';
 export {
+  floatsOf,
   type Recipe,
   Scratch,
   type StoredDtype,
