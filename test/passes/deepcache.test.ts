@@ -1,21 +1,9 @@
-import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { convertCheckpoint, convertControlNet } from '../../converters/index.ts';
+import { convertControlNet } from '../../converters/index.ts';
 import { type Graph, neededNodes, outputNodes, recordedPasses } from '../../src/graph/index.ts';
-import {
-  type BackendName,
-  denoise,
-  type LoadOptions,
-  loadModel,
-  loadUNet,
-  makeSolver,
-  patchModel,
-  RunMemory,
-  readModel,
-  type UNet,
-} from '../../src/node.ts';
+import { denoise, loadModel, makeSolver, patchModel, RunMemory, readModel, type UNet } from '../../src/node.ts';
 import {
   appliedPasses,
   attentionNodes,
@@ -30,8 +18,7 @@ import { defaultConfig, withSolver } from '../../src/sampling/index.ts';
 import { failsWith } from '../support/errors.ts';
 import { fixturePath, readJson } from '../support/fixtures.ts';
 import { largestDifference, pseudoRandom } from '../support/numbers.ts';
-import { readSafetensors } from '../support/safetensors.ts';
-import { temporaryFolder } from '../support/temporary.ts';
+import { passGoldens } from '../support/pass-goldens.ts';
 import { FAMILIES, type FamilyName } from '../support/unet-goldens.ts';
 
 const test = suite('DeepCache');
@@ -47,29 +34,9 @@ interface DeepCacheCase {
 }
 
 const CASES = readJson<DeepCacheCase[]>('passes/deepcache/cases.json');
-const tensors = readSafetensors(fixturePath('passes/deepcache/goldens.safetensors'));
-const folder = temporaryFolder();
-const at = (name: string) => join(folder, name);
-const backend = (process.env.SLOTHFUL_BACKEND ?? 'wasm') as BackendName;
+const { at, backend, convert, tensorOf, withModel } = passGoldens('deepcache');
 
-test.before(async () => {
-  for (const family of FAMILIES) await convertCheckpoint(fixturePath(`unet/${family}/diffusers`), at(family));
-});
-
-async function withModel<T>(family: string, options: LoadOptions, use: (unet: UNet) => T | Promise<T>): Promise<T> {
-  const unet = await loadUNet(at(family), { backend, ...options });
-  try {
-    return await use(unet);
-  } finally {
-    unet.dispose();
-  }
-}
-
-function tensorOf(name: string) {
-  const tensor = tensors.get(name);
-  if (!tensor) throw new Error(`fixtures/passes/deepcache has no tensor ${name}`);
-  return tensor;
-}
+test.before(convert);
 
 /** Row `index` of a tensor, as a batch of one; the only row of what all steps share. */
 function rowOf(name: string, index: number): tf.Tensor {

@@ -1,17 +1,8 @@
-import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { convertCheckpoint, convertControlNet } from '../../converters/index.ts';
-import {
-  type BackendName,
-  type LoadOptions,
-  loadUNet,
-  patchModel,
-  readModel,
-  slothful,
-  type UNet,
-} from '../../src/node.ts';
+import { convertControlNet } from '../../converters/index.ts';
+import { patchModel, readModel, slothful, type UNet } from '../../src/node.ts';
 import {
   appliedPasses,
   attentionNodes,
@@ -31,8 +22,8 @@ import { parseAxis } from '../../src/sweeps/axis.ts';
 import { failsWith } from '../support/errors.ts';
 import { fixturePath, readJson } from '../support/fixtures.ts';
 import { largestDifference, pseudoRandom } from '../support/numbers.ts';
+import { passGoldens } from '../support/pass-goldens.ts';
 import { readSafetensors } from '../support/safetensors.ts';
-import { temporaryFolder } from '../support/temporary.ts';
 import { FAMILIES, type FamilyName } from '../support/unet-goldens.ts';
 
 const test = suite('FreeU');
@@ -48,23 +39,12 @@ interface FreeuCase {
 }
 
 const CASES = readJson<FreeuCase[]>('passes/freeu/cases.json');
-const tensors = readSafetensors(fixturePath('passes/freeu/goldens.safetensors'));
-const folder = temporaryFolder();
-const at = (name: string) => join(folder, name);
-const backend = (process.env.SLOTHFUL_BACKEND ?? 'wasm') as BackendName;
+const { at, backend, convert, tensorOf, withModel } = passGoldens('freeu');
 // As runs do: on wasm these are several times faster than the attentions that they replace.
 const nodes = () => attentionNodes();
 const STRONG: FreeuOptions = { b1: 1.5, b2: 1.6, s1: 0.9, s2: 0.2 };
 
-test.before(async () => {
-  for (const family of FAMILIES) await convertCheckpoint(fixturePath(`unet/${family}/diffusers`), at(family));
-});
-
-function tensorOf(name: string) {
-  const tensor = tensors.get(name);
-  if (!tensor) throw new Error(`fixtures/passes/freeu has no tensor ${name}`);
-  return tensor;
-}
+test.before(convert);
 
 /** What a UNet answers to the inputs of a case. */
 function answer(
@@ -83,15 +63,6 @@ function answer(
   });
   assert.is(tf.memory().numTensors, before, 'no tensor is left');
   return values;
-}
-
-async function withModel<T>(family: string, options: LoadOptions, use: (unet: UNet) => T | Promise<T>): Promise<T> {
-  const unet = await loadUNet(at(family), { backend, ...options });
-  try {
-    return await use(unet);
-  } finally {
-    unet.dispose();
-  }
 }
 
 for (const family of FAMILIES) {

@@ -76,7 +76,7 @@ function options(cli: Argv<object>) {
       array: true,
       nargs: 1,
       group: COMPANIONS,
-      describe: 'fuse file.safetensors:scale; repeatable',
+      describe: 'fuse file.safetensors:scale, or the folder of one; repeatable',
     })
     .option('lora-partial', { type: 'boolean', default: false, group: COMPANIONS, describe: 'fuse only what fits' })
     .option('ip-adapter', { type: 'string', group: COMPANIONS, describe: 'add the image attention of this file' })
