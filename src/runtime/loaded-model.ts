@@ -79,7 +79,8 @@ export class LoadedModel {
     if (this.disposed) throw new SlothfulError('bad-input', place, 'was disposed of', 'load it again');
     try {
       const results = model.execute(feeds, [...tensors]);
-      return Array.isArray(results) ? results : [results];
+      const list: readonly (tf.Tensor | undefined)[] = Array.isArray(results) ? results : [results];
+      return tensors.map((name, index) => list[index] ?? this.refuse(name));
     } catch (error) {
       if (error instanceof SlothfulError) throw error;
       const problem = `TF.js failed while it ran: ${messageOf(error)}`;
@@ -91,6 +92,11 @@ export class LoadedModel {
   dispose(): void {
     if (!this.disposed) this.parts.model.dispose();
     this.disposed = true;
+  }
+
+  /** TF.js gives nothing for an output beyond those that an op has. */
+  private refuse(name: string): never {
+    throw new SlothfulError('bad-graph', this.parts.place, `makes no tensor "${name}"`, 'convert the model again');
   }
 
   private output(name: string): ModelOutput {

@@ -12,13 +12,14 @@ import { floats, ints, writeTiny } from '../support/tiny-model.ts';
 const test = suite('loading a model that is not a UNet');
 
 const root = temporaryFolder();
-writeTiny(root, linearGraph(), [
+const WEIGHTS = [
   floats('weight', [2, 3], [1, 2, 3, 4, 5, 6]),
   floats('bias', [3], [10, 20, 30]),
   floats('table', [4, 3], [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]),
   floats('one', [], [1]),
   ints('axis', [], [0]),
-]);
+];
+writeTiny(root, linearGraph(), WEIGHTS);
 
 /**
  * A linear layer with an embedding: `y = (x weight + bias) scale + table[ids]`, and what it is without the embedding.
@@ -130,6 +131,18 @@ test('without a signature inputs and outputs go by their nodes', async () => {
     [-2, -3],
     [4, 9],
   ]);
+  model.dispose();
+});
+
+test('an output that its op does not have is called by its name', async () => {
+  const folder = temporaryFolder();
+  const graph = linearGraph();
+  graph.setSignature({ ...graph.signature, outputs: { y: { name: 'sum:1' } } });
+  writeTiny(folder, graph, WEIGHTS);
+  const model = await loadModel(folder, { backend: 'cpu' });
+  const before = tf.memory().numTensors;
+  await failsWith('bad-graph', /makes no tensor "sum:1"/, () => tf.tidy(() => model.execute({ x: X(), ids: IDS() })));
+  assert.is(tf.memory().numTensors, before);
   model.dispose();
 });
 
