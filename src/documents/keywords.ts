@@ -16,6 +16,7 @@ export interface Keywords {
   readonly minItems?: number;
   readonly maxItems?: number;
   readonly minLength?: number;
+  readonly maxLength?: number;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;
@@ -27,7 +28,17 @@ export interface Keywords {
 
 const KNOWN: ReadonlySet<string> = new Set([
   ...['type', 'const', 'enum', 'anyOf', 'properties', 'required', 'additionalProperties'],
-  ...['minProperties', 'items', 'minItems', 'maxItems', 'minLength', 'minimum', 'maximum', 'exclusiveMinimum'],
+  ...[
+    'minProperties',
+    'items',
+    'minItems',
+    'maxItems',
+    'minLength',
+    'maxLength',
+    'minimum',
+    'maximum',
+    'exclusiveMinimum',
+  ],
   ...['default', 'description', 'title', '$id'],
 ]);
 const CHECKED = new WeakSet<object>();
@@ -65,7 +76,7 @@ export function expectation(schema: Keywords): string {
     case 'integer':
       return `an integer${range(schema)}`;
     case 'string':
-      return schema.minLength ? 'a text that is not empty' : 'a text';
+      return `a text${textLength(schema)}`;
     case 'boolean':
       return 'true or false';
     case 'array':
@@ -83,6 +94,11 @@ function range({ minimum, maximum, exclusiveMinimum }: Keywords): string {
   }
   if (minimum === undefined) return maximum === undefined ? '' : `, at most ${maximum}`;
   return ` from ${minimum}${maximum === undefined ? '' : ` to ${maximum}`}`;
+}
+
+function textLength({ minLength, maxLength }: Keywords): string {
+  if (maxLength !== undefined) return ` of at most ${maxLength} characters`;
+  return minLength ? ' that is not empty' : '';
 }
 
 function length({ minItems, maxItems }: Keywords): string {

@@ -1,6 +1,6 @@
 import type { TUnsafe } from 'typebox';
 import { readUntyped } from './read.ts';
-import { choice, flag, integer, number, object, optional, type TSchema } from './types.ts';
+import { choice, flag, integer, number, object, optional, type TSchema, text } from './types.ts';
 
 interface Declared {
   /** One line of what it does. */
@@ -28,7 +28,14 @@ export interface ChoiceParameter<C extends string = string> extends Declared {
   readonly choices: readonly C[];
 }
 
-export type DeclaredParameter = NumberParameter | BooleanParameter | ChoiceParameter;
+export interface TextParameter extends Declared {
+  readonly type: 'text';
+  readonly default: string;
+  /** In characters. */
+  readonly maxLength: number;
+}
+
+export type DeclaredParameter = NumberParameter | BooleanParameter | ChoiceParameter | TextParameter;
 
 /** What a pass can be told: every parameter by name, once; flags, help, schemas and axes are made of it. */
 export type DeclaredParameters = Readonly<Record<string, DeclaredParameter>>;
@@ -37,7 +44,9 @@ type ValueOf<P> = P extends { type: 'choice'; choices: readonly (infer C)[] }
   ? C
   : P extends { type: 'boolean' }
     ? boolean
-    : number;
+    : P extends { type: 'text' }
+      ? string
+      : number;
 
 type Unset<T> = {
   [K in keyof T]: T[K] extends { default: infer D } ? (undefined extends D ? K : never) : never;
@@ -66,6 +75,7 @@ function schemaOf(parameter: DeclaredParameter): TSchema {
       ? optional(choice(choices, { description }))
       : choice(choices, { description, default: value });
   }
+  if (parameter.type === 'text') return text({ description, maxLength: parameter.maxLength, default: value });
   const { min: minimum, max: maximum, type } = parameter;
   const options = { description, minimum, maximum, default: value };
   return type === 'integer' ? integer(options) : number(options);

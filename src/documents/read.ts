@@ -154,7 +154,11 @@ function fits(schema: Keywords, value: unknown): boolean {
     case 'integer':
       return typeof value === 'number' && fitsRange(schema, value);
     case 'string':
-      return typeof value === 'string' && value.length >= (schema.minLength ?? 0);
+      return (
+        typeof value === 'string' &&
+        value.length >= (schema.minLength ?? 0) &&
+        value.length <= (schema.maxLength ?? Number.POSITIVE_INFINITY)
+      );
     case 'boolean':
       return typeof value === 'boolean';
     case 'null':

@@ -5,10 +5,14 @@ export interface ExecutedAttention {
   /** The node's `id` attribute. */
   readonly id: string;
   readonly cross: boolean;
-  /** Queries of one image. */
+  /** Tokens of one image as they came to the node. */
   readonly tokens: number;
-  /** Keys and values of one image. */
+  /** Queries of one item of the batch that was attended. */
+  readonly queries: number;
+  /** Keys and values of one item. */
   readonly kvTokens: number;
+  /** Items by image: its tiles; less than 1 where a part of the batch attended nothing. */
+  readonly items: number;
   /** Bytes of the largest single logits tensor. */
   readonly logitsBytes: number;
   /** True where a stage made other keys' or values' inputs. */

@@ -9,8 +9,8 @@ import {
   type StageRow,
 } from '../attention/index.ts';
 import { type Attention, attend, planOf } from './attend.ts';
-import { type ProjectionTensors, projectAll } from './project.ts';
-import { type ExecutedAttention, report } from './recorder.ts';
+import { type ProjectionTensors, project, projectAll } from './project.ts';
+import { report } from './recorder.ts';
 import { inHostMemory } from './token-forms.ts';
 
 /** A stage of a node, its row, and whether that leaves the attention as it is. */
@@ -68,15 +68,36 @@ export function activeStages(
  * @returns the merged heads, [B, N, inner]
  */
 export function attendWithStages(attention: StagedAttention): tf.Tensor3D {
-  const { heads, id, kind, weights, context: text } = attention;
+  const { heads, id, kind, hiddenStates, context: text, weights } = attention;
   const active = attention.stages.filter(({ off }) => !off);
-  const batch = attention.hiddenStates.shape[0];
+  const [batch] = hiddenStates.shape;
   const context: StageContext = { tf, id, kind, heads, batch, grid: attention.grid, inHostMemory: inHostMemory() };
-  const { hiddenStates, context: inside, restore } = reshapeTokens(active, context, attention.hiddenStates);
+  const asked = active.map(({ stage, row }) => stage.unattended?.(context, row) ?? 0);
+  const alone = Math.min(Math.max(0, ...asked), batch);
+  if (alone === 0) return attendTokens(attention, active, context, batch);
+  const own = project(tf.slice(text ?? hiddenStates, batch - alone), weights.value);
+  if (alone === batch) return own;
+  const attending = {
+    ...attention,
+    hiddenStates: tf.slice(hiddenStates, 0, batch - alone),
+    context: text && tf.slice(text, 0, batch - alone),
+  };
+  return tf.concat([attendTokens(attending, active, { ...context, batch: batch - alone }, batch), own], 0);
+}
+
+/** @param wholeBatch with the items that attend nothing */
+function attendTokens(
+  attention: StagedAttention,
+  active: readonly ActiveStage[],
+  context: StageContext,
+  wholeBatch: number,
+): tf.Tensor3D {
+  const { weights, context: text } = attention;
+  const { hiddenStates, keysValues, context: inside, restore } = reshapeTokens(active, context, attention.hiddenStates);
   const queryInput = active.reduce((input, { stage, row }) => stage.query?.(inside, input, row) ?? input, hiddenStates);
   const [keyInput, valueInput] = active.reduce<readonly [tf.Tensor3D, tf.Tensor3D]>(
     (inputs, { stage, row }) => stage.keysValues?.(inside, inputs, row) ?? inputs,
-    [text ?? hiddenStates, text ?? hiddenStates],
+    text ? [text, text] : keysValues,
   );
   const [query, key, value] = projectAll([
     [queryInput, weights.query],
@@ -85,8 +106,8 @@ export function attendWithStages(attention: StagedAttention): tf.Tensor3D {
   ]);
   const projected: Projected = { query, key, value };
   const merged = attendProjected(attention, active, inside, projected);
-  const pooled = active.some(({ stage }) => stage.keysValues !== undefined);
-  report(() => recordOf(attention, projected, pooled));
+  const pooled = keyInput !== (text ?? hiddenStates) || valueInput !== (text ?? hiddenStates);
+  report(() => ({ ...recordOf(attention, projected), pooled, items: query.shape[0] / wholeBatch }));
   const output = active.reduce(
     (result, { stage, row }) => stage.output?.(inside, result, projected, row) ?? result,
     merged,
@@ -96,19 +117,22 @@ export function attendWithStages(attention: StagedAttention): tf.Tensor3D {
 
 interface InsideTokens {
   readonly hiddenStates: tf.Tensor3D;
+  readonly keysValues: readonly [key: tf.Tensor3D, value: tf.Tensor3D];
   readonly context: StageContext;
   restore(merged: tf.Tensor3D): tf.Tensor3D;
 }
 
 /** The tokens that the attention sees, by all stages that change them, and the way back. */
 function reshapeTokens(active: readonly ActiveStage[], context: StageContext, hiddenStates: tf.Tensor3D): InsideTokens {
-  let inside: InsideTokens = { hiddenStates, context, restore: (merged) => merged };
+  const keysValues = [hiddenStates, hiddenStates] as const;
+  let inside: InsideTokens = { hiddenStates, keysValues, context, restore: (merged) => merged };
   for (const { stage, row } of active) {
     const changed = stage.tokens?.(inside.context, inside.hiddenStates, row);
     if (!changed) continue;
     const { restore: outer } = inside;
     inside = {
       hiddenStates: changed.hiddenStates,
+      keysValues: changed.keysValues ?? [changed.hiddenStates, changed.hiddenStates],
       context: { ...inside.context, batch: changed.hiddenStates.shape[0], grid: changed.grid },
       restore: (merged) => outer(changed.restore(merged)),
     };
@@ -137,15 +161,15 @@ function maskOf(active: readonly ActiveStage[], context: StageContext, { query, 
   }, undefined);
 }
 
-function recordOf(attention: StagedAttention, { query, key, value }: Projected, pooled: boolean): ExecutedAttention {
-  const { site, id, kind, heads, stages } = attention;
+function recordOf(attention: StagedAttention, { query, key, value }: Projected) {
+  const { site, id, kind, heads, stages, hiddenStates } = attention;
   const rows = stages.map(({ stage, row }) => {
     return [stage.name, Object.fromEntries(stage.columns.map(({ name }, index) => [name, row[index] ?? 0]))] as const;
   });
   return {
-    ...{ site, id, cross: kind === 'cross', tokens: query.shape[1], kvTokens: key.shape[1] },
+    ...{ site, id, cross: kind === 'cross', tokens: hiddenStates.shape[1] },
+    ...{ queries: query.shape[1], kvTokens: key.shape[1] },
     logitsBytes: planOf({ query, key, value, heads, scale: 1 }).logitsBytes,
-    pooled,
     rows: Object.fromEntries(rows),
   };
 }

@@ -45,7 +45,7 @@ export interface ControlState {
 const NO_ATTENTION: AttentionRecord = { control: undefined, columns: [], top: undefined, deep: undefined, sites: [] };
 
 /** What a caller says of a step. */
-export interface ControlStep extends Pick<PassStep<unknown>, 'timestep' | 'latent' | 'stepIndex' | 'sigma'> {}
+export interface ControlStep extends Omit<PassStep<unknown>, 'sites' | 'top' | 'deep' | 'parameters'> {}
 
 /**
  * The passes that act while a graph runs, with their recorded parameters; undefined where it has none.
@@ -171,6 +171,15 @@ export function keptByPasses(state: ControlState, evaluation: number): KeptTenso
     const kept = definition.keeps?.(evaluation, parameters, result);
     return kept ? [kept] : [];
   });
+}
+
+/**
+ * By how much the run is steered away from the part of the batch that a pass perturbs, at a timestep; undefined where none
+ * asks for such a part.
+ */
+export function steeringOf({ passes }: ControlState, timestep: number): number | undefined {
+  const scales = passes.map(({ definition, parameters }) => definition.steers?.(timestep, parameters));
+  return scales.find((scale) => scale !== undefined);
 }
 
 function stepOf({ record }: ControlState, { sites, parameters }: AppliedPass, facts: ControlStep) {

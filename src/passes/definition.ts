@@ -3,6 +3,12 @@ import type { DeclaredParameters, ParameterValues } from '../documents/index.ts'
 import type { Effects, Graph, PassResult } from '../graph/index.ts';
 import type { EditResult, PassFeeds } from './pass-input.ts';
 
+/**
+ * What a part of the model's batch is told: all of it, the image without the text, or neither; or all of it, while a pass
+ * perturbs it.
+ */
+export type BatchPart = 'uncond' | 'image' | 'cond' | 'perturbed';
+
 /** What a pass is told of the step that is about to run. */
 export interface PassStep<P> {
   /** The timestep, where the caller gave one. */
@@ -19,6 +25,12 @@ export interface PassStep<P> {
   readonly parameters: P;
   /** Which step of a run this is, where the caller counts. */
   readonly stepIndex?: number | undefined;
+  /** How many steps the run has. */
+  readonly steps?: number | undefined;
+  /** Of the run; what a pass chooses at random follows from it (`uniform`). */
+  readonly seed?: number | undefined;
+  /** The parts that guidance makes of the batch, of the same size each. Default: all of it is what is asked for. */
+  readonly parts?: readonly BatchPart[] | undefined;
 }
 
 /** A tensor of the model that a pass keeps from an evaluation of a run for those that follow. */
@@ -94,6 +106,11 @@ export interface PassDefinition<T extends DeclaredParameters = DeclaredParameter
    * @throws SlothfulError `bad-parameter` for parameters that this model cannot have
    */
   keeps?(evaluation: number, parameters: ParameterValues<T>, result: PassResult): KeptTensor | undefined;
+  /**
+   * Where it perturbs a part of the batch, by how much the run is steered away from that part: a number from 0, which is added
+   * times `cond - perturbed` to what guidance gives. Undefined where it asks for no such part.
+   */
+  steers?(timestep: number, parameters: ParameterValues<T>): number | undefined;
   /** What `edit` would record of a graph, for plans of models that are not patched: nothing is changed. */
   foresee?(graph: Graph): PassResult;
   /** What it changes and needs of attentions, where it has no stage that says so. */

@@ -62,6 +62,11 @@ function recordedActing({ passes, attention }: JsonObject): [string, JsonObject]
   );
 }
 
+/** Whether passes in force perturb a part of the batch: one that guidance has the model compute beside the others. */
+export function perturbs(inForce: PassParameters): boolean {
+  return Object.entries(inForce).some(([name, own]) => expectPass(name, 'passes').steers?.(0, own) !== undefined);
+}
+
 /** The passes that put parameters in force into a model as it loads. */
 export function passesOf(inForce: PassParameters): Pass[] {
   return Object.entries(inForce).map(([name, parameters]) => makePass(expectPass(name, 'passes'), parameters));

@@ -13,10 +13,11 @@ export {
   keptByPasses,
   type PassChanges,
   type PassHooks,
+  steeringOf,
 } from './applied.ts';
 export { CONTROL_NET, controlNetInputs, downResidual, MID_RESIDUAL } from './control-net/control-net.ts';
 export { DEEPCACHE, DEEPCACHE_PARAMETERS, type DeepCacheOptions, deepCache } from './deepcache/definition.ts';
-export type { KeptTensor, PassDefinition, PassPreset, PassStep, SiteFacts } from './definition.ts';
+export type { BatchPart, KeptTensor, PassDefinition, PassPreset, PassStep, SiteFacts } from './definition.ts';
 export { rowsAt } from './definition.ts';
 export { FREEU, FREEU_PARAMETERS, type FreeuOptions, freeu } from './freeu/definition.ts';
 export {
@@ -26,9 +27,11 @@ export {
   parsePassOption,
   passesInForce,
   passesOf,
+  perturbs,
   valueOfText,
 } from './in-force.ts';
 export { makePass } from './make-pass.ts';
+export { PAG, PAG_PARAMETERS, type PagOptions, pag } from './pag/definition.ts';
 export { addPassInput, type EditResult, type PassFeeds, type PassInput, recordedResult } from './pass-input.ts';
 export { expectPass, findPass, passDefinitions, registerPass } from './registry.ts';
 export * from './slothful/index.ts';

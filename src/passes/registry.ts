@@ -62,7 +62,7 @@ function isDefinition(value: unknown, place: string): value is PassDefinition {
   if (!isObject(parameters)) throw wrong(place, 'its parameters must be an object, {} where it has none');
   for (const [parameter, spec] of Object.entries(parameters)) checkParameter(spec, `${place} parameter "${parameter}"`);
   if (stage !== undefined) checkStage(stage, name, `${place} stage`);
-  for (const method of ['selects', 'rows', 'explain', 'edit', 'feeds', 'keeps', 'foresee'])
+  for (const method of ['selects', 'rows', 'explain', 'edit', 'feeds', 'keeps', 'steers', 'foresee'])
     checkFunction(value[method], `${place} ${method}`);
   if (value.feeds && !value.edit) throw wrong(place, 'it has feeds, and no edit that adds inputs to feed');
   if (value.keeps && !value.edit) throw wrong(place, 'it keeps tensors, and has no edit that records which');
@@ -71,17 +71,30 @@ function isDefinition(value: unknown, place: string): value is PassDefinition {
 
 function checkParameter(spec: unknown, place: string): void {
   if (!isObject(spec)) throw wrong(place, 'is not an object');
-  const { type, help, default: value, min, max, choices } = spec;
+  const { type, help, default: value, min, max, choices, maxLength } = spec;
   if (typeof help !== 'string') throw wrong(place, 'needs a line of help');
   if (type === 'number' || type === 'integer') {
     const numbers = [value, min, max].every((each) => typeof each === 'number');
     if (!numbers) throw wrong(place, `a ${type} needs default, min and max`);
   } else if (type === 'choice') {
     if (!Array.isArray(choices)) throw wrong(place, 'a choice needs choices');
-  } else if (type !== 'boolean') throw wrong(place, 'its type must be number, integer, boolean or choice');
+  } else if (type === 'text') {
+    const isBounded = typeof value === 'string' && typeof maxLength === 'number';
+    if (!isBounded) throw wrong(place, 'a text needs default and maxLength');
+  } else if (type !== 'boolean') throw wrong(place, 'its type must be number, integer, boolean, choice or text');
 }
 
-const STAGE_FUNCTIONS = ['isOff', 'size', 'tokens', 'query', 'keysValues', 'logitsMask', 'attend', 'output'];
+const STAGE_FUNCTIONS = [
+  'isOff',
+  'size',
+  'unattended',
+  'tokens',
+  'query',
+  'keysValues',
+  'logitsMask',
+  'attend',
+  'output',
+];
 
 function checkStage(stage: unknown, pass: string, place: string): void {
   if (!isObject(stage)) throw wrong(place, 'is not an object');

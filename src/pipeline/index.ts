@@ -83,6 +83,7 @@ export { runRecord, totalMilliseconds } from './run-record.ts';
 export {
   completeSettings,
   evaluatedBatch,
+  evaluatedParts,
   isGuidedRun,
   type RunRequest,
   type ScheduleChoice,

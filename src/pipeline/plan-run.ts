@@ -8,8 +8,8 @@ import { chooseBackend, lackingKernels } from '../runtime/index.ts';
 import type { RunSettings } from '../sampling/index.ts';
 import type { OpenedDocument, OpenedModel } from './open-model.ts';
 import type { ResolvedRun } from './resolve-run.ts';
-import type { AttentionFlops, CallRecord, RecordedSite, StepRecord } from './run-document.ts';
-import { evaluatedBatch, scheduledSteps, stepsDone } from './settings.ts';
+import type { AttentionFlops, CallRecord, StepRecord } from './run-document.ts';
+import { evaluatedBatch, evaluatedParts, scheduledSteps, stepsDone } from './settings.ts';
 import { recordedCalls } from './step-record.ts';
 
 /** A plan, and the settings of the run that it is of, as run.json has them. */
@@ -82,7 +82,8 @@ function planOf(
     // A plain model is planned as a patch would make it, but where other passes alone were asked for.
     parameters: parameters ?? (Object.keys(passes).length ? OFF : DEFAULT_PARAMETERS),
     passes,
-    size: { rows, columns, batch: evaluatedBatch(settings), ...(contextTokens ? { contextTokens } : {}) },
+    parts: evaluatedParts(settings, passes),
+    size: { rows, columns, batch: evaluatedBatch(settings, passes), ...(contextTokens ? { contextTokens } : {}) },
     ...extras,
   });
 }
@@ -95,13 +96,13 @@ function planOf(
  */
 export function attentionFlopsOf(
   graph: Graph,
-  settings: RunSettings,
+  { settings, passes }: Pick<ResolvedRun, 'settings' | 'passes'>,
   steps: readonly StepRecord[],
 ): AttentionFlops | undefined {
   try {
     const calls = steps.flatMap(recordedCalls);
     return calls.some(({ sites }) => sites.length)
-      ? executedFlops(graph, settings, calls)
+      ? executedFlops(graph, evaluatedBatch(settings, passes), calls)
       : plainFlops(graph, settings, calls.length);
   } catch (error) {
     if (error instanceof SlothfulError) return undefined;
@@ -112,8 +113,8 @@ export function attentionFlopsOf(
 /** The same of a run and of those that went on from it. */
 export function chainFlopsOf(graph: Graph, run: ResolvedRun, steps: readonly StepRecord[]): AttentionFlops | undefined {
   const firsts = firstSteps(run);
-  const parts = [run, ...(run.next ?? [])].map(({ settings }, index) => {
-    return attentionFlopsOf(graph, settings, steps.slice(firsts[index], firsts[index + 1]));
+  const parts = [run, ...(run.next ?? [])].map((each, index) => {
+    return attentionFlopsOf(graph, each, steps.slice(firsts[index], firsts[index + 1]));
   });
   if (parts.includes(undefined)) return undefined;
   const sum = (of: keyof AttentionFlops) => parts.reduce((total, part) => total + (part?.[of] ?? 0), 0);
@@ -130,19 +131,23 @@ export function firstSteps(run: ResolvedRun): number[] {
   });
 }
 
-function executedFlops(graph: Graph, settings: RunSettings, calls: readonly CallRecord[]): AttentionFlops {
-  const batch = evaluatedBatch(settings);
+function executedFlops(graph: Graph, batch: number, calls: readonly CallRecord[]): AttentionFlops {
   const widths = new Map(surveyGraph(graph).sites.map((site) => [site.id, siteWidths(graph, site)] as const));
-  const costOf = ({ id, tokens }: RecordedSite, keys: number) => {
+  const costOf = (id: string, queries: number, keys: number, items = 1) => {
     const found = widths.get(id);
-    if (found) return attentionFlops(found, tokens, keys, batch);
+    if (found) return attentionFlops(found, queries, keys, batch * items);
     throw new SlothfulError('unsupported', `site "${id}"`, 'is not to be found in the graph');
   };
   // Where passes leave out parts of the model, a call does not have every site; the first always does.
   const every = calls[0]?.sites ?? [];
   return {
-    plain: calls.length * every.reduce((sum, site) => sum + costOf(site, site.tokens), 0),
-    patched: calls.flatMap(({ sites }) => sites).reduce((sum, site) => sum + costOf(site, site.kv_tokens), 0),
+    plain: calls.length * every.reduce((sum, { id, tokens }) => sum + costOf(id, tokens, tokens), 0),
+    patched: calls
+      .flatMap(({ sites }) => sites)
+      .reduce(
+        (sum, { id, tokens, queries, kv_tokens, items }) => sum + costOf(id, queries ?? tokens, kv_tokens, items),
+        0,
+      ),
   };
 }
 

@@ -82,7 +82,9 @@ export type AttentionFlops = DocumentOf<typeof ATTENTION_FLOPS>;
 const EXECUTED_FIELDS = {
   id: text(),
   tokens: integer({ minimum: 1 }),
-  kv_tokens: integer({ minimum: 1 }),
+  kv_tokens: integer({ minimum: 1, description: 'keys and values that every query attends' }),
+  queries: optional(integer({ minimum: 1, description: 'of one item, where they are not the tokens' })),
+  items: optional(number({ description: 'of the batch that an image made, where that is not 1: tiles' })),
   stride_rows: integer({ minimum: 1, description: 'the row of the control input that ran: strides by rows of tokens' }),
   stride_columns: integer({ minimum: 1 }),
   window_rows: integer({ minimum: 1 }),

@@ -10,7 +10,7 @@ import { type Look, lookOf } from './look.ts';
 import type { OpenedModel } from './open-model.ts';
 import { planRun } from './plan-run.ts';
 import { type ResolvedRun, type RunChoices, resolveTold } from './resolve-run.ts';
-import { isGuidedRun, type RunRequest } from './settings.ts';
+import { evaluatedParts, type RunRequest } from './settings.ts';
 import { type PipelineSetup, PipelineStages } from './stages.ts';
 import { startChoices } from './start-image.ts';
 
@@ -173,14 +173,14 @@ async function tellAll(asked: PipelineRun, stages: PipelineStages, run: Resolved
   const runs = [run, ...(run.next ?? [])];
   const texts = [asked, ...(asked.next ?? [])];
   const told: RunConditioning[] = [];
-  for (const [index, { settings }] of runs.entries()) {
+  for (const [index, { settings, passes }] of runs.entries()) {
     const text = texts[index] ?? asked;
-    const guided = isGuidedRun(settings);
+    const parts = evaluatedParts(settings, passes);
     const same = texts.findIndex((each, at) => at < index && each.text === text.text && each.prompt === text.prompt);
     const known = told[same];
-    const isEnough = known && (!guided || known.uncond) && texts[same]?.sizes === text.sizes;
+    const isEnough = known && (!parts.includes('uncond') || known.uncond) && texts[same]?.sizes === text.sizes;
     if (isEnough) told.push(known);
-    else told.push((await stages.tell([text.prompt], settings, guided, text))(text.prompt));
+    else told.push((await stages.tell([text.prompt], settings, parts, text))(text.prompt));
   }
   return told;
 }

@@ -2,8 +2,10 @@ import { SlothfulError } from '../errors.ts';
 import { familyOrUsual } from '../families/index.ts';
 import type { Graph, JsonObject } from '../graph/index.ts';
 import { unetField } from '../models/index.ts';
+import { type BatchPart, type PassParameters, perturbs } from '../passes/index.ts';
 import type { Schedule } from '../reports/index.ts';
 import {
+  batchParts,
   isGuided,
   isSolverConfig,
   modelCalls,
@@ -154,18 +156,15 @@ export function isGuidedRun({ guidance_scale, image_guidance_scale, guidance_dim
   return !guidance_dim && isGuided(guidance_scale, definitions, image_guidance_scale);
 }
 
-/** How often guidance has the model evaluate each sample at once: three times where it is by an image too. */
-export function evaluatedTimes(
-  { image_guidance_scale }: Partial<Pick<RunSettings, 'image_guidance_scale'>>,
-  guided: boolean,
-): number {
-  if (!guided) return 1;
-  return image_guidance_scale === undefined ? 2 : 3;
+/** The parts of which the model evaluates each sample at once: for guidance, and for a pass that perturbs one. */
+export function evaluatedParts(settings: Guidance, passes: PassParameters): readonly BatchPart[] {
+  const isImage = settings.image_guidance_scale !== undefined;
+  return batchParts(isGuidedRun(settings), { isImage, isPerturbed: perturbs(passes) });
 }
 
 /** The run's samples that the model evaluates at once: guidance doubles them. */
-export function evaluatedBatch(settings: Guidance & Pick<RunSettings, 'batch'>): number {
-  return evaluatedTimes(settings, isGuidedRun(settings)) * settings.batch;
+export function evaluatedBatch(settings: Guidance & Pick<RunSettings, 'batch'>, passes: PassParameters): number {
+  return evaluatedParts(settings, passes).length * settings.batch;
 }
 
 /** Which schedule to make, by the names that `scheduleOf` has had from the first. */

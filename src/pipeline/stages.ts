@@ -1,4 +1,5 @@
 import { readShape } from '../graph/index.ts';
+import type { BatchPart } from '../passes/index.ts';
 import { type BackendName, checkFitsOn, type SlothfulHook } from '../runtime/index.ts';
 import { type GuidedSizes, isSolverConfig, type RunExtent, type RunSettings, type Values } from '../sampling/index.ts';
 import type { Prompts } from '../text/index.ts';
@@ -12,7 +13,6 @@ import { onceOnly, PhaseClock, type PhaseName, partLoader } from './load-parts.t
 import type { Look } from './look.ts';
 import { type OpenedModel, pixelsOf } from './open-model.ts';
 import type { ResolvedRun } from './resolve-run.ts';
-import { evaluatedTimes } from './settings.ts';
 import { type StartFor, type StartImage, startOf } from './start-image.ts';
 import { type Companions, type SteeredUNet, steer } from './steer.ts';
 import type { LoadPart, TextSource } from './text-source.ts';
@@ -75,20 +75,23 @@ export class PipelineStages {
     });
   }
 
-  /** What the model is told of each prompt. A run that the backend or the machine cannot hold is refused before. */
+  /**
+   * What the model is told of each prompt, where it evaluates a batch of such parts. A run that the backend or the machine cannot hold is refused before. */
   async tell(
     prompts: readonly (Prompts | undefined)[],
-    extent: RunExtent & Partial<Pick<RunSettings, 'steps' | 'image_guidance_scale'>>,
-    guided: boolean,
+    extent: RunExtent & Partial<Pick<RunSettings, 'steps'>>,
+    parts: readonly BatchPart[],
     { text, sizes }: Pick<PipelineSetup, 'text' | 'sizes'> = this.setup,
   ): Promise<Conditioner> {
     const { imageEmbeds, backend: asked } = this.setup;
     if (imageEmbeds) imageEmbedsOf(imageEmbeds.tensors, imageEmbeds.place);
     const backend = await checkFitsOn(this.model.platform, this.model.file, { backend: asked, log: this.log });
     const { rows, columns, batch, steps } = extent;
-    const size = { rows, columns, batch: evaluatedTimes(extent, guided) * batch };
+    const size = { rows, columns, batch: parts.length * batch };
     await checkWork(this.model, backend, { size, steps, asNodes: true, onNote: this.noteWork });
-    const told = await this.clock.time('text', () => text.encode(prompts, guided, this.load('load text')));
+    const told = await this.clock.time('text', () =>
+      text.encode(prompts, parts.includes('uncond'), this.load('load text')),
+    );
     return (prompt) => {
       const whole = withTimeIds(told(prompt), this.model.inputs, pixelsOf(extent), sizes);
       if (!imageEmbeds) return whole;

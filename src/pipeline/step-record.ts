@@ -81,11 +81,13 @@ function recordSite(site: SiteRecord, patch: PatchInForce, of: SiteOfCall): Reco
 }
 
 /** What a node reported, by the names of JSON. */
-export function executedSite({ id, tokens, kvTokens, rows }: SiteRecord): ExecutedSite {
+export function executedSite({ id, tokens, queries, kvTokens, items, rows }: SiteRecord): ExecutedSite {
   const row = slothfulRow(rows);
   const others = Object.entries(rows).filter(([name]) => name !== SLOTHFUL.name);
   return {
     ...{ id, tokens, kv_tokens: kvTokens },
+    ...(queries === tokens ? {} : { queries }),
+    ...(items === 1 ? {} : { items }),
     ...{ stride_rows: row.strideRows, stride_columns: row.strideColumns },
     ...{ window_rows: row.windowRows, window_columns: row.windowColumns },
     ...{ mode: row.mode, k_blend: shortest(row.kBlend), v_blend: shortest(row.vBlend) },

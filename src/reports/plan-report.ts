@@ -36,8 +36,9 @@ export type PlanBackend = DocumentOf<typeof BACKEND>;
 const STEP = named(
   'step',
   object({
-    tokens: tokens('queries of one sample'),
-    kv_tokens: tokens('keys and values of one sample'),
+    tokens: tokens('queries of one item'),
+    kv_tokens: tokens('keys and values that every query attends'),
+    items: optional(number({ description: 'of the batch that a sample makes, where that is not 1: tiles' })),
     reason: nullable(text(), { description: 'why the site is left alone, see reasons; null where it is not' }),
     ...STEP_FACTS,
     passes: optional(table(table(anything()), { description: 'what the stages of other passes do, by their names' })),

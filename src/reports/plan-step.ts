@@ -2,6 +2,7 @@ import type { AttentionSize, Grid, PatchedSite, StageRow } from '../attention/in
 import { type DocumentOf, flag, integer, number, object } from '../documents/index.ts';
 import {
   type AnyParameters,
+  type BatchPart,
   expectPass,
   type PassDefinition,
   type PassParameters,
@@ -45,10 +46,12 @@ type Facts = Readonly<Record<string, number | boolean | string | null>>;
 
 /** What one self-attention does at one noise level. */
 export interface SiteStep extends DocumentOf<typeof FACTS> {
-  /** Queries of one sample. */
+  /** Queries of one item. */
   readonly tokens: number;
-  /** Keys and values of one sample. */
+  /** Keys and values of one item. */
   readonly kv_tokens: number;
+  /** Items that a sample makes: tiles. */
+  readonly items: number;
   /** A word for why it is left alone (`grid`: it has one token); null where keys and values are sampled or pooled. */
   readonly reason: string | null;
   /** What the stages of other passes do, by their names; absent where there are none. */
@@ -69,6 +72,10 @@ export interface StepSettings {
   readonly passes: PassParameters;
   readonly depth: { readonly top: number; readonly deep: number };
   readonly latent: { readonly height: number; readonly width: number };
+  /** Of the batch. */
+  readonly parts?: readonly BatchPart[] | undefined;
+  /** How many there are. */
+  readonly steps: number;
 }
 
 /** The step that is planned. */
@@ -100,6 +107,7 @@ export function planStep(settings: StepSettings, time: StepTime): SiteStep[] {
     return {
       tokens: size.queries,
       kv_tokens: size.keys,
+      items: size.items ?? 1,
       reason: slothful?.reason ?? (tokens === 1 ? 'grid' : null),
       ...readFacts(slothful?.facts),
       ...(peers.length ? { passes: Object.fromEntries(peers) } : {}),
@@ -124,7 +132,8 @@ function planPass(
   const { name, stage } = definition;
   const sites = settings.sites.map(({ site }) => site).filter((site) => definition.selects?.(site) ?? true);
   const { timestep, sigma, index: stepIndex } = time;
-  const step = { timestep, sigma, stepIndex, sites, ...settings.depth, latent: settings.latent, parameters };
+  const { depth, latent, parts, steps } = settings;
+  const step = { timestep, sigma, stepIndex, steps, parts, sites, ...depth, latent, parameters };
   const rows = new Map<PatchedSite, StageRow>();
   const given = stage ? rowsAt(definition, step) : [];
   sites.forEach((site, index) => {

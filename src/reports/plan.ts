@@ -10,6 +10,7 @@ import { BACKENDS } from '../backends/index.ts';
 import { SlothfulError } from '../errors.ts';
 import { type Graph, inferShapes, type ShapeTable } from '../graph/index.ts';
 import {
+  type BatchPart,
   DEFAULT_PARAMETERS,
   type DepthRange,
   type PassParameters,
@@ -40,6 +41,8 @@ export interface PlanOptions {
   readonly schedule: Schedule;
   /** Default: those that a patched model records, or else the node's. */
   readonly parameters?: SlothfulParameters | undefined;
+  /** The parts of which the batch of `size` is made, as guidance makes them. Default: all of it is what is asked for. */
+  readonly parts?: readonly BatchPart[] | undefined;
   /** The other passes that act, with all their parameters. Default: those that the model has. */
   readonly passes?: PassParameters | undefined;
   readonly model?: string | undefined;
@@ -71,7 +74,8 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
   const costs = { batch: size.batch, backend: backendOf(options) };
   const measured = survey.sites.map((site) => measureSite(graph, site, shapes, costs));
   const planned = measured.flatMap(({ planned: own }) => own ?? []);
-  const settings = { sites: planned, parameters, passes, depth, latent };
+  const batch = { parts: options.parts, steps: schedule.steps.length };
+  const settings = { sites: planned, parameters, passes, depth, latent, ...batch };
   const byStep = schedule.steps.map((step, index) => planStep(settings, { ...step, index }));
   const flops = graphFlops(graph, shapes);
   const plainFlops = new Map(measured.map((each) => [each.site, plainCost(each).flops] as const));
@@ -206,10 +210,10 @@ interface SiteCost {
   readonly settings: CostSettings;
 }
 
-function stepOf({ tokens, kv_tokens, reason, ...facts }: SiteStep, cost: SiteCost): PlanStep {
+function stepOf({ tokens, kv_tokens, items, reason, ...facts }: SiteStep, cost: SiteCost): PlanStep {
   const reduction = cost.keys / kv_tokens;
-  const costs = reason === NOT_RUN ? NOTHING : costOf(cost, tokens, kv_tokens);
-  return { tokens, kv_tokens, reason, ...facts, reduction, ...costs };
+  const costs = reason === NOT_RUN ? NOTHING : costOf(cost, tokens, kv_tokens, items);
+  return { tokens, kv_tokens, ...(items === 1 ? {} : { items }), reason, ...facts, reduction, ...costs };
 }
 
 /** What a site that does not run costs. */
@@ -219,11 +223,12 @@ function plainCost({ cost, tokens, contextTokens }: MeasuredSite) {
   return costOf(cost, tokens, contextTokens);
 }
 
-function costOf({ widths, heads, settings }: SiteCost, tokens: number, keys: number) {
-  const { batch, backend } = settings;
+function costOf({ widths, heads, settings }: SiteCost, tokens: number, keys: number, items = 1) {
+  const { backend } = settings;
+  const batch = settings.batch * items;
   const flops = attentionFlops(widths, tokens, keys, batch);
   if (heads === undefined) return { flops, logits_bytes: null, peak_logits_bytes: null };
-  const shape = { heads: heads * batch, queries: tokens, keys };
+  const shape = { heads: Math.round(heads * batch), queries: tokens, keys };
   const peak = cutLogits(shape, backend.strategy, backend.logits_limit).logitsBytes;
   return { flops, logits_bytes: logitsBytes(heads, tokens, keys, batch), peak_logits_bytes: peak };
 }

@@ -3,6 +3,7 @@ import { SlothfulError } from '../errors.ts';
 import { endpoint, type JsonObject, outputLayout } from '../graph/index.ts';
 import { type ExecutedAttention, recordAttention } from '../kernels/index.ts';
 import {
+  type BatchPart,
   type ControlState,
   changeParameters,
   keptByPasses,
@@ -12,6 +13,7 @@ import {
   type SlothfulHook,
   type SlothfulOptions,
   type SlothfulParameters,
+  steeringOf,
 } from '../passes/index.ts';
 import type { ChosenBackend } from './backend.ts';
 import { hooksOf, passFeeds } from './control.ts';
@@ -32,10 +34,14 @@ export interface PredictOptions {
   readonly passes?: PassChanges | undefined;
   /** `false`: as the unpatched model does. */
   readonly slothful?: false | undefined;
-  /** How many parts guidance makes of the batch, the last of what is asked for: for what is put around the model. Default 1. */
-  readonly parts?: number | undefined;
-  /** Handed to the hook. */
+  /** The parts that guidance makes of the batch, for passes and for what is put around the model. Default: one, asked for. */
+  readonly parts?: readonly BatchPart[] | undefined;
+  /** Handed to the hook and the passes. */
   readonly stepIndex?: number | undefined;
+  /** How many steps the run has: handed to the passes. */
+  readonly steps?: number | undefined;
+  /** What passes that choose at random go by. Default 0. */
+  readonly seed?: number | undefined;
   /**
    * Of the run that this prediction belongs to: what passes such as DeepCache keep from one evaluation to the next. Without
    * it every evaluation runs the whole model.
@@ -171,6 +177,17 @@ export class UNet {
     this.hooks = hooksOf(hook);
   }
 
+  /**
+   * By how much a run is to be steered away from the part of its batch that a pass perturbs, at a timestep: it is added times
+   * `cond - perturbed` to what guidance gives. Undefined where no pass asks for such a part.
+   *
+   * @throws SlothfulError `bad-parameter`
+   */
+  steeringOf(options: PredictOptions, timestep: number): number | undefined {
+    const state = this.stateOf(options);
+    return state && steeringOf(state, timestep);
+  }
+
   /** Frees the weights. The model cannot be used after; calling it again does nothing. */
   dispose(): void {
     this.parts.model.dispose();
@@ -196,9 +213,9 @@ export class UNet {
   private control(state: ControlState, inputs: UNetInputs, options: PredictOptions): tf.NamedTensorMap {
     const [, first = 0, second = 0, third = 0] = inputs.sample.shape;
     const [height, width] = options.layout === 'nchw' ? [second, third] : [first, second];
-    const { sigma, stepIndex } = options;
+    const { sigma, stepIndex, steps, seed, parts } = options;
     const timestep = firstTimestep(inputs.timestep);
-    const clues = { timestep, sigma, stepIndex, latent: { height, width } };
+    const clues = { timestep, sigma, stepIndex, steps, seed, parts, latent: { height, width } };
     return passFeeds(state, clues, this.hooks);
   }
 

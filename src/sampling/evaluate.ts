@@ -8,6 +8,8 @@ import type { Values } from './values.ts';
 export interface DenoisingModel {
   /** One evaluation; `out_sample` has the sample's shape, NHWC, and is the loop's to dispose. */
   predict(inputs: UNetInputs, options: PredictOptions): Prediction | Promise<Prediction>;
+  /** As `UNet.steeringOf`; left out: nothing of the batch is perturbed. */
+  steeringOf?(options: PredictOptions, timestep: number): number | undefined;
 }
 
 /** One evaluation of the model, in plain numbers. */

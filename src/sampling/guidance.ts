@@ -1,18 +1,18 @@
 import { SlothfulError } from '../errors.ts';
+import type { BatchPart } from '../passes/index.ts';
 import type { Conditioning } from './conditioning.ts';
 import type { Definitions } from './solver-config.ts';
 import { concatenate, type Values } from './values.ts';
 
-/** What a part of the model's batch is told: all of it, the image without the text, or neither. */
-export type GuidedPart = 'uncond' | 'image' | 'cond';
-
 /** How a run is guided: what the model is asked at once, and how its answers become one. */
 export interface Guidance {
   /** In the order of the batch. */
-  readonly parts: readonly GuidedPart[];
+  readonly parts: readonly BatchPart[];
   readonly scale: number;
   /** How much the image counts that a run changes by an instruction; undefined where there is none. */
   readonly imageScale: number | undefined;
+  /** By how much it steers away from the part that a pass perturbs, at a timestep; undefined where there is none. */
+  readonly perturbedScale: ((timestep: number) => number) | undefined;
 }
 
 /**
@@ -25,10 +25,27 @@ export function isGuided(guidanceScale: number, definitions: Definitions, imageG
 }
 
 /** The parts that a run's guidance has the model compute. */
-export function guidanceOf(scale: number, definitions: Definitions, imageScale?: number): Guidance {
-  const isImage = imageScale !== undefined;
-  const guidedParts: readonly GuidedPart[] = isImage ? ['uncond', 'image', 'cond'] : ['uncond', 'cond'];
-  return { parts: isGuided(scale, definitions, imageScale) ? guidedParts : ['cond'], scale, imageScale };
+export function guidanceOf(
+  scale: number,
+  definitions: Definitions,
+  { imageScale, perturbedScale }: Partial<Pick<Guidance, 'imageScale' | 'perturbedScale'>> = {},
+): Guidance {
+  const of = { isImage: imageScale !== undefined, isPerturbed: perturbedScale !== undefined };
+  return { parts: batchParts(isGuided(scale, definitions, imageScale), of), scale, imageScale, perturbedScale };
+}
+
+/** The parts that make up the model's batch. */
+export function batchParts(
+  isGuidedBatch: boolean,
+  { isImage, isPerturbed }: { readonly isImage: boolean; readonly isPerturbed: boolean },
+): readonly BatchPart[] {
+  const away: readonly BatchPart[] = isGuidedBatch ? (isImage ? ['uncond', 'image'] : ['uncond']) : [];
+  return [...away, 'cond', ...(isPerturbed ? (['perturbed'] as const) : [])];
+}
+
+/** Whether a part is told what is asked for. */
+export function isAskedFor(part: BatchPart): boolean {
+  return part === 'cond' || part === 'perturbed';
 }
 
 /** What each part is told in words: the image's the same as nothing's. @throws SlothfulError `bad-input` without `uncond` */
@@ -38,7 +55,7 @@ export function toldParts(
   uncond: Conditioning | undefined,
 ): readonly Conditioning[] {
   return parts.map((part) => {
-    if (part === 'cond') return cond;
+    if (isAskedFor(part)) return cond;
     if (uncond) return uncond;
     const problem = `${scale} needs the unconditional half`;
     throw new SlothfulError('bad-input', 'guidanceScale', problem, 'give uncond, or a guidanceScale of 1');
@@ -52,17 +69,27 @@ export function ofEachPart({ parts }: Guidance, { shape: [count = 0, ...rest], d
 
 /**
  * Classifier-free guidance (Ho and Salimans 2022): unconditional + scale (conditional - unconditional). With an image
- * (Brooks et al. 2023, equation 3): unconditional + scale (conditional - image) + image scale (image - unconditional).
+ * (Brooks et al. 2023, equation 3): unconditional + scale (conditional - image) + image scale (image - unconditional). With a
+ * perturbed part (Ahn et al. 2024): also + its scale (conditional - perturbed).
  *
  * @param output of a batch of the guidance's parts
  * @returns of one part
  */
-export function guided(output: Float32Array, { parts, scale, imageScale = 0 }: Guidance): Float32Array {
+export function guided(output: Float32Array, guidance: Guidance, timestep: number): Float32Array {
+  const { parts, perturbedScale } = guidance;
   const size = output.length / parts.length;
-  const of = (part: GuidedPart) => output.subarray(parts.indexOf(part) * size, (parts.indexOf(part) + 1) * size);
+  const of = (part: BatchPart) => output.subarray(parts.indexOf(part) * size, (parts.indexOf(part) + 1) * size);
+  const toText = guidedByText(of, guidance);
+  const away = perturbedScale?.(timestep) ?? 0;
+  if (away === 0) return toText;
+  const [conditional, perturbed] = [of('cond'), of('perturbed')];
+  return toText.map((value, index) => value + away * ((conditional[index] ?? 0) - (perturbed[index] ?? 0)));
+}
+
+function guidedByText(of: (part: BatchPart) => Float32Array, { parts, scale, imageScale = 0 }: Guidance): Float32Array {
   const conditional = of('cond');
-  if (parts.length === 1) return output;
-  if (parts.length === 2) {
+  if (!parts.includes('uncond')) return conditional;
+  if (!parts.includes('image')) {
     return of('uncond').map((value, index) => value + scale * ((conditional[index] ?? 0) - value));
   }
   const image = of('image');

@@ -5,7 +5,7 @@ export { DATA_SPACES, type DataSpace, dataSpaceOf, decodePictures, type Picture 
 export { denoise } from './denoise.ts';
 export type { DenoiseOptions, DenoiseStep, EvaluatedCall, StepFacts } from './denoise-options.ts';
 export type { DenoisingModel } from './evaluate.ts';
-export { isGuided } from './guidance.ts';
+export { batchParts, isGuided } from './guidance.ts';
 export { guidanceEmbedding } from './guidance-embedding.ts';
 export {
   batchNoise,

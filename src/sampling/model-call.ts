@@ -19,11 +19,12 @@ export interface ModelAnswer {
  */
 export async function callModel(
   { unet, control, passes, slothful, beside }: DenoiseOptions,
-  { shape, conditioning, guidance, memory }: PreparedRun,
+  { shape, conditioning, guidance, memory, seed }: PreparedRun,
   facts: StepFacts,
   scaledSample: Float32Array,
 ): Promise<ModelAnswer> {
-  const { index, timestep, sigma } = facts;
+  const { index: stepIndex, steps, timestep, sigma } = facts;
+  const { parts } = guidance;
   const parameters = control?.(facts);
   const sample = { shape, data: scaledSample };
   const request = {
@@ -31,11 +32,11 @@ export async function callModel(
     conditioning,
     sample: beside ? withBeside(sample, beside, guidance) : ofEachPart(guidance, sample),
     channels: shape[3],
-    options: { sigma, parameters, passes, slothful, stepIndex: index, memory, parts: guidance.parts.length },
+    options: { sigma, parameters, passes, slothful, stepIndex, steps, seed, memory, parts },
   };
-  const { output, sites, reused } = await evaluate(unet, request, `step ${index} (timestep ${timestep})`);
+  const { output, sites, reused } = await evaluate(unet, request, `step ${stepIndex} (timestep ${timestep})`);
   return {
-    modelOutput: guided(output, guidance),
+    modelOutput: guided(output, guidance, timestep),
     call: { timestep, sigma, sites, parameters, reused },
   };
 }

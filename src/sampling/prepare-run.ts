@@ -18,6 +18,8 @@ export interface PreparedRun {
   readonly noise: NoiseSource;
   /** What the noise is made of, for samplers that need another kind of it. */
   readonly noiseOptions: NoiseOptions;
+  /** What passes choose at random by: the run's seed, as far as a number holds it. */
+  readonly seed: number;
   /** What passes keep from one call of the model to the next. */
   readonly memory: RunMemory;
   /** What it begins with, standard normal; zeros where no noise is added. */
@@ -37,7 +39,10 @@ export function prepareRun(options: DenoiseOptions): PreparedRun {
     throw new SlothfulError('bad-parameter', name, `must be a finite number, got ${value}`);
   }
   const definitions = isSolver(options.scheduler) ? 'comfyui' : 'diffusers';
-  const guidance = guidanceOf(guidanceScale, definitions, imageGuidanceScale);
+  const guidance = guidanceOf(guidanceScale, definitions, {
+    imageScale: imageGuidanceScale,
+    perturbedScale: perturbedScaleOf(options),
+  });
   const told = toldParts(guidance, cond, uncond);
   const shape = [batch, height, width, channels] as const;
   if (options.start) checkStart(options.start, shape);
@@ -46,9 +51,15 @@ export function prepareRun(options: DenoiseOptions): PreparedRun {
   const noiseOptions = { shape, seed, rng, given, batchIndex };
   const noise = noiseSource(noiseOptions);
   return {
-    ...{ shape, noise, noiseOptions, memory: new RunMemory() },
+    ...{ shape, noise, noiseOptions, memory: new RunMemory(), seed: Number(BigInt.asUintN(53, BigInt(seed))) },
     initial: addNoise ? noise.initial() : new Float32Array(batch * height * width * channels),
     guidance,
     conditioning: batchConditioning(cond, told, batch),
   };
+}
+
+/** By how much the run is steered away from what a pass of the model perturbs; undefined where none does. */
+function perturbedScaleOf({ unet, passes, slothful }: DenoiseOptions): Guidance['perturbedScale'] {
+  const scaleAt = (timestep: number) => unet.steeringOf?.({ passes, slothful }, timestep);
+  return scaleAt(0) === undefined ? undefined : (timestep) => scaleAt(timestep) ?? 0;
 }

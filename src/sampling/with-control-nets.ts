@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { ControlNet, Prediction, PredictOptions, Residuals, UNetInputs } from '../runtime/index.ts';
 import type { DenoisingModel } from './evaluate.ts';
+import { isAskedFor } from './guidance.ts';
 import type { Values } from './values.ts';
 
 /** A ControlNet at work: its conditioning picture and how much it counts. */
@@ -31,6 +32,7 @@ export function withControlNets(unet: DenoisingModel, uses: readonly ControlNetU
         tf.dispose(Object.values(residuals));
       }
     },
+    steeringOf: (options, timestep) => unet.steeringOf?.(options, timestep),
   };
 }
 
@@ -39,21 +41,23 @@ async function evaluated(unet: DenoisingModel, inputs: UNetInputs, options: Pred
 }
 
 function residualsOf(use: ControlNetUse, inputs: UNetInputs, options: PredictOptions): Residuals {
-  const { parts = 1 } = options;
-  if (!use.conditionalOnly || parts === 1) return evaluatedResiduals(use, inputs, options);
-  const residuals = evaluatedResiduals(use, lastPart(inputs, parts), options);
+  const { parts = ['cond'] } = options;
+  const steered = parts.filter(isAskedFor).length;
+  if (!use.conditionalOnly || steered === parts.length) return evaluatedResiduals(use, inputs, options);
+  const residuals = evaluatedResiduals(use, lastParts(inputs, steered / parts.length), options);
   return Object.fromEntries(
     Object.entries(residuals).map(([name, residual]) => {
-      const nothing = Array.from({ length: parts - 1 }, () => tf.zerosLike(residual));
-      return [name, tf.concat([...nothing, residual], 0)];
+      const [count = 0, ...rest] = residual.shape;
+      const nothing = tf.zeros<tf.Rank.R4>([(count / steered) * (parts.length - steered), ...rest]);
+      return [name, tf.concat([nothing, residual], 0)];
     }),
   );
 }
 
-/** Of a batch of so many parts what is asked for, which is the last. */
-function lastPart(inputs: UNetInputs, parts: number): UNetInputs {
-  const batch = inputs.sample.shape[0] ?? parts;
-  const size = batch / parts;
+/** That share of a batch which is asked for: the last. */
+function lastParts(inputs: UNetInputs, share: number): UNetInputs {
+  const [batch = 1] = inputs.sample.shape;
+  const size = Math.round(batch * share);
   const last = <T extends tf.Tensor>(tensor: T): T =>
     tensor.shape[0] === batch ? tf.slice(tensor, batch - size, size) : tensor;
   const others = Object.entries(inputs).map(([name, value]) => [

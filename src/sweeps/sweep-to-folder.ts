@@ -16,7 +16,7 @@ import { encodePng } from '../pictures/node.ts';
 import {
   type Conditioner,
   decoderOf,
-  isGuidedRun,
+  evaluatedParts,
   lookOf,
   type OpenedModel,
   type PipelineSetup,
@@ -196,9 +196,11 @@ async function sweepAll(job: SweepJob, all: SweepAll) {
   const decoder = await decoderOf(model, look, setup);
   const stages = new PipelineStages(model, setup);
   stages.checkGiven();
-  const guided = cells.some((cell) => isGuidedRun(settings(cell)));
+  const [parts = []] = cells
+    .map((cell) => evaluatedParts(settings(cell), cell.passes))
+    .sort((a, b) => b.length - a.length);
   const prompts = [...new Set(cells.map(({ prompt }) => prompt))];
-  const conditioner = await stages.tell(prompts, first, guided);
+  const conditioner = await stages.tell(prompts, first, parts);
   const noiseFor = job.noise === undefined ? undefined : await readNoise(job.noise, job.onNote);
   noiseFor?.(first);
   const startFor = await stages.start(first, look);

@@ -81,7 +81,14 @@ export async function* sweep(task: SweepTask): AsyncGenerator<DenoisedCell, void
     if (outcome.stopped) return;
     const settings = task.settingsOf(cell);
     const kv_tokens = outcome.steps[0]?.kv_tokens ?? null;
-    yield { cell, settings, kv_tokens, flops: flopsOf(task, settings, outcome), outcome, plain };
+    yield {
+      cell,
+      settings,
+      kv_tokens,
+      flops: flopsOf(task, { settings, passes: cell.passes }, outcome),
+      outcome,
+      plain,
+    };
   }
 }
 
@@ -121,8 +128,12 @@ function stepCounter({ cells, settingsOf, onStep }: SweepTask): () => void {
   };
 }
 
-function flopsOf({ graph }: SweepTask, settings: RunSettings, { steps }: RunOutcome): AttentionFlops {
-  const flops = attentionFlopsOf(graph, settings, steps);
+function flopsOf(
+  { graph }: SweepTask,
+  run: Parameters<typeof attentionFlopsOf>[1],
+  { steps }: RunOutcome,
+): AttentionFlops {
+  const flops = attentionFlopsOf(graph, run, steps);
   if (flops) return flops;
   throw new SlothfulError('unsupported', 'the graph', 'has no self-attention whose cost can be told');
 }

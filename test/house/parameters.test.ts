@@ -20,6 +20,7 @@ const TABLE = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 function rangeOf(parameter: DeclaredParameter): string {
   if (parameter.type === 'boolean') return '';
   if (parameter.type === 'choice') return parameter.choices.join(' ');
+  if (parameter.type === 'text') return `to ${parameter.maxLength} characters`;
   return `${parameter.min} to ${parameter.max}`;
 }
 

@@ -180,7 +180,8 @@ for (const backend of TEST_BACKENDS) {
       const values = encodeControl([pooled ? POOLED : UNTOUCHED]);
       const names = SLOTHFUL.stage?.columns.map(({ name }) => name) ?? [];
       const rows = { slothful: Object.fromEntries(names.map((name, index) => [name, values[index]])) };
-      return [{ site: 0, id: 'input.0.0.0', cross: false, tokens: N, kvTokens, logitsBytes, pooled, rows }];
+      const size = { tokens: N, queries: N, kvTokens, items: 1 };
+      return [{ site: 0, id: 'input.0.0.0', cross: false, ...size, logitsBytes, pooled, rows }];
     };
     assert.equal((await run(model, feedsOf('flat'))).records, record(N, false));
     assert.equal((await run(model, feedsOf('flat', POOLED))).records, record(2, true));

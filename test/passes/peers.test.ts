@@ -213,7 +213,8 @@ const NONE: readonly (readonly [what: string, change: object | undefined, messag
   ['no version', { version: '1' }, /its version must be an integer/],
   ['no parameters', { parameters: undefined }, /its parameters must be an object/],
   ['a parameter without help', { parameters: { a: { type: 'boolean', default: true } } }, /"a": needs a line of help/],
-  ['a parameter of another type', { parameters: { a: { type: 'text', help: 'a' } } }, /its type must be number/],
+  ['a parameter of another type', { parameters: { a: { type: 'date', help: 'a' } } }, /its type must be number/],
+  ['a text without bounds', { parameters: { a: { type: 'text', help: 'a' } } }, /a text needs default and maxLength/],
   ['a stage of another name', { name: 'mask' }, /its name must be that of the pass, "mask"/],
   ['rows that are a list', { rows: [] }, /rows: must be a function/],
 ];

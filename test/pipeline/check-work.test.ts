@@ -113,7 +113,9 @@ test('runs, sweeps and single evaluations ask before they load', async () => {
   };
   const stages = new PipelineStages(model, { text, backend: 'cpu' });
   const extent = { rows: 32, columns: 64, batch: 3, scale: 8, steps: 2 };
-  await failsWith('backend', /a step of 6 x 32 x 64 takes at least/, () => stages.tell([''], extent, true));
+  await failsWith('backend', /a step of 6 x 32 x 64 takes at least/, () =>
+    stages.tell([''], extent, ['uncond', 'cond']),
+  );
 });
 
 test('what takes long is said in one line, by its FLOPs', async () => {

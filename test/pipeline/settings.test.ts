@@ -161,9 +161,11 @@ test('what stands for a scheduler that is not built is said, unless a sampler wa
   assert.match(asked.join(), /trained_betas \[0\.1\], which is not built and left out/);
 });
 
-test('guidance doubles what the model evaluates', () => {
-  assert.is(evaluatedBatch(complete({}).settings), 6);
-  assert.is(evaluatedBatch(complete({}, { guidance_scale: 1 }).settings), 3);
+test('guidance doubles what the model evaluates, and what a pass perturbs comes beside it', () => {
+  assert.is(evaluatedBatch(complete({}).settings, {}), 6);
+  assert.is(evaluatedBatch(complete({}, { guidance_scale: 1 }).settings, {}), 3);
+  assert.is(evaluatedBatch(complete({}).settings, { pag: { scale: 3 } }), 9);
+  assert.is(evaluatedBatch(complete({}).settings, { pag: { scale: 0 } }), 6);
 });
 
 test('what no sampler can do is refused before anything is loaded', async () => {

@@ -70,7 +70,15 @@ test('sites are reported in the order of the control table', () => {
   const { sites } = run(patched);
   assert.is(sites.length, 16);
   const row = { stride_rows: 2, stride_columns: 3, window_rows: 2, window_columns: 3, mode: 2, k_blend: 0, v_blend: 0 };
-  const expected = { id: 'input.0.0.0', tokens: 128, kvTokens: 16, logitsBytes: 128 * 16 * 4, pooled: true };
+  const expected = {
+    id: 'input.0.0.0',
+    tokens: 128,
+    queries: 128,
+    kvTokens: 16,
+    items: 1,
+    logitsBytes: 128 * 16 * 4,
+    pooled: true,
+  };
   assert.equal(sites[0], { ...expected, rows: { slothful: row } });
   assert.is(
     sites.filter(({ id }) => id.startsWith('middle')).every(({ pooled }) => !pooled),

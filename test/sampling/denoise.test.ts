@@ -17,7 +17,16 @@ import {
 import { useBackend } from '../support/backend.ts';
 import { largestDifference } from '../support/numbers.ts';
 
-const SITE: SiteRecord = { id: 'a', tokens: 6, kvTokens: 2, logitsBytes: 48, pooled: true, rows: {} };
+const SITE: SiteRecord = {
+  id: 'a',
+  tokens: 6,
+  queries: 6,
+  kvTokens: 2,
+  items: 1,
+  logitsBytes: 48,
+  pooled: true,
+  rows: {},
+};
 const text = (value: number): Values => ({ shape: [1, 2, 3], data: new Float32Array(6).fill(value) });
 
 /** Answers 0.1 x + the text's mean, so that halves of a guided batch can be told apart; keeps what it was asked. */

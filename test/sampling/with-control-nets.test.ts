@@ -2,9 +2,11 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { BatchPart } from '../../src/passes/index.ts';
 import type { Residuals, UNetInputs } from '../../src/runtime/index.ts';
 import { type DenoisingModel, withControlNets } from '../../src/sampling/index.ts';
 
+const THREE = ['uncond', 'image', 'cond'] as const;
 const test = suite('ControlNets around a model');
 
 test.before(async () => {
@@ -12,7 +14,7 @@ test.before(async () => {
 });
 
 /** What a UNet is fed of a ControlNet whose residual is the number of the image's text, plus 1; of `batch` texts 1, 2, ... */
-async function residualOf(conditionalOnly: boolean, parts: number, batch = 2): Promise<number[]> {
+async function residualOf(conditionalOnly: boolean, parts: readonly BatchPart[], batch = 2): Promise<number[]> {
   let seen: number[] = [];
   const unet: DenoisingModel = {
     predict(inputs) {
@@ -40,15 +42,20 @@ async function residualOf(conditionalOnly: boolean, parts: number, batch = 2): P
 }
 
 test('one that averages steers what is asked for alone, as guess mode of diffusers does', async () => {
-  assert.equal(await residualOf(false, 2), [2, 3]);
-  assert.equal(await residualOf(true, 2), [0, 3]);
-  assert.equal(await residualOf(true, 1), [2, 3]);
+  assert.equal(await residualOf(false, ['uncond', 'cond']), [2, 3]);
+  assert.equal(await residualOf(true, ['uncond', 'cond']), [0, 3]);
+  assert.equal(await residualOf(true, ['cond']), [2, 3]);
 });
 
 test('the same where guidance has three parts, by text and by image, of one image and of two', async () => {
-  assert.equal(await residualOf(true, 3, 3), [0, 0, 4]);
-  assert.equal(await residualOf(true, 3, 6), [0, 0, 0, 0, 6, 7]);
-  assert.equal(await residualOf(false, 3, 3), [2, 3, 4]);
+  assert.equal(await residualOf(true, THREE, 3), [0, 0, 4]);
+  assert.equal(await residualOf(true, THREE, 6), [0, 0, 0, 0, 6, 7]);
+  assert.equal(await residualOf(false, THREE, 3), [2, 3, 4]);
+});
+
+test('what a pass perturbs is steered as what it is held against', async () => {
+  assert.equal(await residualOf(true, ['uncond', 'cond', 'perturbed'], 3), [0, 3, 4]);
+  assert.equal(await residualOf(true, ['cond', 'perturbed']), [2, 3]);
 });
 
 test.run();

@@ -72,8 +72,8 @@ class FakeModel implements DenoisingModel {
     const rows = {
       slothful: Object.fromEntries(SLOTHFUL.stage?.columns.map(({ name }, index) => [name, values[index] ?? 0]) ?? []),
     };
-    const site = { id: SITE.id, tokens: 64, kvTokens: kvTokens(row, [8, 8]), logitsBytes: 0, pooled: true, rows };
-    return { out_sample, sites: [site] };
+    const size = { tokens: 64, queries: 64, kvTokens: kvTokens(row, [8, 8]), items: 1 };
+    return { out_sample, sites: [{ id: SITE.id, ...size, logitsBytes: 0, pooled: true, rows }] };
   }
 }
 

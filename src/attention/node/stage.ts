@@ -16,12 +16,14 @@ export interface ControlColumn {
 /** A stage's values of one site: as many as it has columns. */
 export type StageRow = ArrayLike<number>;
 
-/** How many queries and keys an attention has, of one image. */
+/** How many queries and keys an attention has. */
 export interface AttentionSize {
   readonly queries: number;
   readonly keys: number;
   /** Rows and columns of the queries, where they are the pixels of a grid. */
   readonly grid: Grid | undefined;
+  /** How many such attentions an image makes: its tiles; less than 1 where a part of the batch attends nothing. Default 1. */
+  readonly items?: number | undefined;
 }
 
 /** What a stage is told of the attention that is being computed. */
@@ -46,6 +48,8 @@ export interface ReshapedTokens {
   /** [B', N', C]. */
   readonly hiddenStates: tensorflow.Tensor3D;
   readonly grid: Grid | undefined;
+  /** What keys and values are made of, [B', M, C], where it is not the hidden states. */
+  readonly keysValues?: readonly [key: tensorflow.Tensor3D, value: tensorflow.Tensor3D] | undefined;
   /** From [B', N', inner] to [B, N, inner]. */
   restore(merged: tensorflow.Tensor3D): tensorflow.Tensor3D;
 }
@@ -61,7 +65,7 @@ export interface Projected {
  * What a pass attaches to attention nodes. Every function is optional and changes one part of the attention; it is called
  * only where the stage's row differs from the defaults, within a `tf.tidy`, and must not return a tensor that it was given.
  *
- * In the order of the attention: `tokens`, `query` and `keysValues` (before the projections), `logitsMask`, `attend`, `output`.
+ * In the order of the attention: `unattended`, `tokens`, `query` and `keysValues` (before the projections), `logitsMask`, `attend`, `output`.
  */
 export interface AttentionStage {
   /** The name of the pass: lower case. */
@@ -75,6 +79,10 @@ export interface AttentionStage {
   readonly isOff?: (row: StageRow) => boolean;
   /** How many queries and keys are left, without computing anything: what plans count with. Default: as many as before. */
   readonly size?: (size: AttentionSize, row: StageRow) => AttentionSize;
+  /**
+   * How many of the last items of the batch attend nothing: what leaves them is their own values. No other stage acts on them.
+   */
+  readonly unattended?: (context: StageContext, row: StageRow) => number;
   /** Other tokens, for queries, keys and values alike. */
   readonly tokens?: (context: StageContext, hiddenStates: tensorflow.Tensor3D, row: StageRow) => ReshapedTokens;
   /** The input of the query projection, [B, N, C]. */

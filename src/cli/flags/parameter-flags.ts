@@ -3,6 +3,7 @@ import type { DeclaredParameter } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import { PARAMETERS, parseParameters, SIMPLE_PARAMETERS, simpleParameters } from '../../passes/slothful/index.ts';
 import { readParametersFile } from '../../workflows/node.ts';
+import { parameterOption } from './parameter-option.ts';
 
 /** What yargs hands to a command that takes the node's parameters. */
 export interface ParameterArguments {
@@ -22,11 +23,9 @@ function flagOf(name: string): string {
 function optionOf(name: string, spec: DeclaredParameter): Options {
   const only = name in PARAMETERS ? '' : ' (with --preset simple)';
   const alias = flagOf(name) === name ? {} : { alias: name };
-  const common: Options = { ...alias, group: GROUP, defaultDescription: `the model's; node default ${spec.default}` };
-  if (spec.type === 'boolean') return { ...common, type: 'boolean', describe: spec.help };
-  if (spec.type === 'choice')
-    return { ...common, type: 'string', describe: `${spec.help}: ${spec.choices.join(', ')}` };
-  return { ...common, type: 'number', describe: `${spec.help} (${spec.min} to ${spec.max})${only}` };
+  const { type, describe } = parameterOption(spec);
+  const defaultDescription = `the model's; node default ${spec.default}`;
+  return { ...alias, group: GROUP, defaultDescription, type, describe: `${describe}${type === 'number' ? only : ''}` };
 }
 
 /** Adds a flag for every parameter of both nodes, and `--preset`, `--params`, `--compat`. */

@@ -12,6 +12,7 @@ import {
   registerPass,
   SLOTHFUL,
 } from '../../passes/index.ts';
+import { parameterOption } from './parameter-option.ts';
 
 /** What yargs hands to a command that takes passes beside Slothful Attention. */
 export interface PassArguments {
@@ -74,13 +75,8 @@ function flagOf(pass: string, parameter: string): string {
 }
 
 function optionOf(pass: PassDefinition, parameter: DeclaredParameter): Options {
-  const { help, default: fallback } = parameter;
-  const common: Options = { group: `Pass ${pass.name}:`, defaultDescription: `the model's; default ${fallback}` };
-  if (parameter.type === 'boolean') return { ...common, type: 'boolean', describe: help };
-  if (parameter.type === 'choice') {
-    return { ...common, type: 'string', describe: `${help}: ${parameter.choices.join(', ')}` };
-  }
-  return { ...common, type: 'number', describe: `${help} (${parameter.min} to ${parameter.max})` };
+  const defaultDescription = `the model's; default ${parameter.default}`;
+  return { group: `Pass ${pass.name}:`, defaultDescription, ...parameterOption(parameter) };
 }
 
 /**
