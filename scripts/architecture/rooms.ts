@@ -51,7 +51,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: 'passes',
-    about: 'a folder a pass (slothful, deepcache, freeu, control-net): parameters, arithmetic, stage',
+    about: 'a folder a pass: parameters, arithmetic, stage',
     short: 'Slothful Attention, peers',
   },
   { name: 'kernels', about: 'how an attention node is computed with TF.js', short: 'computes a node' },

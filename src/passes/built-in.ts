@@ -1,9 +1,8 @@
-import { CONTROL_NET } from './control-net/control-net.ts';
-import { DEEPCACHE } from './deepcache/definition.ts';
-import { FREEU } from './freeu/definition.ts';
-import { PAG } from './pag/definition.ts';
-import { registerBuiltIn } from './registry.ts';
-import { SLOTHFUL, SLOTHFUL_SECOND } from './slothful/definition.ts';
-
-/** The passes of the toolkit: a folder each, and a line here. */
-registerBuiltIn([SLOTHFUL, SLOTHFUL_SECOND, CONTROL_NET, FREEU, DEEPCACHE, PAG]);
+/*
+ * The passes of the toolkit: a folder each, and a line here. Whoever loads one makes it known by its name.
+ */
+export * from './control-net/definition.ts';
+export * from './deepcache/definition.ts';
+export * from './freeu/definition.ts';
+export * from './pag/definition.ts';
+export * from './slothful/index.ts';

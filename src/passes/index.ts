@@ -1,5 +1,3 @@
-import './built-in.ts';
-
 export { type AttentionNodesOptions, attentionNodes, CONTROL_INPUT } from '../attention/index.ts';
 export {
   type AnyParameters,
@@ -15,11 +13,9 @@ export {
   type PassHooks,
   steeringOf,
 } from './applied.ts';
-export { CONTROL_NET, controlNetInputs, downResidual, MID_RESIDUAL } from './control-net/control-net.ts';
-export { DEEPCACHE, DEEPCACHE_PARAMETERS, type DeepCacheOptions, deepCache } from './deepcache/definition.ts';
+export * from './built-in.ts';
 export type { BatchPart, KeptTensor, PassDefinition, PassPreset, PassStep, SiteFacts } from './definition.ts';
 export { rowsAt } from './definition.ts';
-export { FREEU, FREEU_PARAMETERS, type FreeuOptions, freeu } from './freeu/definition.ts';
 export {
   type AskedPasses,
   PASS_PARAMETERS,
@@ -31,7 +27,5 @@ export {
   valueOfText,
 } from './in-force.ts';
 export { makePass } from './make-pass.ts';
-export { PAG, PAG_PARAMETERS, type PagOptions, pag } from './pag/definition.ts';
 export { addPassInput, type EditResult, type PassFeeds, type PassInput, recordedResult } from './pass-input.ts';
 export { expectPass, findPass, passDefinitions, registerPass } from './registry.ts';
-export * from './slothful/index.ts';

@@ -1,17 +1,16 @@
 import { registerStage } from '../attention/index.ts';
-import { isObject } from '../documents/index.ts';
+import { type DeclaredParameters, isObject } from '../documents/index.ts';
 import { SlothfulError } from '../errors.ts';
 import type { PassDefinition } from './definition.ts';
 
 const builtIn = new Map<string, PassDefinition>();
 const known = new Map<string, PassDefinition>();
 
-/** Makes the toolkit's own passes known: their names are taken. */
-export function registerBuiltIn(definitions: readonly PassDefinition[]): void {
-  for (const definition of definitions) {
-    builtIn.set(definition.name, definition);
-    registerPass(definition);
-  }
+/** Makes a pass of the toolkit's own known: its name is taken. @returns the same definition */
+export function builtInPass<const T extends DeclaredParameters>(definition: PassDefinition<T>): PassDefinition<T> {
+  builtIn.set(definition.name, definition);
+  registerPass(definition);
+  return definition;
 }
 
 /**

@@ -10,10 +10,10 @@ import {
 } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import { attr, type Graph, type Pass, type PassResult } from '../../graph/index.ts';
-import type { PassDefinition } from '../definition.ts';
 import { entryOf } from '../freeu/record.ts';
 import { expectJoints } from '../joints.ts';
 import { makePass } from '../make-pass.ts';
+import { builtInPass } from '../registry.ts';
 
 /** Name of the pass. */
 const NAME = 'deepcache';
@@ -62,7 +62,7 @@ type DeepCacheRecord = DocumentOf<typeof RECORD>;
  *
  * Source: Ma, Fang, Wang, "DeepCache: Accelerating Diffusion Models for Free"; horseee/DeepCache 0.1.1 (Apache-2.0).
  */
-export const DEEPCACHE: PassDefinition<typeof DEEPCACHE_PARAMETERS> = {
+export const DEEPCACHE = builtInPass({
   name: NAME,
   version: 1,
   summary: 'DeepCache: the deep blocks run only every few evaluations of the model',
@@ -79,7 +79,7 @@ export const DEEPCACHE: PassDefinition<typeof DEEPCACHE_PARAMETERS> = {
     const { interval } = parameters;
     return interval === 1 ? undefined : { node, reuse: evaluation % interval !== 0 };
   },
-};
+});
 
 /**
  * The pass that puts DeepCache into a UNet. A second time it only replaces the recorded parameters.

@@ -2,10 +2,10 @@ import { findUpJoints } from '../../attention/index.ts';
 import type { NumberParameter, ParameterValues } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import { attr, type Endpoint, type Graph, type Pass } from '../../graph/index.ts';
-import type { PassDefinition } from '../definition.ts';
 import { expectJoints } from '../joints.ts';
 import { makePass } from '../make-pass.ts';
 import { addPassInput, type EditResult } from '../pass-input.ts';
+import { builtInPass } from '../registry.ts';
 import { strengthenBackbone } from './backbone.ts';
 import { FREEU_NAME, readFreeuRecord } from './record.ts';
 import { type Scope, scopesOf } from './scope.ts';
@@ -54,7 +54,7 @@ const RULES: Readonly<Record<Variant, { readonly rule: keyof JointStages; readon
  * Where one of the four strengths is 0 the pass is off, as in diffusers; ComfyUI's variants take it as a number.
  * Source: Si et al., "FreeU: Free Lunch in Diffusion U-Net" (ChenyangSi/FreeU, MIT); diffusers (Apache-2.0).
  */
-export const FREEU: PassDefinition<typeof FREEU_PARAMETERS> = {
+export const FREEU = builtInPass({
   name: FREEU_NAME,
   version: 1,
   summary: 'FreeU: stronger backbones and skip connections with less of their low frequencies',
@@ -66,7 +66,7 @@ export const FREEU: PassDefinition<typeof FREEU_PARAMETERS> = {
     const rows = joints.flatMap(({ stages }) => rowOf(parameters, stages));
     return Object.fromEntries(inputs.map((input) => [input, rows]));
   },
-};
+});
 
 /**
  * The pass that puts FreeU into a UNet. A second time it only replaces the recorded parameters.

@@ -2,9 +2,10 @@ import { type AttentionStage, type PatchedSite, readAttentionRecord } from '../.
 import type { ParameterValues } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import type { Pass } from '../../graph/index.ts';
-import type { PassDefinition, SiteFacts } from '../definition.ts';
+import type { SiteFacts } from '../definition.ts';
 import { makePass } from '../make-pass.ts';
 import { moduleNames } from '../module-names.ts';
+import { builtInPass } from '../registry.ts';
 import { namePattern } from './name-pattern.ts';
 
 const NAME = 'pag';
@@ -54,7 +55,7 @@ const STAGE: AttentionStage = {
  *
  * Source: Ahn et al., "Self-Rectifying Diffusion Sampling with Perturbed-Attention Guidance"; diffusers, `PAGMixin` (Apache-2.0).
  */
-export const PAG: PassDefinition<typeof PAG_PARAMETERS> = {
+export const PAG = builtInPass({
   name: NAME,
   version: 1,
   summary: 'perturbed-attention guidance: a run is steered away from what self-attentions give that see one token each',
@@ -75,7 +76,7 @@ export const PAG: PassDefinition<typeof PAG_PARAMETERS> = {
   steers(timestep, { scale, adaptive_scale }) {
     return scale > 0 ? Math.max(0, scale - adaptive_scale * (1000 - timestep)) : undefined;
   },
-};
+});
 
 /**
  * The pass that puts perturbed-attention guidance into a UNet. A second time it only replaces the recorded parameters.

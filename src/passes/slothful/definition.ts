@@ -9,8 +9,9 @@ import {
 import { isObject, type JsonObject } from '../../documents/index.ts';
 import { SlothfulError } from '../../errors.ts';
 import type { Pass } from '../../graph/index.ts';
-import type { PassDefinition, PassStep, SiteFacts } from '../definition.ts';
+import type { PassStep, SiteFacts } from '../definition.ts';
 import { makePass } from '../make-pass.ts';
+import { builtInPass } from '../registry.ts';
 import {
   type ControlRow,
   controlRow,
@@ -94,7 +95,7 @@ function gridOf(grid: Grid | undefined, tokens: number, { mode }: ControlRow): G
 }
 
 /** Slothful Attention as a pass among its peers. */
-export const SLOTHFUL: PassDefinition<typeof ALL_PARAMETERS> = {
+export const SLOTHFUL = builtInPass({
   name: NAME,
   version: 2,
   summary: 'keys and values of self-attentions are sampled, pooled and blended',
@@ -109,20 +110,20 @@ export const SLOTHFUL: PassDefinition<typeof ALL_PARAMETERS> = {
   stage: STAGE,
   rows: (step) => rowsOfHook(defaultHook(step)),
   explain: explainSite,
-};
+});
 
 /**
  * A second node behind the first, as ComfyUI chains them: where it acts, keys and values both are what it makes of the
  * first's keys' input, and the first's values are lost. The model runs without the first as well.
  * Source: `attn1_patch` of ComfyUI, which hands each patch what the one before it left.
  */
-export const SLOTHFUL_SECOND: PassDefinition<typeof ALL_PARAMETERS> = {
+export const SLOTHFUL_SECOND = builtInPass({
   ...SLOTHFUL,
   name: SECOND,
   version: 1,
   summary: 'a second Slothful Attention, which pools what the first left',
   stage: { ...STAGE, name: SECOND, order: 101, effects: { ...STAGE.effects, joins: [NAME] } },
-};
+});
 
 /** The rows of a hook as the values of the control table. @throws SlothfulError `bad-input` for rows that no layer could run */
 export function rowsOfHook(rows: readonly ControlRow[]): Float32Array[] {

@@ -1,9 +1,9 @@
 import { findSkips } from '../../attention/index.ts';
 import { attr, type Endpoint, type Graph, type Pass } from '../../graph/index.ts';
-import type { PassDefinition } from '../definition.ts';
 import { type Entry, entryOf } from '../freeu/record.ts';
 import { expectJoints } from '../joints.ts';
 import { makePass } from '../make-pass.ts';
+import { builtInPass } from '../registry.ts';
 
 const NAME = 'control-net';
 
@@ -33,7 +33,7 @@ export function controlNetInputs(): Pass {
 }
 
 /** The pass among its peers. */
-export const CONTROL_NET: PassDefinition = {
+export const CONTROL_NET = builtInPass({
   name: NAME,
   version: 1,
   summary: 'inputs for the residuals of ControlNets',
@@ -42,7 +42,7 @@ export const CONTROL_NET: PassDefinition = {
   edit(graph) {
     if (graph.node(MID_RESIDUAL)?.op !== 'PlaceholderWithDefault') addInputs(graph);
   },
-};
+});
 
 function addInputs(graph: Graph): void {
   const skips = expectJoints(findSkips(graph), 'the residuals of a ControlNet');
