@@ -102,7 +102,7 @@ export function attentionFlopsOf(
   try {
     const calls = steps.flatMap(recordedCalls);
     return calls.some(({ sites }) => sites.length)
-      ? executedFlops(graph, evaluatedBatch(settings, passes), calls)
+      ? executedFlops(graph, { plain: evaluatedBatch(settings, {}), patched: evaluatedBatch(settings, passes) }, calls)
       : plainFlops(graph, settings, calls.length);
   } catch (error) {
     if (error instanceof SlothfulError) return undefined;
@@ -131,23 +131,24 @@ export function firstSteps(run: ResolvedRun): number[] {
   });
 }
 
-function executedFlops(graph: Graph, batch: number, calls: readonly CallRecord[]): AttentionFlops {
+/** @param batch that the model evaluates at once: of a plain run, and of this one */
+function executedFlops(graph: Graph, batch: AttentionFlops, calls: readonly CallRecord[]): AttentionFlops {
   const widths = new Map(surveyGraph(graph).sites.map((site) => [site.id, siteWidths(graph, site)] as const));
-  const costOf = (id: string, queries: number, keys: number, items = 1) => {
+  const costOf = (id: string, queries: number, keys: number, samples: number) => {
     const found = widths.get(id);
-    if (found) return attentionFlops(found, queries, keys, batch * items);
+    if (found) return attentionFlops(found, queries, keys, samples);
     throw new SlothfulError('unsupported', `site "${id}"`, 'is not to be found in the graph');
   };
   // Where passes leave out parts of the model, a call does not have every site; the first always does.
   const every = calls[0]?.sites ?? [];
   return {
-    plain: calls.length * every.reduce((sum, { id, tokens }) => sum + costOf(id, tokens, tokens), 0),
+    plain: calls.length * every.reduce((sum, { id, tokens }) => sum + costOf(id, tokens, tokens, batch.plain), 0),
     patched: calls
       .flatMap(({ sites }) => sites)
-      .reduce(
-        (sum, { id, tokens, queries, kv_tokens, items }) => sum + costOf(id, queries ?? tokens, kv_tokens, items),
-        0,
-      ),
+      .map(({ id, tokens, queries = tokens, kv_tokens, items = 1 }) => {
+        return costOf(id, queries, kv_tokens, batch.patched * items);
+      })
+      .reduce((sum, flops) => sum + flops, 0),
   };
 }
 

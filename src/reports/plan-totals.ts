@@ -7,13 +7,15 @@ import { sum } from './weights.ts';
 export interface StepParts {
   readonly plain: RunningParts;
   readonly parts: RunningParts;
+  /** Of the batch what the model as it is would be asked. */
+  readonly plainShare: number;
 }
 
 /** One step of the whole model, plain against patched. */
 export function stepTotals(
   sites: readonly PlanSite[],
   { timestep, sigma, index }: ScheduledStep & { readonly index: number },
-  { plain, parts }: StepParts,
+  { plain, parts, plainShare }: StepParts,
 ): PlanTotals {
   const self = sites.filter(({ kind }) => kind === 'self');
   const cross = sites.filter(({ kind }) => kind === 'cross');
@@ -31,8 +33,8 @@ export function stepTotals(
       patched: sum(self.filter(parts.runs), ({ steps }) => steps[index]?.kv_tokens ?? 0),
     },
     flops: {
-      plain: plain.rest + crossFlops(plain) + selfFlops.plain,
-      patched: parts.rest + crossFlops(parts) + selfFlops.patched,
+      plain: plain.rest * plainShare + crossFlops(plain) + selfFlops.plain,
+      patched: parts.rest + crossFlops(parts) / plainShare + selfFlops.patched,
     },
     self_flops: selfFlops,
     peak_logits_bytes: {

@@ -82,10 +82,11 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
   const attention = (site: SurveyedSite) => plainFlops.get(site) ?? 0;
   const running = partsOf({ graph, flops, sites: survey.sites, attention }, passes);
   const parts = schedule.steps.map((_, index) => running.at(index));
-  const sites = measured.map((site) => planSite(site, byStep, { all: planned, parts }));
+  const plainShare = plainShareOf(options.parts);
+  const sites = measured.map((site) => planSite(site, byStep, { all: planned, parts, plainShare }));
   const plain = running.whole;
   const steps = schedule.steps.map((step, index) =>
-    stepTotals(sites, { ...step, index }, { plain, parts: parts[index] ?? plain }),
+    stepTotals(sites, { ...step, index }, { plain, parts: parts[index] ?? plain, plainShare }),
   );
   return {
     schema: PLAN_REPORT.properties.schema.const,
@@ -104,6 +105,11 @@ export function planGraph(graph: Graph, options: PlanOptions): PlanReport {
     idle: idleSettings(parameters, sites, depth),
     notes: [...(options.notes ?? []), ...schedule.notes, ...surveyNotes(survey, flops.unknown.length)],
   };
+}
+
+/** Of the batch what the model without passes would be asked: it perturbs nothing. */
+function plainShareOf(parts: readonly BatchPart[] = ['cond']): number {
+  return parts.filter((part) => part !== 'perturbed').length / parts.length;
 }
 
 function backendOf({ backend: name = 'wasm', logitsLimit }: PlanOptions): PlanBackend {
@@ -174,13 +180,14 @@ interface PlanOfRun {
   readonly all: readonly PlannedSite[];
   /** What runs at each step. */
   readonly parts: readonly RunningParts[];
+  readonly plainShare: number;
 }
 
 /** @param byStep what every planned site does where it runs, a list for each step */
 function planSite(
   measured: MeasuredSite,
   byStep: readonly (readonly SiteStep[])[],
-  { all, parts }: PlanOfRun,
+  { all, parts, plainShare }: PlanOfRun,
 ): PlanSite {
   const { site, grid, tokens, contextTokens, cost, planned } = measured;
   const { id, kind, exporterName, block, level, downscale, channels, heads } = site;
@@ -194,7 +201,10 @@ function planSite(
   return {
     ...{ id, kind, exporter_name: exporterName, block, level, downscale, channels, heads: heads ?? null },
     ...{ head_dim: site.headDim ?? null, grid: grid ? [...grid] : null, tokens, kv_tokens: contextTokens },
-    plain: { flops: plain.flops, logits_bytes: plain.logits_bytes },
+    plain: {
+      flops: plain.flops * plainShare,
+      logits_bytes: plain.logits_bytes && plain.logits_bytes * plainShare,
+    },
     steps,
     peak_logits_bytes: kind === 'self' ? highest(steps.map((step) => step.peak_logits_bytes)) : plain.peak_logits_bytes,
     verdict: kind === 'self' ? verdictOf(facts) : 'a cross-attention: its keys are the text and are never pooled',
