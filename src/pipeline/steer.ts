@@ -19,6 +19,7 @@ import {
   type UNet,
 } from '../runtime/index.ts';
 import {
+  around,
   type ControlNetUse,
   type DenoisingModel,
   type Picture,
@@ -140,5 +141,5 @@ function controlImage({ image, place = 'the control image' }: ControlNetChoice, 
 
 function withScale(model: DenoisingModel, scale: number | undefined): DenoisingModel {
   if (scale === undefined) return model;
-  return { predict: (inputs, options) => model.predict({ ...inputs, ip_adapter_scale: scale }, options) };
+  return around(model, (inputs, options) => model.predict({ ...inputs, ip_adapter_scale: scale }, options));
 }

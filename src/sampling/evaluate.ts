@@ -12,6 +12,11 @@ export interface DenoisingModel {
   steeringOf?(options: PredictOptions, timestep: number): number | undefined;
 }
 
+/** A model whose evaluations are made another way, such as with more inputs; what else it says of itself stays. */
+export function around(model: DenoisingModel, predict: DenoisingModel['predict']): DenoisingModel {
+  return { predict, steeringOf: (options, timestep) => model.steeringOf?.(options, timestep) };
+}
+
 /** One evaluation of the model, in plain numbers. */
 export interface Evaluation {
   readonly timestep: number;

@@ -4,7 +4,7 @@ export type { Conditioning, RunConditioning } from './conditioning.ts';
 export { DATA_SPACES, type DataSpace, dataSpaceOf, decodePictures, type Picture } from './decode.ts';
 export { denoise } from './denoise.ts';
 export type { DenoiseOptions, DenoiseStep, EvaluatedCall, StepFacts } from './denoise-options.ts';
-export type { DenoisingModel } from './evaluate.ts';
+export { around, type DenoisingModel } from './evaluate.ts';
 export { batchParts, isGuided } from './guidance.ts';
 export { guidanceEmbedding } from './guidance-embedding.ts';
 export {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { ControlNet, Prediction, PredictOptions, Residuals, UNetInputs } from '../runtime/index.ts';
-import type { DenoisingModel } from './evaluate.ts';
+import { around, type DenoisingModel } from './evaluate.ts';
 import { isAskedFor } from './guidance.ts';
 import type { Values } from './values.ts';
 
@@ -23,17 +23,14 @@ export interface ControlNetUse {
  * Source: diffusers, `StableDiffusionControlNetPipeline` (its guess mode for what steers one half) and `MultiControlNetModel`.
  */
 export function withControlNets(unet: DenoisingModel, uses: readonly ControlNetUse[]): DenoisingModel {
-  return {
-    async predict(inputs, options) {
-      const residuals = tf.tidy(() => sumResiduals(uses.map((use) => residualsOf(use, inputs, options))));
-      try {
-        return await evaluated(unet, { ...inputs, ...residuals }, options);
-      } finally {
-        tf.dispose(Object.values(residuals));
-      }
-    },
-    steeringOf: (options, timestep) => unet.steeringOf?.(options, timestep),
-  };
+  return around(unet, async (inputs, options) => {
+    const residuals = tf.tidy(() => sumResiduals(uses.map((use) => residualsOf(use, inputs, options))));
+    try {
+      return await evaluated(unet, { ...inputs, ...residuals }, options);
+    } finally {
+      tf.dispose(Object.values(residuals));
+    }
+  });
 }
 
 async function evaluated(unet: DenoisingModel, inputs: UNetInputs, options: PredictOptions): Promise<Prediction> {

@@ -53,6 +53,11 @@ test('the same where guidance has three parts, by text and by image, of one imag
   assert.equal(await residualOf(false, THREE, 3), [2, 3, 4]);
 });
 
+test('what the model says of a perturbed part is said of the whole', () => {
+  const unet: DenoisingModel = { predict: () => Promise.reject(new Error('not asked')), steeringOf: (_, at) => at / 2 };
+  assert.is(withControlNets(unet, []).steeringOf?.({}, 7), 3.5);
+});
+
 test('what a pass perturbs is steered as what it is held against', async () => {
   assert.equal(await residualOf(true, ['uncond', 'cond', 'perturbed'], 3), [0, 3, 4]);
   assert.equal(await residualOf(true, ['cond', 'perturbed']), [2, 3]);

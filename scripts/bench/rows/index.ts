@@ -7,6 +7,7 @@ import { encodeRow } from './encode.ts';
 import { hookRow } from './hook.ts';
 import { loadRow } from './load.ts';
 import { loraRow } from './lora.ts';
+import { passesRow } from './passes.ts';
 import { pictureRow } from './picture.ts';
 import { profileRow } from './profile.ts';
 import { stepRow } from './step.ts';
@@ -23,6 +24,7 @@ export const ROWS: readonly Row[] = [
   encodeRow,
   decodeRow,
   stepRow,
+  passesRow,
   profileRow,
   pictureRow,
 ];
